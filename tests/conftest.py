@@ -1,0 +1,54 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data that may lie beside the repository."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("no shared/ beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> Callable[[str], dict[str, Any]]:
+    """Load the reference arrays of a name: tensors by key, and ``meta``, a dict."""
+
+    def load(name: str) -> dict[str, Any]:
+        path = shared / "golden" / f"{name}.npz"
+        if not path.is_file():
+            pytest.skip(f"no golden file {path.name}")
+        with np.load(path) as arrays:
+            meta = ast.literal_eval(str(arrays["meta"]))
+            keys = [key for key in arrays.files if key != "meta"]
+            return {key: torch.from_numpy(arrays[key]) for key in keys} | {"meta": meta}
+
+    return load
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """The source of randomness of a test: the same in every run."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
