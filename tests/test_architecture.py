@@ -1,0 +1,260 @@
+"""The floors of the package: a module imports only from floors below its own."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "pyg_equivariant"
+FLOORS = {
+    "o3": 0,
+    "kernels": 1,
+    "nn": 2,
+    "graph": 2,
+    "nn.conv": 3,
+    "nn.models": 4,
+    "transforms": 5,
+    "datasets": 5,
+    "interop": 5,
+    "testing": 5,
+}
+# Public modules of these do not import one another; private ones they may share.
+SIBLINGS_APART = {"nn.conv", "transforms"}
+# What may be imported when a module loads: these and the standard library ...
+AT_LOAD = {"torch", "numpy"}
+AT_LOAD_ALSO = {"kernels": {"triton"}}
+PYG_FLOOR = 3
+# ... and what only inside a function, or for the type checker.
+DEFERRED = {"o3": {"sympy"}, "kernels": {"triton"}, "nn": set()}
+DEFERRED_ELSEWHERE = {"torch_geometric", "torch_scatter", "vesin", "ase", "e3nn"}
+
+
+class Import(NamedTuple):
+    """One import statement: the module that it names, and when it runs."""
+
+    target: str
+    deferred: bool
+
+
+def _imports(node: ast.AST, deferred: bool = False) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        yield from (Import(alias.name, deferred) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield Import("." * node.level + (node.module or ""), deferred)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        deferred = True
+    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+        deferred = True
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(child, deferred)
+
+
+def _unit(module: str) -> str:
+    """The package that a module of ours belongs to: ``nn.conv`` for its files."""
+    inner = module.removeprefix(f"{PACKAGE}.")
+    owners = [unit for unit in FLOORS if f"{inner}.".startswith(f"{unit}.")]
+    return max(owners, key=len)
+
+
+def _absolute(target: str, module: str, is_init: bool) -> str:
+    """The full name behind ``target`` as it stands in ``module``: ``.x``, ``..y.z``."""
+    name = target.lstrip(".")
+    parts = module.split(".")
+    level = len(target) - len(name) - is_init
+    return ".".join(parts[: len(parts) - level] + [name] * bool(name))
+
+
+def _own_fault(module: str, target: str, is_init: bool) -> str | None:
+    if target == PACKAGE:
+        return "imports the whole package"
+    unit, other = _unit(module), _unit(target)
+    if is_init:
+        inside = f"{target}.".startswith(f"{PACKAGE}.{unit}.")
+        return None if inside else "an __init__ lists its own package only"
+    if target == f"{PACKAGE}.{other}":
+        return "imports a package, not the module that defines the name"
+    if unit == other:
+        private = target.rpartition(".")[2].startswith("_")
+        apart = unit in SIBLINGS_APART and not private
+        return "imports a sibling" if apart else None
+    if FLOORS[other] >= FLOORS[unit]:
+        return f"is on floor {FLOORS[unit]}, the import on floor {FLOORS[other]}"
+    return None
+
+
+def _foreign_fault(module: str, name: str, deferred: bool) -> str | None:
+    unit = _unit(module)
+    allowed = AT_LOAD | AT_LOAD_ALSO.get(unit, set())
+    if FLOORS[unit] >= PYG_FLOOR:
+        allowed = allowed | {"torch_geometric"}
+    if deferred:
+        allowed = allowed | DEFERRED.get(unit, DEFERRED_ELSEWHERE)
+    if name in sys.stdlib_module_names or name in allowed:
+        return None
+    return f"may not import {name}" + ("" if deferred else " at load")
+
+
+def violations(source: str, module: str, is_init: bool = False) -> list[str]:
+    """What the imports in ``source``, the text of ``module``, do against the rules."""
+    found = []
+    for target, deferred in _imports(ast.parse(source)):
+        if target.startswith("."):
+            target = _absolute(target, module, is_init)
+        name = target.partition(".")[0]
+        if name == PACKAGE:
+            fault = _own_fault(module, target, is_init)
+        else:
+            fault = _foreign_fault(module, name, deferred)
+        if fault:
+            found.append(f"{module}: `{target}`: {fault}")
+    return found
+
+
+def _modules() -> list[Path]:
+    return sorted((ROOT / PACKAGE).rglob("*.py"))
+
+
+def test_every_module_imports_from_lower_floors_only() -> None:
+    found = []
+    for path in _modules():
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        is_init = parts[-1] == "__init__"
+        module = ".".join(parts[:-1] if is_init else parts)
+        if module != PACKAGE:
+            found += violations(path.read_text("utf-8"), module, is_init)
+    assert not found, "\n".join(found)
+
+
+def test_the_root_imports_nothing() -> None:
+    tree = ast.parse((ROOT / PACKAGE / "__init__.py").read_text("utf-8"))
+    assert not list(_imports(tree))
+
+
+def test_every_package_has_a_floor() -> None:
+    folders = {path.parent.relative_to(ROOT / PACKAGE) for path in _modules()}
+    assert {".".join(folder.parts) for folder in folders} - {""} <= set(FLOORS)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("o3._wigner", "import torch_geometric"),
+        ("o3._wigner", "import sympy"),
+        ("o3._wigner", "import scipy"),
+        ("o3._wigner", "def f():\n    import torch_geometric.nn"),
+        ("o3._wigner", "from pyg_equivariant.kernels.trilinear import f"),
+        ("o3._wigner", "def f():\n    from pyg_equivariant.nn.linear import Linear"),
+        ("o3._wigner", "import pyg_equivariant"),
+        ("o3._wigner", "from pyg_equivariant import o3"),
+        ("o3._wigner", "from . import Irreps"),
+        ("o3._wigner", "from .. import nn"),
+        ("o3._wigner", "from ..nn.linear import Linear"),
+        ("nn.linear", "from torch_geometric.nn import MessagePassing"),
+        ("nn.linear", "from pyg_equivariant.graph.edge import edge_vectors"),
+        ("nn.linear", "from pyg_equivariant.o3 import Irreps"),
+        ("graph.edge", "from torch_geometric.data import Data"),
+        ("graph.edge", "from pyg_equivariant.nn.cutoff import CosineCutoff"),
+        ("nn.conv.tfn_conv", "from pyg_equivariant.nn.conv.egnn_conv import EGNNConv"),
+        ("nn.conv.tfn_conv", "from pyg_equivariant.nn.models.tfn import TFN"),
+        ("transforms.a", "from pyg_equivariant.transforms.b import B"),
+        ("transforms.a", "from pyg_equivariant.datasets.b import B"),
+        ("interop.a", "if True:\n    import e3nn"),
+    ],
+)
+def test_a_planted_violation_is_found(module: str, source: str) -> None:
+    assert len(violations(source, f"{PACKAGE}.{module}")) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("o3._wigner", "import math\nimport numpy as np\nimport torch.nn as nn"),
+        ("o3._wigner", "from pyg_equivariant.o3._irreps import Irrep"),
+        ("o3._wigner", "from ._irreps import Irrep"),
+        ("nn.linear", "from ..o3._irreps import Irreps"),
+        ("o3._wigner", "def f():\n    import sympy"),
+        ("o3._wigner", "if TYPE_CHECKING:\n    import sympy"),
+        ("kernels.trilinear", "from pyg_equivariant.o3._irreps import Irreps"),
+        ("nn.gate", "from pyg_equivariant.nn.activation import Activation"),
+        ("graph.edge", "def f():\n    from torch_geometric.nn import radius_graph"),
+        ("nn.conv.tfn_conv", "from torch_geometric.nn import MessagePassing"),
+        ("nn.conv.tfn_conv", "from pyg_equivariant.nn.conv._shared import f"),
+        ("nn.models.tfn", "from pyg_equivariant.nn.conv.tfn_conv import TFNConv"),
+        ("transforms.a", "def f():\n    import ase"),
+    ],
+)
+def test_what_is_allowed_passes(module: str, source: str) -> None:
+    assert violations(source, f"{PACKAGE}.{module}") == []
+
+
+def test_an_init_lists_its_own_package_only() -> None:
+    inside = "from pyg_equivariant.nn.conv import TFNConv\nfrom .linear import Linear"
+    assert violations(inside, f"{PACKAGE}.nn", is_init=True) == []
+    outside = "from ..o3._irreps import Irreps\nfrom .. import o3"
+    assert len(violations(outside, f"{PACKAGE}.nn", is_init=True)) == 2
+
+
+@pytest.mark.parametrize("package", ["o3", "kernels", "graph"])
+def test_the_lowest_floors_load_neither_pyg_nor_sympy(package: str) -> None:
+    code = (
+        "import sys, torch\n"
+        "before = set(sys.modules)\n"
+        f"import {PACKAGE}.{package}\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(new & {'torch_geometric', 'sympy'}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def _tracked() -> list[Path]:
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listing.stdout.split("\0") if name]
+    return [path for path in files if path.is_file()]
+
+
+# An absolute path into somebody's machine.
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/}-])/(?:home|root|work|Users|tmp|opt|mnt|var)/\w|[A-Z]:\\\\?Users"
+)
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    assert MACHINE_PATH.search("open('" + "/".join(["", "home", "me", "x"]) + "')")
+    found = []
+    for path in _tracked():
+        if path.suffix in {".png", ".npz", ".pt"}:
+            continue
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if MACHINE_PATH.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert not found, "\n".join(found)
+
+
+def test_the_top_level_holds_only_what_it_should() -> None:
+    card = {"pyproject.toml", "README.md", PACKAGE, "tests", "examples", "docs"}
+    card |= {"CHANGELOG.md", "LICENSE", "CITATION.cff"}
+    names = {path.relative_to(ROOT).parts[0] for path in _tracked()}
+    assert {name for name in names if not name.startswith(".")} <= card

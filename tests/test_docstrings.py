@@ -1,0 +1,94 @@
+"""What the documentation relies on: ``__all__``, docstrings and their sections."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+PACKAGES = [
+    f"pyg_equivariant.{name}"
+    for name in (
+        "o3",
+        "kernels",
+        "nn",
+        "nn.conv",
+        "nn.models",
+        "graph",
+        "transforms",
+        "datasets",
+        "interop",
+        "testing",
+    )
+]
+PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')
+
+
+def _public(package: str) -> dict[str, Any]:
+    module = import_module(package)
+    return {name: getattr(module, name) for name in getattr(module, "__all__", ())}
+
+
+def _missing(doc: str) -> list[str]:
+    """The parts that the docstring of a convolution should have and lacks."""
+    parts = {
+        'a paper, `"title" <link>`_': PAPER.search(doc),
+        "a displayed equation": ".. math::" in doc,
+        "Args:": "Args:" in doc,
+        "Shapes:": "Shapes:" in doc,
+        "an example": ">>> " in doc,
+    }
+    return [part for part, present in parts.items() if not present]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_all_names_exist_once_and_are_ours(package: str) -> None:
+    names = getattr(import_module(package), "__all__", [])
+    assert len(set(names)) == len(names)
+    for name, value in _public(package).items():
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__module__.startswith("pyg_equivariant."), name
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_everything_public_has_a_docstring(package: str) -> None:
+    assert (import_module(package).__doc__ or "").strip() or not _public(package)
+    bare = [
+        name
+        for name, value in _public(package).items()
+        if (inspect.isclass(value) or inspect.isroutine(value))
+        and not (value.__doc__ or "").strip()
+    ]
+    assert not bare, f"{package}: no docstring on {bare}"
+
+
+def test_convolutions_name_paper_equation_shapes_and_example() -> None:
+    lacking = {
+        name: missing
+        for name, value in _public("pyg_equivariant.nn.conv").items()
+        if (missing := _missing(inspect.getdoc(value) or ""))
+    }
+    assert not lacking
+
+
+def test_the_check_finds_what_is_missing() -> None:
+    good = (
+        'The operator from the `"A title" <https://arxiv.org/abs/1>`_ paper.\n'
+        ".. math::\n  x\nArgs:\n  x: y\nShapes:\n  - **input:** x\n>>> 1\n1"
+    )
+    assert _missing(good) == []
+    for part in ("https", ".. math::", "Args:", "Shapes:", ">>> "):
+        assert len(_missing(good.replace(part, ""))) == 1
+
+
+@pytest.mark.parametrize("package", ["nn.conv", "nn.models"])
+def test_nn_offers_its_convolutions_and_networks(package: str) -> None:
+    nn = import_module("pyg_equivariant.nn")
+    inner = _public(f"pyg_equivariant.{package}")
+    assert inner.keys() <= _public("pyg_equivariant.nn").keys() or not _public(
+        nn.__name__
+    )
+    assert all(getattr(nn, name, value) is value for name, value in inner.items())
