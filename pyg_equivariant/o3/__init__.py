@@ -1,12 +1,16 @@
 """Irreps of O(3) and the maths of their tensor products (torch, no PyG)."""
 
-from ._irreps import Irrep, Irreps, MulIrrep
+from ._irrep import Irrep, MulIrrep
+from ._irreps import Irreps
+from ._tensor_product import Path, TensorProduct
 from ._vector import safe_norm, safe_normalize
 
 __all__ = [
     "Irrep",
     "MulIrrep",
     "Irreps",
+    "Path",
+    "TensorProduct",
     "safe_norm",
     "safe_normalize",
 ]
