@@ -38,17 +38,19 @@ DEFERRED_ELSEWHERE = {"torch_geometric", "torch_scatter", "vesin", "ase", "e3nn"
 
 
 class Import(NamedTuple):
-    """One import statement: the module that it names, and when it runs."""
+    """One import: the module, the name taken from it (or none), when it runs."""
 
     target: str
+    name: str
     deferred: bool
 
 
 def _imports(node: ast.AST, deferred: bool = False) -> Iterator[Import]:
     if isinstance(node, ast.Import):
-        yield from (Import(alias.name, deferred) for alias in node.names)
+        yield from (Import(alias.name, "", deferred) for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
-        yield Import("." * node.level + (node.module or ""), deferred)
+        target = "." * node.level + (node.module or "")
+        yield from (Import(target, alias.name, deferred) for alias in node.names)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         deferred = True
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -72,22 +74,26 @@ def _absolute(target: str, module: str, is_init: bool) -> str:
     return ".".join(parts[: len(parts) - level] + [name] * bool(name))
 
 
-def _own_fault(module: str, target: str, is_init: bool) -> str | None:
-    if target == PACKAGE:
-        return "imports the whole package"
-    unit, other = _unit(module), _unit(target)
+def _own_fault(module: str, target: str, name: str, is_init: bool) -> str | None:
+    unit, inner = _unit(module), f"{target}.{name}".removeprefix(f"{PACKAGE}.")
+    if not name:
+        return "binds the whole package"
     if is_init:
-        inside = f"{target}.".startswith(f"{PACKAGE}.{unit}.")
+        inside = f"{inner}.".startswith(f"{unit}.")
         return None if inside else "an __init__ lists its own package only"
-    if target == f"{PACKAGE}.{other}":
-        return "imports a package, not the module that defines the name"
-    if unit == other:
+    if inner in FLOORS:  # a package as a namespace, which holds the floors inside it
+        floor = max(FLOORS[u] for u in FLOORS if f"{u}.".startswith(f"{inner}."))
+    elif target.removeprefix(f"{PACKAGE}.") in {PACKAGE, *FLOORS}:
+        return "imports from a package, not from the module that defines the name"
+    elif unit == _unit(target):
         private = target.rpartition(".")[2].startswith("_")
         apart = unit in SIBLINGS_APART and not private
         return "imports a sibling" if apart else None
-    if FLOORS[other] >= FLOORS[unit]:
-        return f"is on floor {FLOORS[unit]}, the import on floor {FLOORS[other]}"
-    return None
+    else:
+        floor = FLOORS[_unit(target)]
+    if floor < FLOORS[unit]:
+        return None
+    return f"is on floor {FLOORS[unit]}, the import on floor {floor}"
 
 
 def _foreign_fault(module: str, name: str, deferred: bool) -> str | None:
@@ -105,16 +111,15 @@ def _foreign_fault(module: str, name: str, deferred: bool) -> str | None:
 def violations(source: str, module: str, is_init: bool = False) -> list[str]:
     """What the imports in ``source``, the text of ``module``, do against the rules."""
     found = []
-    for target, deferred in _imports(ast.parse(source)):
-        if target.startswith("."):
-            target = _absolute(target, module, is_init)
-        name = target.partition(".")[0]
-        if name == PACKAGE:
-            fault = _own_fault(module, target, is_init)
+    for target, name, deferred in _imports(ast.parse(source)):
+        full = _absolute(target, module, is_init) if target[0] == "." else target
+        top = full.partition(".")[0]
+        if top == PACKAGE:
+            fault = _own_fault(module, full, name, is_init)
         else:
-            fault = _foreign_fault(module, name, deferred)
+            fault = _foreign_fault(module, top, deferred)
         if fault:
-            found.append(f"{module}: `{target}`: {fault}")
+            found.append(f"{module}: {full} {name}: {fault}")
     return found
 
 
@@ -153,7 +158,11 @@ def test_every_package_has_a_floor() -> None:
         ("o3._wigner", "from pyg_equivariant.kernels.trilinear import f"),
         ("o3._wigner", "def f():\n    from pyg_equivariant.nn.linear import Linear"),
         ("o3._wigner", "import pyg_equivariant"),
+        ("o3._wigner", "import pyg_equivariant.o3._irreps"),
         ("o3._wigner", "from pyg_equivariant import o3"),
+        ("o3._wigner", "from pyg_equivariant import __version__"),
+        ("nn.linear", "from pyg_equivariant import nn"),
+        ("nn.conv.tfn_conv", "from pyg_equivariant import nn"),
         ("o3._wigner", "from . import Irreps"),
         ("o3._wigner", "from .. import nn"),
         ("o3._wigner", "from ..nn.linear import Linear"),
@@ -180,6 +189,8 @@ def test_a_planted_violation_is_found(module: str, source: str) -> None:
         ("o3._wigner", "from pyg_equivariant.o3._irreps import Irrep"),
         ("o3._wigner", "from ._irreps import Irrep"),
         ("nn.linear", "from ..o3._irreps import Irreps"),
+        ("nn.linear", "from pyg_equivariant import o3"),
+        ("transforms.a", "from pyg_equivariant import nn"),
         ("o3._wigner", "def f():\n    import sympy"),
         ("o3._wigner", "if TYPE_CHECKING:\n    import sympy"),
         ("kernels.trilinear", "from pyg_equivariant.o3._irreps import Irreps"),
