@@ -1,0 +1,136 @@
+"""The linear layer of steerable MLPs, conditioned on a steerable attribute."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from pyg_equivariant import o3
+from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+
+from .module import EquivariantModule, check_features
+from .tensor_product import TensorProduct
+
+
+class SteerableLinear(EquivariantModule):
+    r"""A linear map of features whose matrix is steered by an attribute.
+
+    The :math:`\mathbf{W}_{\mathbf{a}}` of `"Geometric and Physical Quantities Improve
+    E(3) Equivariant Message Passing" <https://arxiv.org/abs/2110.02905>`_: the
+    Clebsch-Gordan product of features :math:`\mathbf{f}` with an attribute
+    :math:`\mathbf{a}`, such as the harmonics of an edge,
+
+    .. math::
+        (\mathbf{W}_{\mathbf{a}} \mathbf{f})_{kw} = \sqrt{2l_o+1} \sum_{\text{paths}}
+        \sum_{uv} W_{uvw} \sum_{ij} C_{ijk}\, f_{iu}\, a_{jv}
+        \;(+\, b_w \text{ on } 0e).
+
+    Weights and biases start uniform in :math:`\pm 1/\sqrt{n}`, where :math:`n` counts
+    the terms that reach the output block, as in :class:`torch.nn.Linear`; unlike e3nn's
+    products nothing is divided by :math:`\sqrt{n}` in the forward pass.
+
+    Args:
+        irreps_in: irreps of the features.
+        irreps_attr: irreps of the attribute.
+        irreps_out: irreps of the output. A block that no path reaches is zero, and a
+            warning names it (the authors' code gives NaN there).
+        bias: add a bias to the ``0e`` blocks (default: ``True``).
+
+    Attributes:
+        weight: flat, path after path, see :class:`pyg_equivariant.o3.TensorProduct`.
+        bias: one number for each ``0e`` output channel.
+
+    Shapes:
+        - **input:** features :math:`(*, \text{irreps\_in.dim})` and attributes
+          :math:`(*, \text{irreps\_attr.dim})`; an attribute ``1x0e`` may be left out
+          and is then 1
+        - **output:** features :math:`(*, \text{irreps\_out.dim})`
+
+    Raises:
+        TypeError: if an input is not floating-point.
+        ValueError: if a last dimension does not fit, or the attribute is missing.
+
+    Example:
+        >>> linear = SteerableLinear("8x0e+4x1o", "1x0e+1x1o", "16x0e+4x1o")
+        >>> linear
+        SteerableLinear(8x0e+4x1o, attributes 1x0e+1x1o -> 16x0e+4x1o, 256 parameters)
+        >>> linear(torch.randn(5, 20), torch.randn(5, 4)).shape
+        torch.Size([5, 28])
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        irreps_in: IrrepsLike,
+        irreps_attr: IrrepsLike,
+        irreps_out: IrrepsLike,
+        bias: bool = True,
+    ) -> None:
+        product = o3.TensorProduct.fully_connected(
+            Irreps(irreps_in),
+            Irreps(irreps_attr),
+            Irreps(irreps_out),
+            path_normalization="none",
+        )
+        super().__init__()
+        self.irreps_in = product.irreps_in1
+        self.irreps_attr = product.irreps_in2
+        self.irreps_out = product.irreps_out
+        self.tp = TensorProduct(product, internal_weights=False)
+        self.weight = Parameter(torch.empty(product.weight_numel))
+        scalars = [bias and ir.is_scalar() for _, ir in self.irreps_out]
+        self._sizes = [block.dim for block in self.irreps_out]
+        self._sizes_bias = [
+            size * scalar for size, scalar in zip(self._sizes, scalars, strict=True)
+        ]
+        if sum(self._sizes_bias):
+            self.bias = Parameter(torch.empty(sum(self._sizes_bias)))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights and biases anew."""
+        product = self.tp.product
+        bounds = [1 / math.sqrt(max(n, 1)) for n in product.fan_in]
+        with torch.no_grad():
+            for path, part in zip(product.paths, product.weight_slices, strict=True):
+                bound = bounds[path.i_out]
+                self.weight[part].uniform_(-bound, bound)
+            if self.bias is not None:
+                biases = self.bias.split(self._sizes_bias)
+                for block, bound in zip(biases, bounds, strict=True):
+                    block.uniform_(-bound, bound)
+
+    def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
+        """Map features ``x`` as steered by the attribute ``attr``."""
+        check_features(x, self.irreps_in)
+        if attr is None:
+            attr = self._trivial(x)
+        out = self.tp(x, attr, self.weight)
+        return out if self.bias is None else self._add_bias(out, self.bias)
+
+    def _add_bias(self, out: Tensor, bias: Tensor) -> Tensor:
+        blocks = zip(
+            out.split(self._sizes, dim=-1), bias.split(self._sizes_bias), strict=True
+        )
+        return torch.cat([y + b if len(b) else y for y, b in blocks], dim=-1)
+
+    def _trivial(self, x: Tensor) -> Tensor:
+        if self.irreps_attr != Irreps("1x0e"):
+            raise ValueError(
+                f"this layer is steered by attributes {self.irreps_attr}, got none; "
+                "only an attribute 1x0e may be left out"
+            )
+        return x.new_ones(1)
+
+    def __repr__(self) -> str:
+        count = sum(p.numel() for p in self.parameters())
+        return (
+            f"{type(self).__name__}({self.irreps_in}, attributes {self.irreps_attr} -> "
+            f"{self.irreps_out}, {count} parameters)"
+        )

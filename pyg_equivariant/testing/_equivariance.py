@@ -1,0 +1,225 @@
+"""Does a function commute with rotations, reflections and translations?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.o3._irrep import Irrep, MulIrrep
+from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3._rotation import rand_matrix
+from pyg_equivariant.o3._wigner import rotate
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1}
+
+Kind = Irreps | MulIrrep | Irrep | str | None
+Kinds = Kind | Sequence[Kind]
+
+
+class EquivarianceError(NamedTuple):
+    """Largest deviations found, relative to the largest number in the output."""
+
+    rotation: float
+    """under proper rotations"""
+    reflection: float
+    """under improper ones"""
+    translation: float
+    """under translations; 0 where no input is a position"""
+
+
+def equivariance_error(
+    function: Callable[..., Any],
+    irreps_in: Kinds = None,
+    irreps_out: Kinds = None,
+    inputs: Sequence[Any] | None = None,
+    num_draws: int = 3,
+    batch: int = 5,
+    dtype: torch.dtype | None = None,
+    generator: torch.Generator | None = None,
+) -> EquivarianceError:
+    r"""How far :math:`f(D_\text{in} x + t)` is from :math:`D_\text{out} f(x) + t`.
+
+    Args:
+        function: a module or any function of tensors. A tuple of outputs is compared
+            entry by entry.
+        irreps_in: what each input is: irreps; ``"pos"`` for Cartesian positions
+            ``(n, 3)``, which are translated as well; ``"cartesian"`` for a tensor whose
+            *second* dimension is a Cartesian vector, ``(n, 3, channels)``; ``None`` for
+            what does not transform (indices, invariants). One entry, or one per input.
+            By default the module's ``irreps_in``, or ``irreps_in1`` and ``irreps_in2``.
+        irreps_out: what each output is, likewise. By default the module's
+            ``irreps_out``.
+        inputs: the inputs; by default random features of a batch of size ``batch``.
+            Must be given where an entry of ``irreps_in`` is ``None``.
+        num_draws: number of random transformations of each kind.
+        batch: size of the random inputs.
+        dtype: of the random inputs; by default that of the module's parameters, or
+            float64.
+        generator: source of all random numbers.
+
+    Raises:
+        ValueError: if the numbers of inputs and of irreps differ, or inputs are missing.
+
+    Example:
+        >>> dot = lambda x, y: (x * y).sum(-1, keepdim=True)
+        >>> max(equivariance_error(dot, ["1o", "1o"], "0e")) < 1e-10
+        True
+    """
+    kinds_in = _kinds(irreps_in, function, ("irreps_in1", "irreps_in2"), "irreps_in")
+    kinds_out = _kinds(irreps_out, function, (), "irreps_out")
+    if inputs is None:
+        dtype = _dtype(function) if dtype is None else dtype
+        inputs = [_draw(kind, batch, dtype, generator) for kind in kinds_in]
+    if len(inputs) != len(kinds_in):
+        raise ValueError(f"got {len(inputs)} inputs for {len(kinds_in)} irreps_in")
+    expected = _tuple(function(*inputs))
+    if len(expected) != len(kinds_out):
+        raise ValueError(f"got {len(expected)} outputs for {len(kinds_out)} irreps_out")
+
+    def deviation(rotation: Tensor, translation: Tensor) -> float:
+        moved = [
+            _transform(kind, x, rotation, translation)
+            for kind, x in zip(kinds_in, inputs, strict=True)
+        ]
+        found = _tuple(function(*moved))
+        return max(
+            _relative(y, _transform(kind, x, rotation, translation))
+            for kind, x, y in zip(kinds_out, expected, found, strict=True)
+        )
+
+    like = next(x for x in (*inputs, *expected) if _is_floating(x))
+    zero = torch.zeros(3, dtype=torch.float64)
+    errors = [0.0, 0.0, 0.0]
+    for _ in range(num_draws):
+        rotation = rand_matrix(generator=generator, dtype=torch.float64)
+        shift = torch.randn(3, generator=generator, dtype=torch.float64)
+        identity = torch.eye(3, dtype=torch.float64)
+        draws = [(rotation, zero), (-rotation, zero)]
+        if "pos" in kinds_in:
+            draws.append((identity, shift))
+        for k, (matrix, vector) in enumerate(draws):
+            error = deviation(matrix.to(like.device), vector.to(like.device))
+            errors[k] = max(errors[k], error)
+    return EquivarianceError(*errors)
+
+
+def assert_equivariant(
+    function: Callable[..., Any],
+    irreps_in: Kinds = None,
+    irreps_out: Kinds = None,
+    inputs: Sequence[Any] | None = None,
+    num_draws: int = 3,
+    batch: int = 5,
+    dtype: torch.dtype | None = None,
+    generator: torch.Generator | None = None,
+    tolerance: float | None = None,
+) -> None:
+    """Fail unless ``function`` is equivariant under O(3), translations included.
+
+    Args:
+        function: as in :func:`equivariance_error`, like the arguments that follow.
+        irreps_in: what each input is.
+        irreps_out: what each output is.
+        inputs: the inputs.
+        num_draws: number of random transformations of each kind.
+        batch: size of the random inputs.
+        dtype: of the random inputs.
+        generator: source of all random numbers.
+        tolerance: largest relative deviation; by default 1e-10, 1e-4 or 0.1 for
+            float64, float32 or bfloat16 inputs.
+
+    Raises:
+        AssertionError: stating the deviations found.
+
+    Example:
+        >>> assert_equivariant(torch.linalg.cross, ["1o", "1o"], "1e")
+        >>> assert_equivariant(torch.linalg.cross, ["1o", "1o"], "1o")
+        Traceback (most recent call last):
+            ...
+        AssertionError: not equivariant: EquivarianceError(...), tolerance 1e-10
+    """
+    dtype = _dtype(function) if dtype is None else dtype
+    if inputs is not None:
+        dtype = next(x.dtype for x in inputs if _is_floating(x))
+    if tolerance is None:
+        tolerance = TOLERANCE[dtype]
+    error = equivariance_error(
+        function, irreps_in, irreps_out, inputs, num_draws, batch, dtype, generator
+    )
+    if not all(value <= tolerance for value in error):
+        raise AssertionError(f"not equivariant: {error}, tolerance {tolerance}")
+
+
+def _kinds(
+    kinds: Kinds, function: object, pair: tuple[str, ...], name: str
+) -> list[Irreps | str | None]:
+    """One entry for every tensor; what was left out is asked of the module."""
+    if kinds is None and pair and all(hasattr(function, each) for each in pair):
+        kinds = [getattr(function, each) for each in pair]
+    elif kinds is None:
+        kinds = getattr(function, name, None)
+    if kinds is None:
+        raise ValueError(f"give {name}: {function!r} has no attribute of that name")
+    if isinstance(kinds, (str, Irreps, MulIrrep, Irrep)):
+        kinds = [kinds]
+    return [
+        kind if kind is None or kind in ("pos", "cartesian") else Irreps(kind)
+        for kind in kinds
+    ]
+
+
+def _draw(
+    kind: Irreps | str | None,
+    batch: int,
+    dtype: torch.dtype,
+    generator: torch.Generator | None,
+) -> Tensor:
+    if kind is None or kind == "cartesian":
+        raise ValueError(
+            f"an input of kind {kind} cannot be drawn at random; pass inputs="
+        )
+    irreps = Irreps("1o") if kind == "pos" else Irreps(kind)
+    return irreps.randn(batch, -1, dtype=torch.float64, generator=generator).to(dtype)
+
+
+def _transform(
+    kind: Irreps | str | None, x: Any, rotation: Tensor, translation: Tensor
+) -> Any:
+    """Transform in float64, then return to the dtype of ``x``."""
+    if kind is None or x is None:
+        return x
+    wide = x.double()
+    if kind == "pos":
+        return (wide @ rotation.T + translation).to(x.dtype)
+    if kind == "cartesian":
+        return torch.einsum("ij,nj...->ni...", rotation, wide).to(x.dtype)
+    return rotate(Irreps(kind), wide, rotation).to(x.dtype)
+
+
+def _relative(found: Tensor, expected: Tensor) -> float:
+    if found.shape != expected.shape:
+        raise AssertionError(
+            f"the shape changed from {tuple(expected.shape)} to {tuple(found.shape)}"
+        )
+    if not found.numel():
+        return 0.0
+    difference = (found.double() - expected.double()).abs().max()
+    return float(difference / expected.double().abs().max().clamp(min=1e-12))
+
+
+def _dtype(function: object) -> torch.dtype:
+    if isinstance(function, torch.nn.Module):
+        for parameter in function.parameters():
+            return parameter.dtype
+    return torch.float64
+
+
+def _tuple(out: Any) -> tuple[Any, ...]:
+    return tuple(out) if isinstance(out, (tuple, list)) else (out,)
+
+
+def _is_floating(x: object) -> bool:
+    return isinstance(x, Tensor) and x.is_floating_point()
