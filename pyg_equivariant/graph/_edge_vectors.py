@@ -1,0 +1,86 @@
+"""The displacement along every edge: the one place that knows its sign."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def _translations(
+    edge_shift: Tensor, cell: Tensor | None, graph: Tensor | None, like: Tensor
+) -> Tensor:
+    """Lattice translation of every edge, summed in a fixed order."""
+    if cell is None:
+        raise ValueError(
+            "edge_shift counts lattice vectors, but there is no cell; give cell=(3, 3) "
+            "or (num_graphs, 3, 3)"
+        )
+    if cell.shape[-2:] != (3, 3) or cell.dim() not in (2, 3):
+        raise ValueError(
+            f"cell must have shape (3, 3) or (num_graphs, 3, 3), got "
+            f"{tuple(cell.shape)}"
+        )
+    cell = cell.reshape(-1, 3, 3).to(like.dtype)
+    if len(cell) == 1:
+        rows = cell[0].unbind(0)
+    elif graph is None:
+        raise ValueError(
+            f"there are {len(cell)} cells and no batch to say which belongs to which "
+            f"node; give batch"
+        )
+    else:
+        rows = cell[graph].unbind(1)
+    a, b, c = edge_shift.to(like.dtype).unsqueeze(-1).unbind(1)
+    return a * rows[0] + b * rows[1] + c * rows[2]
+
+
+def edge_vectors(
+    pos: Tensor | tuple[Tensor, Tensor],
+    edge_index: Tensor,
+    edge_shift: Tensor | None = None,
+    cell: Tensor | None = None,
+    batch: Tensor | None = None,
+) -> Tensor:
+    r"""The vector from the target :math:`i` of every edge to its source :math:`j`.
+
+    .. math::
+        \vec{r}_{ij} = \vec{r}_j - \vec{r}_i + \mathbf{s}_{ij} \mathbf{A},
+        \qquad (j, i) = \texttt{edge\_index}
+
+    with the integer translation :math:`\mathbf{s}_{ij}` of the source and the lattice
+    vectors in the rows of :math:`\mathbf{A}`. It is differentiable in ``pos`` and
+    ``cell``, and an edge and its reverse get exactly opposite vectors.
+
+    Args:
+        pos: positions, or the pair (of the sources, of the targets) of a bipartite
+            graph.
+        edge_index: (source, target) of every edge.
+        edge_shift: how many lattice vectors are added to the source; None where
+            nothing is periodic.
+        cell: lattice vectors as rows, of all graphs or of each.
+        batch: the graph of every target node; needed with several cells only.
+
+    Shapes:
+        - **input:** pos :math:`(|V|, 3)`, edge_index :math:`(2, |E|)`, edge_shift
+          :math:`(|E|, 3)`, cell :math:`(3, 3)` or :math:`(B, 3, 3)`,
+          batch :math:`(|V|)`
+        - **output:** :math:`(|E|, 3)`
+
+    Raises:
+        ValueError: edge_shift comes without a cell, or several cells without batch.
+
+    Example:
+        >>> import torch
+        >>> pos = torch.tensor([[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]])
+        >>> edge_index = torch.tensor([[1], [0]])
+        >>> edge_vectors(pos, edge_index)
+        tensor([[1., 2., 3.]])
+        >>> shift = torch.tensor([[-1, 0, 0]])
+        >>> edge_vectors(pos, edge_index, shift, cell=4 * torch.eye(3))
+        tensor([[-3.,  2.,  3.]])
+    """
+    source, target = (pos, pos) if isinstance(pos, Tensor) else pos
+    vectors = source[edge_index[0]] - target[edge_index[1]]
+    if edge_shift is None:
+        return vectors
+    graph = None if batch is None else batch[edge_index[1]]
+    return vectors + _translations(edge_shift, cell, graph, vectors)

@@ -1,0 +1,122 @@
+"""The graph that joins all atoms closer than a cutoff, periodic images included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from ._cell_list import Pairs, cell_list
+from ._lattice import Lattice, lattice
+from ._points import Points, check_search, number_of_graphs, points
+from ._pyg import has_pyg_lib, pyg_list
+from ._search import search
+from ._vesin import has_vesin, vesin_list
+
+BACKENDS = ("torch", "vesin", "pyg")
+FLOWS = ("source_to_target", "target_to_source")
+# Graphs of this many atoms on average are worth a call of vesin for each.
+MANY_ATOMS = 300
+MANY_ATOMS_PERIODIC = 30
+
+
+def _choose(atoms: Points, box: Lattice) -> str:
+    """The fastest of the backends that are installed."""
+    if not box.periodic and has_pyg_lib():
+        return "pyg"
+    many = MANY_ATOMS_PERIODIC if box.periodic else MANY_ATOMS
+    worth = len(atoms.pos) >= many * len(box.pbc) and atoms.pos.device.type == "cpu"
+    return "vesin" if worth and has_vesin() else "torch"
+
+
+def _candidates(
+    atoms: Points, box: Lattice, cutoff: float, backend: str
+) -> Iterable[Pairs]:
+    if backend == "pyg" and box.periodic:
+        raise ValueError(
+            "backend='pyg' knows no periodic images; choose 'torch' or 'vesin'"
+        )
+    if backend == "torch" or len(atoms.pos) == 0:
+        return cell_list(atoms, atoms, box, cutoff)
+    if backend == "vesin":
+        return vesin_list(atoms, box, cutoff)
+    return pyg_list(atoms, cutoff)
+
+
+@torch.no_grad()
+def radius_graph(
+    pos: Tensor,
+    cutoff: float,
+    batch: Tensor | None = None,
+    cell: Tensor | None = None,
+    pbc: Tensor | Sequence[bool] | bool | None = None,
+    max_num_neighbors: int | None = None,
+    loop: bool = False,
+    flow: str = "source_to_target",
+    backend: str | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    r"""Joins every atom to all atoms, and periodic images, closer than ``cutoff``.
+
+    .. math::
+        \mathcal{E} = \{ (j, i, \mathbf{s}) :
+        |\vec{r}_j - \vec{r}_i + \mathbf{s}\mathbf{A}| < r_\text{cut} \}
+
+    The inequality is strict, as in ASE and PyG, and decided in float64. Nothing is
+    left out unless ``max_num_neighbors`` says so: a pair has as many edges as it has
+    images within reach, in cells of any shape, be they smaller than the cutoff, and
+    atoms may lie outside of their cell. Edges are sorted by target, source and shift,
+    and are the same on every backend. Gradients go through :func:`edge_vectors`.
+
+    Args:
+        pos: positions.
+        cutoff: the distance below which atoms are joined.
+        batch: the graph of each atom, in any order. (default: a single graph)
+        cell: lattice vectors as rows, one cell for all graphs or one for each.
+        pbc: along which lattice vectors each graph, or all graphs, repeat. (default:
+            all three if there is a cell)
+        max_num_neighbors: keep at most so many edges into each atom, the nearest,
+            and warn if others are dropped. (default: None, keep all)
+        loop: join each atom to itself, too; periodic images are no loops and always
+            there.
+        flow: ``"target_to_source"`` turns all edges around, so that they leave the
+            atom whose neighbours were looked for.
+        backend: ``"torch"``; ``"vesin"`` (on the CPU) or ``"pyg"`` (not periodic),
+            which need packages of their own. (default: the fastest that is
+            installed)
+
+    Shapes:
+        - **input:** pos :math:`(|V|, 3)`, batch :math:`(|V|)`, cell :math:`(3, 3)` or
+          :math:`(B, 3, 3)`, pbc :math:`(3)` or :math:`(B, 3)`
+        - **output:** edge_index (source, target) :math:`(2, |E|)`; edge_shift, how
+          many lattice vectors are added to ``edge_index[0]``, :math:`(|E|, 3)`, or
+          None where nothing is periodic
+
+    Raises:
+        ValueError: positions, cutoff or cell are none.
+        ImportError: the backend asked for is not installed.
+
+    Example:
+        >>> import torch
+        >>> pos = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+        >>> radius_graph(pos, cutoff=1.5)
+        (tensor([[1, 0],
+                [0, 1]]), None)
+        >>> edge_index, edge_shift = radius_graph(pos[:1], 1.5, cell=torch.eye(3))
+        >>> edge_index.shape, edge_shift[:2].tolist()
+        (torch.Size([2, 18]), [[-1, -1, 0], [-1, 0, -1]])
+    """
+    check_search(cutoff, max_num_neighbors)
+    if flow not in FLOWS:
+        raise ValueError(f"flow must be one of {FLOWS}, got {flow!r}")
+    if backend is not None and backend not in BACKENDS:
+        raise ValueError(f"backend must be None or one of {BACKENDS}, got {backend!r}")
+    atoms = points(pos, batch)
+    box = lattice(cell, pbc, number_of_graphs(atoms), atoms.pos)
+    found = _candidates(atoms, box, cutoff, backend or _choose(atoms, box))
+    edge_index, edge_shift = search(
+        atoms, atoms, box, cutoff, found, most=max_num_neighbors, loop=loop
+    )
+    if flow == "target_to_source":
+        return edge_index.flip(0), None if edge_shift is None else -edge_shift
+    return edge_index, edge_shift
