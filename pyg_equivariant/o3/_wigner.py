@@ -1,0 +1,132 @@
+"""Wigner matrices: how irreps turn under rotations and reflections."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ._clebsch_gordan import clebsch_gordan
+from ._irrep import Irrep
+from ._irreps import Irreps
+from ._orthogonal import check_orthogonal, determinant
+
+
+def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
+    r"""Matrices :math:`D(R)` by which an irrep turns under a rotation ``R``.
+
+    They come from the entries of ``R`` itself, degree by degree, with the coefficients
+    :math:`C` of :func:`clebsch_gordan`, :math:`(l-1) \times 1 \to l`:
+
+    .. math::
+        D^0 = 1, \qquad
+        D^l_{kn} = (2l+1) \sum_{iji'j'} C_{ijk}\, D^{l-1}_{ii'}\, R_{jj'}\, C_{i'j'n}
+
+    So :math:`D^1 = R`, every entry is a polynomial in those of ``R``, and derivatives
+    exist everywhere. Under an inversion these :math:`D^l` have the parity of spherical
+    harmonics, :math:`(-1)^l`; an irrep of the other parity has :math:`\det(R) D^l(R)`.
+
+    Args:
+        irrep_or_l: an irrep, as :class:`Irrep` or string; or a degree, for the irrep of
+            the spherical harmonics of that degree.
+        R: rotations, proper or improper, of shape ``(..., 3, 3)``.
+
+    Returns:
+        Orthogonal matrices of shape ``(..., 2 * l + 1, 2 * l + 1)``.
+
+    Raises:
+        TypeError: if ``R`` is not floating-point.
+        ValueError: if a matrix is not 3 by 3 or not orthogonal (looked at in eager mode
+            only), or if there is no such irrep.
+
+    Example:
+        >>> R = torch.diag(torch.tensor([1.0, 1.0, -1.0]))  # mirror
+        >>> wigner_D("1o", R).diagonal(), wigner_D("1e", R).diagonal()
+        (tensor([ 1.,  1., -1.]), tensor([-1., -1.,  1.]))
+    """
+    if isinstance(irrep_or_l, int):
+        ir = Irrep(irrep_or_l, (-1) ** (irrep_or_l % 2))
+    else:
+        ir = Irrep(irrep_or_l)
+    check_orthogonal(R)
+    return _with_parity(ir, _harmonic_matrices(ir.l, R)[-1], R)
+
+
+def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
+    """Turn features ``x`` by the rotations ``R``, each irrep by its own :math:`D(R)`.
+
+    Args:
+        irreps: what the features are.
+        x: features in the layout ``ir_mul``, of shape ``(..., irreps.dim)``.
+        R: rotations, proper or improper, of shape ``(3, 3)``, or ``(..., 3, 3)`` with
+            leading dimensions that broadcast with those of ``x``.
+
+    Returns:
+        The turned features, in the dtype of ``x``.
+
+    Raises:
+        TypeError: if ``x`` or ``R`` is not floating-point.
+        ValueError: if the shape of ``x`` or ``R`` does not fit, or a matrix is not
+            orthogonal (looked at in eager mode only).
+
+    Example:
+        >>> inversion = -torch.eye(3)
+        >>> rotate("2x0e + 1x0o + 1x1o", torch.ones(6), inversion)
+        tensor([ 1.,  1., -1., -1., -1., -1.])
+    """
+    irreps = Irreps(irreps)
+    if x.dim() == 0 or x.shape[-1] != irreps.dim:
+        raise ValueError(
+            f"got x of shape {tuple(x.shape)}, expected (..., {irreps.dim}) for the "
+            f"irreps {irreps}"
+        )
+    if not x.is_floating_point():
+        raise TypeError(f"got x of dtype {x.dtype}, expected a floating-point dtype")
+    check_orthogonal(R)
+    shape = torch.broadcast_shapes(x.shape[:-1], R.shape[:-2])
+    harmonic = _harmonic_matrices(max(irreps.ls, default=0), R)
+    blocks = [x.new_zeros(*shape, 0)]
+    for (mul, ir), where in zip(irreps, irreps.slices(), strict=True):
+        if mul > 0:
+            D = _with_parity(ir, harmonic[ir.l], R).to(x.dtype)
+            block = D @ x[..., where].unflatten(-1, (ir.dim, mul))
+            blocks.append(block.flatten(-2).expand(*shape, -1))
+    return torch.cat(blocks, dim=-1)
+
+
+def _with_parity(ir: Irrep, D: Tensor, R: Tensor) -> Tensor:
+    if ir.p == (-1) ** ir.l:
+        return D
+    return determinant(R)[..., None, None] * D
+
+
+def _harmonic_matrices(lmax: int, R: Tensor) -> list[Tensor]:
+    """``D`` of degrees 0 to ``lmax``, with the parity of spherical harmonics."""
+    matrices = [torch.ones_like(R[..., :1, :1]), R.clone()][: lmax + 1]
+    coefficients = (
+        _raising_coefficients
+        if torch.compiler.is_compiling()
+        else _cached_raising_coefficients
+    )
+    for l in range(2, lmax + 1):
+        C = coefficients(l, R.dtype, R.device)  # [2l-1, 3, 2l+1]
+        right = (matrices[-1] @ C.flatten(1)).unflatten(-1, (3, 2 * l + 1))
+        right = R.unsqueeze(-3) @ right  # [..., 2l-1, 3, 2l+1]
+        matrices.append(C.flatten(0, 1).mT @ right.flatten(-3, -2))
+    return matrices
+
+
+def _raising_coefficients(l: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``sqrt(2l+1) C`` of ``(l-1) x 1 -> l``, which has orthonormal columns."""
+    C = clebsch_gordan(l - 1, 1, l, dtype=torch.float64, device="cpu")
+    scaled: Tensor = (2 * l + 1) ** 0.5 * C
+    return scaled.to(dtype=dtype, device=device)
+
+
+@cache
+def _cached_raising_coefficients(
+    l: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    with torch.inference_mode(False):
+        return _raising_coefficients(l, dtype, device)
