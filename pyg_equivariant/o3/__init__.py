@@ -3,8 +3,28 @@
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._irrep import Irrep, MulIrrep
 from ._irreps import Irreps
+from ._rotation import (
+    angles_to_axis_angle,
+    angles_to_matrix,
+    angles_to_quaternion,
+    axis_angle_to_angles,
+    axis_angle_to_matrix,
+    axis_angle_to_quaternion,
+    matrix_to_angles,
+    matrix_to_axis_angle,
+    matrix_to_quaternion,
+    matrix_x,
+    matrix_y,
+    matrix_z,
+    quaternion_to_angles,
+    quaternion_to_axis_angle,
+    quaternion_to_matrix,
+    rand_matrix,
+    rand_quaternion,
+)
 from ._tensor_product import Path, TensorProduct
 from ._vector import safe_norm, safe_normalize
+from ._wigner import rotate, wigner_D
 
 __all__ = [
     "Irrep",
@@ -12,8 +32,27 @@ __all__ = [
     "Irreps",
     "clebsch_gordan",
     "clebsch_gordan_exact",
+    "wigner_D",
+    "rotate",
     "Path",
     "TensorProduct",
     "safe_norm",
     "safe_normalize",
+    "rand_matrix",
+    "rand_quaternion",
+    "matrix_x",
+    "matrix_y",
+    "matrix_z",
+    "angles_to_matrix",
+    "angles_to_quaternion",
+    "angles_to_axis_angle",
+    "axis_angle_to_matrix",
+    "axis_angle_to_quaternion",
+    "axis_angle_to_angles",
+    "quaternion_to_matrix",
+    "quaternion_to_axis_angle",
+    "quaternion_to_angles",
+    "matrix_to_quaternion",
+    "matrix_to_axis_angle",
+    "matrix_to_angles",
 ]

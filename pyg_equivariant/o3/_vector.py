@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 
+_HALF = (torch.float16, torch.bfloat16)  # computed in float32, then rounded
+
+
 def _nonzero(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Squared length of ``x``, and where it is large enough to be divided by.
 
@@ -35,6 +38,8 @@ def safe_norm(x: Tensor, dim: int = -1, keepdim: bool = False) -> Tensor:
         >>> torch.autograd.grad(safe_norm(x).sum(), x)[0].abs().max()
         tensor(0.)
     """
+    if x.dtype in _HALF:
+        return safe_norm(x.float(), dim, keepdim).to(x.dtype)
     square, nonzero = _nonzero(x, dim)
     length = torch.where(nonzero, square.sqrt(), 0.0)
     return length if keepdim else length.squeeze(dim)
@@ -55,5 +60,7 @@ def safe_normalize(x: Tensor, dim: int = -1) -> Tensor:
         tensor([[0.0000, 0.6000, 0.8000],
                 [0.0000, 0.0000, 0.0000]])
     """
+    if x.dtype in _HALF:
+        return safe_normalize(x.float(), dim).to(x.dtype)
     square, nonzero = _nonzero(x, dim)
     return x * torch.where(nonzero, square.rsqrt(), 0.0)
