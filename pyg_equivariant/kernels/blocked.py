@@ -1,6 +1,6 @@
 """The tensor product by few, large matrix products: the default in plain torch.
 
-All paths out of one block of the first input share one product with the Clebsch-Gordan
+Paths out of one block of the first input share one product with the Clebsch-Gordan
 coefficients, and all ``uvw`` paths into one output block share the matrix product that
 mixes their channels. Tensors are split rather than sliced: the derivative of a split is
 one concatenation.
@@ -18,14 +18,16 @@ from torch import Tensor
 from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
 from pyg_equivariant.o3._tensor_product import TensorProduct
 
+_ALL = -1  # in place of a block of x2: all its blocks of multiplicity 1
+
 
 class _Term(NamedTuple):
-    """A path, as the batched product needs it."""
+    """A path, as the matrix products need it."""
 
     path: int
     i_out: int
     connection: str
-    shape: tuple[int, int]  # (2 l_out + 1, mul2): rows of the result
+    shape: tuple[int, int]  # (2 l_out + 1, mul2): its rows of the result
     weight_shape: tuple[int, ...]  # () without weights
 
 
@@ -33,8 +35,8 @@ class _Group(NamedTuple):
     """Paths that share one product with Clebsch-Gordan coefficients."""
 
     i_in1: int
-    i_in2: int  # of an elementwise product; -1: all of x2
-    shape: tuple[int, int]  # of the coupling matrix, or of the block of x2
+    i_in2: int  # or _ALL
+    connection: str
     terms: tuple[_Term, ...]
     rows: tuple[int, ...]  # of each term
 
@@ -59,50 +61,34 @@ class BlockedTensorProduct:
 
     def __init__(self, product: TensorProduct) -> None:
         self.sizes1 = [block.dim for block in product.irreps_in1]
-        self.shapes1 = [(block.ir.dim, block.mul) for block in product.irreps_in1]
         self.sizes2 = [block.dim for block in product.irreps_in2]
+        self.shapes1 = [(block.ir.dim, block.mul) for block in product.irreps_in1]
+        self.shapes2 = [(block.ir.dim, block.mul) for block in product.irreps_in2]
         self.dims_out = [block.dim for block in product.irreps_out]
         self.weight_sizes = [s.stop - s.start for s in product.weight_slices]
-        self.groups: list[_Group] = []
-        self.constants: list[Tensor] = []
-        outer = [i for i, p in enumerate(product.paths) if p.connection != "uuu"]
-        for i_in1 in range(len(product.irreps_in1)):
-            chosen = [i for i in outer if product.paths[i].i_in1 == i_in1]
-            if chosen:
-                self._add_outer(product, i_in1, chosen)
+        shared: dict[tuple[int, int, int], list[int]] = {}
         for i, path in enumerate(product.paths):
+            muls = [mul for mul, _ in product.blocks(path)]
+            if 0 in muls:
+                continue  # adds nothing and has no weights
             if path.connection == "uuu":
-                self._add_elementwise(product, i)
-
-    def _add_outer(self, product: TensorProduct, i_in1: int, chosen: list[int]) -> None:
-        """One matrix from all of ``x2`` to all results of one block of ``x1``."""
-        in2 = product.irreps_in2.slices()
-        dim1 = product.irreps_in1[i_in1].ir.dim
-        terms, matrices = [], []
-        for i in chosen:
-            path, coefficient = product.paths[i], product.coefficients[i]
-            (_, ir1), (mul2, ir2), (_, ir) = product.blocks(path)
-            c = coefficient * clebsch_gordan(ir1.l, ir2.l, ir.l, dtype=torch.float64)
-            matrix = c.new_zeros(product.irreps_in2.dim, ir.dim * mul2, dim1)
-            # rows (j, v) of x2 to rows (k, v) of the result, for every i of x1
-            matrix[in2[path.i_in2]] = torch.einsum(
-                "ijk,vw->jvkwi", c, torch.eye(mul2, dtype=c.dtype)
-            ).reshape(-1, ir.dim * mul2, dim1)
-            matrices.append(matrix)
-            terms.append(_term(product, i, (ir.dim, mul2)))
-        rows = tuple(math.prod(term.shape) for term in terms)
-        shape = (sum(rows), dim1)
-        self.groups.append(_Group(i_in1, -1, shape, tuple(terms), rows))
-        self.constants.append(torch.cat(matrices, dim=1).flatten(1))
-
-    def _add_elementwise(self, product: TensorProduct, i: int) -> None:
-        path, coefficient = product.paths[i], product.coefficients[i]
-        (mul, ir1), (_, ir2), (_, ir) = product.blocks(path)
-        term = _term(product, i, (ir.dim, 1))
-        shape = (ir2.dim, mul)
-        self.groups.append(_Group(path.i_in1, path.i_in2, shape, (term,), (ir.dim,)))
-        c = clebsch_gordan(ir1.l, ir2.l, ir.l, dtype=torch.float64)
-        self.constants.append(coefficient * c)
+                key = (path.i_in1, path.i_in2, i)
+            else:
+                key = (path.i_in1, _ALL if muls[1] == 1 else path.i_in2, -1)
+            shared.setdefault(key, []).append(i)
+        self.groups = [
+            _group(product, i_in2, paths) for (_, i_in2, _), paths in shared.items()
+        ]
+        self.constants = [_couplings(product, group) for group in self.groups]
+        # Without paths, or without weights beside others that have them, a block lacks
+        # batch dimensions of some input.
+        whole = {
+            term.i_out
+            for group in self.groups
+            for term in group.terms
+            if term.weight_shape or not product.weight_numel
+        }
+        self.widens = not self.dims_out or len(whole) < len(self.dims_out)
 
     def __call__(
         self,
@@ -112,25 +98,16 @@ class BlockedTensorProduct:
         constants: Sequence[Tensor],
     ) -> Tensor:
         """The product; arguments and result as in the reference."""
-        blocks1 = [
-            block.unflatten(-1, shape)
-            for block, shape in zip(
-                x1.split(self.sizes1, dim=-1), self.shapes1, strict=True
-            )
-        ]
-        blocks2 = x2.split(self.sizes2, dim=-1)
+        blocks1 = _blocks(x1, self.sizes1, self.shapes1)
+        blocks2 = _blocks(x2, self.sizes2, self.shapes2)
         weights: Sequence[Tensor | None] = [None] * len(self.weight_sizes)
         if weight is not None:
             weights = weight.split(self.weight_sizes, dim=-1)
         mixed: list[list[tuple[Tensor, Tensor]]] = [[] for _ in self.dims_out]
         added: list[list[Tensor]] = [[] for _ in self.dims_out]
         for group, constant in zip(self.groups, constants, strict=True):
-            a = blocks1[group.i_in1]
-            if group.i_in2 < 0:
-                result = (x2 @ constant).unflatten(-1, group.shape) @ a
-            else:
-                b = blocks2[group.i_in2].unflatten(-1, group.shape)
-                result = torch.einsum("ijk,...iu,...ju->...ku", constant, a, b)
+            block2 = x2 if group.i_in2 == _ALL else blocks2[group.i_in2]
+            result = _couple(group, constant, blocks1[group.i_in1], block2)
             parts = result.split(group.rows, dim=-2)
             for term, part in zip(group.terms, parts, strict=True):
                 w = weights[term.path]
@@ -139,16 +116,73 @@ class BlockedTensorProduct:
                 else:
                     added[term.i_out].append(_weighted(part, w, term))
         out = [
-            _total(mix, add, dim, (x1, x2, weight))
+            _total(mix, add) if mix or add else x1.new_zeros(dim)
             for mix, add, dim in zip(mixed, added, self.dims_out, strict=True)
         ]
-        return torch.cat(out, dim=-1) if out else x1.new_zeros(*x1.shape[:-1], 0)
+        if self.widens:
+            batch = torch.broadcast_shapes(
+                *(x.shape[:-1] for x in (x1, x2, weight) if x is not None)
+            )
+            out = [block.expand(*batch, -1) for block in (*out, x1.new_zeros(0))]
+        return torch.cat(out, dim=-1)
 
 
-def _term(product: TensorProduct, i: int, shape: tuple[int, int]) -> _Term:
-    path = product.paths[i]
-    weight_shape = product.weight_shape(path) if path.has_weight else ()
-    return _Term(i, path.i_out, path.connection, shape, weight_shape)
+def _group(product: TensorProduct, i_in2: int, paths: list[int]) -> _Group:
+    first = product.paths[paths[0]]
+    terms = []
+    for i in paths:
+        path = product.paths[i]
+        _, (mul2, _), (_, ir) = product.blocks(path)
+        terms.append(
+            _Term(
+                i,
+                path.i_out,
+                path.connection,
+                (ir.dim, 1 if path.connection == "uuu" else mul2),
+                product.weight_shape(path) if path.has_weight else (),
+            )
+        )
+    rows = tuple(math.prod(term.shape) for term in terms)
+    return _Group(first.i_in1, i_in2, first.connection, tuple(terms), rows)
+
+
+def _couplings(product: TensorProduct, group: _Group) -> Tensor:
+    """Coefficients, those of all terms side by side: ``(j, (k, i))``; ``uuu``: ijk."""
+    in2, parts = product.irreps_in2, []
+    for term in group.terms:
+        path = product.paths[term.path]
+        (_, ir1), (_, ir2), (_, ir) = product.blocks(path)
+        c = clebsch_gordan(ir1.l, ir2.l, ir.l, dtype=torch.float64, device="cpu")
+        c *= product.coefficients[term.path]
+        if group.connection == "uuu":
+            return c
+        part = c.permute(1, 2, 0).flatten(1)
+        if group.i_in2 == _ALL:
+            whole = part.new_zeros(in2.dim, part.shape[1])
+            whole[in2.slices()[path.i_in2]] = part
+            part = whole
+        parts.append(part)
+    return torch.cat(parts, dim=1)
+
+
+def _blocks(x: Tensor, sizes: list[int], shapes: list[tuple[int, int]]) -> list[Tensor]:
+    """The blocks of ``x``, each ``(..., 2 l + 1, mul)``."""
+    blocks = x.split(sizes, dim=-1)
+    return [b.unflatten(-1, shape) for b, shape in zip(blocks, shapes, strict=True)]
+
+
+def _couple(group: _Group, constant: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The sum over ``i`` and ``j``: ``(..., rows of all terms, mul1)``."""
+    if group.connection == "uuu":
+        return torch.einsum("ijk,...iu,...ju->...ku", constant, a, b)
+    shape = (-1, a.shape[-2])
+    if group.i_in2 == _ALL:
+        matrix = (b @ constant).unflatten(-1, shape)  # [..., k, i]
+    else:
+        matrix = (b.mT @ constant).unflatten(-1, shape)  # [..., v, k, i]
+        matrix = matrix.transpose(-3, -2).flatten(-3, -2)  # [..., (k, v), i]
+    result: Tensor = matrix @ a
+    return result
 
 
 def _flat(part: Tensor, weight: Tensor, term: _Term) -> tuple[Tensor, Tensor]:
@@ -173,19 +207,11 @@ def _weighted(part: Tensor, weight: Tensor | None, term: _Term) -> Tensor:
     return part.sum(-2)
 
 
-def _total(
-    mixed: list[tuple[Tensor, Tensor]],
-    added: list[Tensor],
-    dim: int,
-    inputs: tuple[Tensor, Tensor, Tensor | None],
-) -> Tensor:
+def _total(mixed: list[tuple[Tensor, Tensor]], added: list[Tensor]) -> Tensor:
     """All that arrives at one output block, ``(..., dim)``."""
     if mixed:
         parts, weights = zip(*mixed, strict=True)
         added = [*added, torch.cat(parts, -1) @ torch.cat(weights, -2)]
-    if not added:
-        leading = [x.shape[:-1] for x in inputs if x is not None]
-        return inputs[0].new_zeros(*torch.broadcast_shapes(*leading), dim)
     total = added[0]
     for other in added[1:]:
         total = total + other
