@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +14,9 @@ from pyg_equivariant.o3._rotation import rand_matrix
 from pyg_equivariant.o3._wigner import rotate
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1}
+
+# Where a module says what its inputs are: what it has of these, first come first served.
+_INPUTS = (("irreps_in1", "irreps_in2"), ("irreps_in", "irreps_attr"), ("irreps_in",))
 
 Kind = Irreps | MulIrrep | Irrep | str | None
 Kinds = Kind | Sequence[Kind]
@@ -44,12 +47,14 @@ def equivariance_error(
 
     Args:
         function: a module or any function of tensors. A tuple of outputs is compared
-            entry by entry.
+            entry by entry. Every call sees the same state of torch's random generators,
+            so that dropout drops the same.
         irreps_in: what each input is: irreps; ``"pos"`` for Cartesian positions
             ``(n, 3)``, which are translated as well; ``"cartesian"`` for a tensor whose
             *second* dimension is a Cartesian vector, ``(n, 3, channels)``; ``None`` for
             what does not transform (indices, invariants). One entry, or one per input.
-            By default the module's ``irreps_in``, or ``irreps_in1`` and ``irreps_in2``.
+            By default the module's ``irreps_in1`` and ``irreps_in2``, or ``irreps_in``
+            and ``irreps_attr``, or ``irreps_in``.
         irreps_out: what each output is, likewise. By default the module's
             ``irreps_out``.
         inputs: the inputs; by default random features of a batch of size ``batch``.
@@ -68,14 +73,15 @@ def equivariance_error(
         >>> max(equivariance_error(dot, ["1o", "1o"], "0e")) < 1e-10
         True
     """
-    kinds_in = _kinds(irreps_in, function, ("irreps_in1", "irreps_in2"), "irreps_in")
-    kinds_out = _kinds(irreps_out, function, (), "irreps_out")
+    kinds_in = _kinds(irreps_in, function, *_INPUTS)
+    kinds_out = _kinds(irreps_out, function, ("irreps_out",))
     if inputs is None:
-        dtype = _dtype(function) if dtype is None else dtype
-        inputs = [_draw(kind, batch, dtype, generator) for kind in kinds_in]
+        like = _example(function)
+        like = like if dtype is None else like.to(dtype)
+        inputs = [_draw(kind, batch, like, generator) for kind in kinds_in]
     if len(inputs) != len(kinds_in):
         raise ValueError(f"got {len(inputs)} inputs for {len(kinds_in)} irreps_in")
-    expected = _tuple(function(*inputs))
+    expected = _call(function, inputs)
     if len(expected) != len(kinds_out):
         raise ValueError(f"got {len(expected)} outputs for {len(kinds_out)} irreps_out")
 
@@ -84,8 +90,8 @@ def equivariance_error(
             _transform(kind, x, rotation, translation)
             for kind, x in zip(kinds_in, inputs, strict=True)
         ]
-        found = _tuple(function(*moved))
-        return max(
+        found = _call(function, moved)
+        return _largest(
             _relative(y, _transform(kind, x, rotation, translation))
             for kind, x, y in zip(kinds_out, expected, found, strict=True)
         )
@@ -102,7 +108,7 @@ def equivariance_error(
             draws.append((identity, shift))
         for k, (matrix, vector) in enumerate(draws):
             error = deviation(matrix.to(like.device), vector.to(like.device))
-            errors[k] = max(errors[k], error)
+            errors[k] = _largest([errors[k], error])
     return EquivarianceError(*errors)
 
 
@@ -141,7 +147,7 @@ def assert_equivariant(
             ...
         AssertionError: not equivariant: EquivarianceError(...), tolerance 1e-10
     """
-    dtype = _dtype(function) if dtype is None else dtype
+    dtype = _example(function).dtype if dtype is None else dtype
     if inputs is not None:
         dtype = next(x.dtype for x in inputs if _is_floating(x))
     if tolerance is None:
@@ -154,15 +160,16 @@ def assert_equivariant(
 
 
 def _kinds(
-    kinds: Kinds, function: object, pair: tuple[str, ...], name: str
+    kinds: Kinds, function: object, *attributes: tuple[str, ...]
 ) -> list[Irreps | str | None]:
     """One entry for every tensor; what was left out is asked of the module."""
-    if kinds is None and pair and all(hasattr(function, each) for each in pair):
-        kinds = [getattr(function, each) for each in pair]
-    elif kinds is None:
-        kinds = getattr(function, name, None)
     if kinds is None:
-        raise ValueError(f"give {name}: {function!r} has no attribute of that name")
+        present = [n for n in attributes if all(hasattr(function, each) for each in n)]
+        if not present:
+            name = attributes[-1][0]
+            raise ValueError(f"give {name}: {function!r} has no attribute of that name")
+        found = [getattr(function, each) for each in present[0]]
+        kinds = found if len(found) > 1 else found[0]
     if isinstance(kinds, (str, Irreps, MulIrrep, Irrep)):
         kinds = [kinds]
     return [
@@ -174,7 +181,7 @@ def _kinds(
 def _draw(
     kind: Irreps | str | None,
     batch: int,
-    dtype: torch.dtype,
+    like: Tensor,
     generator: torch.Generator | None,
 ) -> Tensor:
     if kind is None or kind == "cartesian":
@@ -182,7 +189,8 @@ def _draw(
             f"an input of kind {kind} cannot be drawn at random; pass inputs="
         )
     irreps = Irreps("1o") if kind == "pos" else Irreps(kind)
-    return irreps.randn(batch, -1, dtype=torch.float64, generator=generator).to(dtype)
+    x = irreps.randn(batch, -1, dtype=torch.float64, generator=generator)
+    return x.to(like)
 
 
 def _transform(
@@ -206,18 +214,29 @@ def _relative(found: Tensor, expected: Tensor) -> float:
         )
     if not found.numel():
         return 0.0
-    difference = (found.double() - expected.double()).abs().max()
-    return float(difference / expected.double().abs().max().clamp(min=1e-12))
+    found, expected = found.detach().double(), expected.detach().double()
+    difference = (found - expected).abs().max()
+    return float(difference / expected.abs().max().clamp(min=1e-12))
 
 
-def _dtype(function: object) -> torch.dtype:
+def _largest(values: Iterable[float]) -> float:
+    """The maximum; unlike that of Python, NaN if any value is."""
+    return float(torch.tensor([*values], dtype=torch.float64).max())
+
+
+def _example(function: object) -> Tensor:
+    """A tensor of the dtype and on the device that the function works with."""
     if isinstance(function, torch.nn.Module):
         for parameter in function.parameters():
-            return parameter.dtype
-    return torch.float64
+            return parameter.detach()
+    return torch.empty(0, dtype=torch.float64)
 
 
-def _tuple(out: Any) -> tuple[Any, ...]:
+def _call(function: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """The outputs; random numbers drawn on the way are the same in every call."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        out = function(*inputs)
     return tuple(out) if isinstance(out, (tuple, list)) else (out,)
 
 
