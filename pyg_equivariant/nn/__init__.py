@@ -1,0 +1,1 @@
+"""Steerable modules, in torch alone; convolutions and networks are built of them."""

@@ -44,10 +44,11 @@ class Dropout(EquivariantModule):
         self._num_irreps = self.irreps_in.num_irreps
         copies, start = [], 0
         for mul, ir in self.irreps_in:
-            copies.append(torch.arange(start, start + mul).repeat(ir.dim))
+            here = torch.arange(start, start + mul, device="cpu")
+            copies.append(here.repeat(ir.dim))
             start += mul
-        index = torch.cat(copies) if copies else torch.arange(0)
-        self.register_buffer("_copy", index, persistent=False)
+        index = torch.cat(copies) if copies else torch.arange(0, device="cpu")
+        self.register_constant("_copy", index)
 
     def reset_parameters(self) -> None:
         """Nothing to reset: dropout has no parameters."""

@@ -8,7 +8,7 @@ from torch.nn import Parameter
 
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
-from .layer_norm import scale_and_shift
+from .layer_norm import scale_and_shift, widen
 from .module import EquivariantModule, check_features
 
 
@@ -43,7 +43,7 @@ class EquivariantInstanceNorm(EquivariantModule):
         - **output:** features :math:`(|V|, \text{irreps.dim})`
 
     Raises:
-        TypeError: if the input is not floating-point.
+        TypeError: if the input is not floating-point, or not of the module's dtype.
         ValueError: if ``eps`` is not positive or a shape does not fit.
 
     Example:
@@ -91,7 +91,7 @@ class EquivariantInstanceNorm(EquivariantModule):
             batch: the graph of each node, in any order; one graph by default.
             batch_size: number of graphs, if known; saves a look at ``batch``.
         """
-        check_features(x, self.irreps_in)
+        check_features(x, self.irreps_in, like=self.weight)
         if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
             got = None if batch is None else tuple(batch.shape)
             raise ValueError(
@@ -101,7 +101,7 @@ class EquivariantInstanceNorm(EquivariantModule):
         blocks = [
             block.unflatten(-1, shape)
             for block, shape in zip(
-                x.split(self._sizes, dim=-1), self._shapes, strict=True
+                widen(x).split(self._sizes, dim=-1), self._shapes, strict=True
             )
         ]
         if not blocks:

@@ -15,7 +15,8 @@ class EquivariantLayerNorm(EquivariantModule):
     r"""Gives every irrep of every sample unit mean square over its channels.
 
     Scalars are treated as by `"Layer Normalization" <https://arxiv.org/abs/1607.06450>`_;
-    other irreps have no mean that could be subtracted, and keep their directions:
+    other irreps have no mean that could be subtracted, and keep their directions (so a
+    single scalar channel becomes its bias, as in :class:`torch.nn.LayerNorm`):
 
     .. math::
         x_{ku} \mapsto \frac{x_{ku} - \bar x\,[0e]}
@@ -36,7 +37,7 @@ class EquivariantLayerNorm(EquivariantModule):
         - **output:** features :math:`(*, \text{irreps.dim})`
 
     Raises:
-        TypeError: if the input is not floating-point.
+        TypeError: if the input is not floating-point, or not of the module's dtype.
         ValueError: if ``eps`` is not positive or the last dimension does not fit.
 
     Example:
@@ -76,10 +77,10 @@ class EquivariantLayerNorm(EquivariantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise features of ``irreps``."""
-        check_features(x, self.irreps_in)
+        check_features(x, self.irreps_in, like=self.weight)
         out = []
         for block, shape, scalar in zip(
-            x.split(self._sizes, dim=-1), self._shapes, self._scalar, strict=True
+            widen(x).split(self._sizes, dim=-1), self._shapes, self._scalar, strict=True
         ):
             part = block.unflatten(-1, shape)
             if scalar and shape[1]:
@@ -97,6 +98,11 @@ class EquivariantLayerNorm(EquivariantModule):
         )
 
 
+def widen(x: Tensor) -> Tensor:
+    """Half precision becomes float32, in which sums of squares are taken."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 def scale_and_shift(
     blocks: list[Tensor],
     muls: list[int],
@@ -105,13 +111,11 @@ def scale_and_shift(
     bias: Tensor | None,
     x: Tensor,
 ) -> Tensor:
-    """Join normalised blocks ``(..., 2 l + 1, mul)``, times weights, plus biases."""
+    """Join blocks ``(..., 2 l + 1, mul)``, times weights, plus biases, as ``x`` was."""
     if not blocks:
         return x
     if weight is not None and bias is not None:
-        sizes = [
-            mul if is_scalar else 0 for mul, is_scalar in zip(muls, scalar, strict=True)
-        ]
+        sizes = [mul * is_scalar for mul, is_scalar in zip(muls, scalar, strict=True)]
         weights, biases = weight.split(muls), bias.split(sizes)
         blocks = [
             block * w + b if is_scalar else block * w
@@ -119,4 +123,4 @@ def scale_and_shift(
                 blocks, weights, biases, scalar, strict=True
             )
         ]
-    return torch.cat([block.flatten(-2) for block in blocks], dim=-1)
+    return torch.cat([block.flatten(-2) for block in blocks], dim=-1).to(x.dtype)

@@ -16,9 +16,9 @@ class EquivariantModule(torch.nn.Module):
     """A module whose constants stay exact, and whose checkpoints say their convention.
 
     Constants are kept in float64 and rounded once to the dtype of the module:
-    ``module.float().double()`` has lost nothing. They are not part of the
-    ``state_dict``; the number of the convention is (one integer, ``convention``), if
-    the weights depend on it.
+    ``module.float().double()`` has lost nothing, and ``module.to_empty()`` brings them
+    back from the meta device. They are not part of the ``state_dict``; the number of
+    the convention is (one integer, ``convention``), if the weights depend on it.
     """
 
     _constants: dict[str, Tensor]
@@ -27,15 +27,25 @@ class EquivariantModule(torch.nn.Module):
         super().__init__()
         self._constants = {}
 
-    def register_constant(self, name: str, value: Tensor) -> None:
-        """Add a float64 constant, seen as the buffer ``name`` in the module's dtype."""
+    def register_constant(
+        self, name: str, value: Tensor, persistent: bool = False
+    ) -> None:
+        """Add a constant, seen as the buffer ``name`` in the dtype of the module.
+
+        Args:
+            name: of the buffer.
+            value: what it holds, float64 or integer, on the CPU.
+            persistent: whether it is part of the ``state_dict``.
+        """
         self._constants[name] = value
-        buffer = value.to(torch.get_default_dtype())
-        self.register_buffer(name, buffer, persistent=False)
+        dtype = torch.get_default_dtype() if value.is_floating_point() else None
+        buffer = value.to(device=torch.get_default_device(), dtype=dtype)
+        self.register_buffer(name, buffer, persistent=persistent)
 
     def register_convention(self) -> None:
         """Let checkpoints carry the number of the convention, compared on loading."""
-        self.register_buffer("convention", torch.tensor(CONVENTION))
+        value = torch.tensor(CONVENTION, device="cpu")
+        self.register_constant("convention", value, persistent=True)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -44,31 +54,47 @@ class EquivariantModule(torch.nn.Module):
         return self
 
     def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *args: Any
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        *args: Any,
     ) -> None:
         found = state_dict.get(f"{prefix}convention")
-        if "convention" not in self._buffers:
-            found = None
-        if found is not None and int(found) != CONVENTION:
-            raise ValueError(
-                f"the checkpoint follows convention {int(found)} at "
-                f"{prefix}convention, this version convention {CONVENTION}: its "
-                "weights mean something else here; load it with the version that "
-                "wrote it"
-            )
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        if "convention" in self._constants and found is not None:
+            _check_convention(int(found), f"{prefix}convention")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+        # Buffers outside the checkpoint would stay on the meta device.
+        if local_metadata.get("assign_to_params_buffers", False):
+            for name, value in self._constants.items():
+                buffer = getattr(self, name)
+                if buffer.is_meta:
+                    setattr(self, name, value.to(buffer.dtype))
 
 
-def check_features(x: Tensor, irreps: Irreps, name: str = "x") -> None:
+def _check_convention(found: int, name: str) -> None:
+    if found != CONVENTION:
+        raise ValueError(
+            f"the checkpoint follows convention {found} at {name}, this version "
+            f"convention {CONVENTION}: its weights mean something else here; load it "
+            "with the version that wrote it"
+        )
+
+
+def check_features(
+    x: Tensor, irreps: Irreps, name: str = "x", like: Tensor | None = None
+) -> None:
     """Refuse what cannot be features of ``irreps``.
 
     Args:
         x: the tensor that came.
         irreps: what it should hold, on its last dimension.
         name: what the caller named it.
+        like: a parameter or constant that ``x`` meets, whose dtype it must have unless
+            autocast is on.
 
     Raises:
-        TypeError: if ``x`` is not floating-point.
+        TypeError: if ``x`` is not floating-point, or its dtype is not that of ``like``.
         ValueError: if its last dimension is not ``irreps.dim``.
 
     Example:
@@ -88,3 +114,22 @@ def check_features(x: Tensor, irreps: Irreps, name: str = "x") -> None:
             f"{name} holds features of {irreps}: expected {irreps.dim} numbers on its "
             f"last dimension, got a tensor of shape {tuple(x.shape)}"
         )
+    if like is not None:
+        check_dtype(x, like, name)
+
+
+def check_dtype(x: Tensor, like: Tensor, name: str = "x") -> None:
+    """Refuse ``x`` if its dtype is not that of ``like``, unless autocast is on.
+
+    Raises:
+        TypeError: saying what came and how to convert it.
+    """
+    if x.dtype != like.dtype and not _autocasts(x.device.type):
+        raise TypeError(
+            f"{name} is {x.dtype}, the module {like.dtype}; convert one of them, "
+            f"{name}.to({like.dtype}) or module.to({x.dtype}), or use torch.autocast"
+        )
+
+
+def _autocasts(device: str) -> bool:
+    return device != "meta" and torch.is_autocast_enabled(device)

@@ -39,7 +39,7 @@ class NormActivation(EquivariantModule):
         - **output:** features :math:`(*, \text{irreps.dim})`
 
     Raises:
-        TypeError: if the input is not floating-point.
+        TypeError: if the input is not floating-point, or not of the module's dtype.
         ValueError: if ``eps`` is not positive or the last dimension does not fit.
 
     Example:
@@ -69,7 +69,7 @@ class NormActivation(EquivariantModule):
         self._sizes_bias: list[int] = [
             0 if block.ir.is_scalar() else block.mul for block in blocks
         ]
-        if bias and sum(self._sizes_bias):
+        if bias and any(self._sizes_bias):
             self.bias = Parameter(torch.empty(sum(self._sizes_bias)))
         else:
             self.register_parameter("bias", None)
@@ -82,7 +82,7 @@ class NormActivation(EquivariantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate features of ``irreps``."""
-        check_features(x, self.irreps_in)
+        check_features(x, self.irreps_in, like=self.bias)
         blocks = x.split(self._sizes, dim=-1)
         biases = [None] * len(blocks)
         if self.bias is not None:

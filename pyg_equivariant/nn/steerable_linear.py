@@ -11,6 +11,7 @@ from torch.nn import Parameter
 from pyg_equivariant import o3
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
+from .linear import spread
 from .module import EquivariantModule, check_features
 from .tensor_product import TensorProduct
 
@@ -35,8 +36,9 @@ class SteerableLinear(EquivariantModule):
     Args:
         irreps_in: irreps of the features.
         irreps_attr: irreps of the attribute.
-        irreps_out: irreps of the output. A block that no path reaches is zero, and a
-            warning names it (the authors' code gives NaN there).
+        irreps_out: irreps of the output. A block that no path reaches is zero (its bias
+            alone, from zero, if ``0e``), and a warning names it; the authors' code
+            gives NaN there.
         bias: add a bias to the ``0e`` blocks (default: ``True``).
 
     Attributes:
@@ -50,7 +52,7 @@ class SteerableLinear(EquivariantModule):
         - **output:** features :math:`(*, \text{irreps\_out.dim})`
 
     Raises:
-        TypeError: if an input is not floating-point.
+        TypeError: if an input is not floating-point, or not of the module's dtype.
         ValueError: if a last dimension does not fit, or the attribute is missing.
 
     Example:
@@ -96,7 +98,7 @@ class SteerableLinear(EquivariantModule):
     def reset_parameters(self) -> None:
         """Draw weights and biases anew."""
         product = self.tp.product
-        bounds = [1 / math.sqrt(max(n, 1)) for n in product.fan_in]
+        bounds = [1 / math.sqrt(n) if n else 0.0 for n in product.fan_in]
         with torch.no_grad():
             for path, part in zip(product.paths, product.weight_slices, strict=True):
                 bound = bounds[path.i_out]
@@ -108,17 +110,14 @@ class SteerableLinear(EquivariantModule):
 
     def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
         """Map features ``x`` as steered by the attribute ``attr``."""
-        check_features(x, self.irreps_in)
+        check_features(x, self.irreps_in, like=self.weight)
         if attr is None:
             attr = self._trivial(x)
-        out = self.tp(x, attr, self.weight)
-        return out if self.bias is None else self._add_bias(out, self.bias)
-
-    def _add_bias(self, out: Tensor, bias: Tensor) -> Tensor:
-        blocks = zip(
-            out.split(self._sizes, dim=-1), bias.split(self._sizes_bias), strict=True
-        )
-        return torch.cat([y + b if len(b) else y for y, b in blocks], dim=-1)
+        check_features(attr, self.irreps_attr, "attr", self.weight)
+        y: Tensor = self.tp(x, attr, self.weight)
+        if self.bias is not None:
+            y = y + spread(self.bias, self._sizes_bias, self._sizes).to(y.dtype)
+        return y
 
     def _trivial(self, x: Tensor) -> Tensor:
         if self.irreps_attr != Irreps("1x0e"):

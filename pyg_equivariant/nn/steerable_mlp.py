@@ -42,7 +42,7 @@ class SteerableMLP(EquivariantModule):
         - **output:** features :math:`(*, \text{irreps\_out.dim})`
 
     Raises:
-        TypeError: if an input is not floating-point.
+        TypeError: if an input is not floating-point, or not of the module's dtype.
         ValueError: if a last dimension does not fit, or ``num_layers < 1``.
 
     Example:

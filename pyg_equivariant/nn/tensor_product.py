@@ -11,7 +11,7 @@ from pyg_equivariant.kernels.blocked import BlockedTensorProduct
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from .linear import warn_unreached
-from .module import EquivariantModule, check_features
+from .module import EquivariantModule, check_dtype, check_features
 
 
 class TensorProduct(EquivariantModule):
@@ -37,7 +37,7 @@ class TensorProduct(EquivariantModule):
         - **output:** features :math:`(*, \text{irreps\_out.dim})`
 
     Raises:
-        TypeError: if an input is not floating-point.
+        TypeError: if an input is not floating-point, or not of the module's dtype.
         ValueError: if a last dimension does not fit, or weights are missing or given
             twice.
 
@@ -81,10 +81,13 @@ class TensorProduct(EquivariantModule):
 
     def forward(self, x1: Tensor, x2: Tensor, weight: Tensor | None = None) -> Tensor:
         """The product of ``x1`` and ``x2``."""
-        check_features(x1, self.irreps_in1, "x1")
-        check_features(x2, self.irreps_in2, "x2")
-        weight = self._choose(weight)
         constants = [getattr(self, f"coupling_{i}") for i in range(self._num_constants)]
+        like = constants[0] if constants else None
+        check_features(x1, self.irreps_in1, "x1", like)
+        check_features(x2, self.irreps_in2, "x2", like)
+        weight = self._choose(weight)
+        if weight is not None:
+            check_dtype(weight, x1, "weight")
         return self._compute(x1, x2, weight, constants)
 
     def _choose(self, weight: Tensor | None) -> Tensor | None:
