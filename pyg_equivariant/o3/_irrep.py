@@ -124,7 +124,7 @@ class MulIrrep(_MulIrrep):
         return f"{self.mul}x{self.ir}"
 
 
-IrrepLike: TypeAlias = "Irrep | str | int | tuple[int, int]"
+IrrepLike: TypeAlias = Irrep | str | int | tuple[int, int]
 
 
 def _parse_irrep(ir: IrrepLike) -> tuple[int, int]:

@@ -282,10 +282,13 @@ class Irreps:
 
 
 IrrepsLike: TypeAlias = (
-    "Irreps | MulIrrep | Irrep | str"
-    " | Iterable[MulIrrep | Irrep | str | tuple[int, IrrepLike]]"
+    Irreps
+    | MulIrrep
+    | Irrep
+    | str
+    | Iterable[MulIrrep | Irrep | str | tuple[int, IrrepLike]]
 )
-IrrepsFilter: TypeAlias = "IrrepsLike | Callable[[MulIrrep], bool]"
+IrrepsFilter: TypeAlias = IrrepsLike | Callable[[MulIrrep], bool]
 
 
 def _parse_irreps(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:

@@ -285,6 +285,8 @@ class TensorProduct:
             )
         if path.connection not in CONNECTIONS:
             raise ValueError(f"a connection is one of {CONNECTIONS}, got {path}")
+        if not path.path_weight >= 0:
+            raise ValueError(f"path_weight scales a variance, so it is >= 0: {path}")
         if path.connection == "uvw" and not path.has_weight:
             raise ValueError(
                 f"the connection uvw mixes channels by weights, got {path}"

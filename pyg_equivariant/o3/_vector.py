@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
 _HALF = (torch.float16, torch.bfloat16)  # computed in float32, then rounded
 
 

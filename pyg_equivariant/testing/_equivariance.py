@@ -15,7 +15,7 @@ from pyg_equivariant.o3._wigner import rotate
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1}
 
-# Where a module says what its inputs are: what it has of these, first come first served.
+# Where a module says what its inputs are: the first of these that it has.
 _INPUTS = (("irreps_in1", "irreps_in2"), ("irreps_in", "irreps_attr"), ("irreps_in",))
 
 Kind = Irreps | MulIrrep | Irrep | str | None
@@ -66,7 +66,7 @@ def equivariance_error(
         generator: source of all random numbers.
 
     Raises:
-        ValueError: if the numbers of inputs and of irreps differ, or inputs are missing.
+        ValueError: if there are more or fewer inputs than irreps, or inputs missing.
 
     Example:
         >>> dot = lambda x, y: (x * y).sum(-1, keepdim=True)
