@@ -1,0 +1,15 @@
+"""The five convolutions, from invariant to steerable and non-linear."""
+
+from .egnn_conv import EGNNConv
+from .painn_conv import PaiNNConv
+from .schnet_conv import SchNetConv
+from .segnn_conv import SEGNNConv
+from .tfn_conv import TFNConv
+
+__all__ = [
+    "SchNetConv",
+    "EGNNConv",
+    "PaiNNConv",
+    "TFNConv",
+    "SEGNNConv",
+]

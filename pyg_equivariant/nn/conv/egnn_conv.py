@@ -1,0 +1,229 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, Sequential
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.typing import Adj, OptTensor, PairTensor
+
+from pyg_equivariant.nn.mlp import MLP
+from pyg_equivariant.o3._vector import safe_norm
+
+
+class EGNNConv(MessagePassing):
+    r"""The layer of the `"E(n) Equivariant Graph Neural Networks"
+    <https://arxiv.org/abs/2102.09844>`_ paper.
+
+    .. math::
+        \mathbf{m}_{ij} &= \phi_e\big(\mathbf{h}_i, \mathbf{h}_j,
+        \|\mathbf{x}_i - \mathbf{x}_j\|^2, \mathbf{a}_{ij}\big) \\
+        \mathbf{x}^{\prime}_i &= \mathbf{x}_i + \frac{1}{|\mathcal{N}(i)|}
+        \sum_{j \in \mathcal{N}(i)} (\mathbf{x}_i - \mathbf{x}_j)\,
+        \phi_x(\mathbf{m}_{ij}) \;\big[+ \phi_v(\mathbf{h}_i)\, \mathbf{v}_i\big] \\
+        \mathbf{h}^{\prime}_i &= \mathbf{h}_i + \phi_h\Big(\mathbf{h}_i,
+        \sum_{j \in \mathcal{N}(i)} \mathbf{m}_{ij}\Big)
+
+    Features :math:`\mathbf{h}` (``x``) are invariant; positions :math:`\mathbf{x}`
+    (``pos``) turn and shift with the input. The sum, not the mean, is taken over
+    messages, and the mean over displacements, as in the authors' code.
+
+    Args:
+        in_channels (int or tuple): Size of the input features; a pair (of sources, of
+            targets) if bipartite.
+        hidden_channels (int): Width of the messages and of all networks.
+        out_channels (int): Size of the output features.
+        edge_dim (int, optional): Size of the edge features :math:`\mathbf{a}_{ij}`.
+            (default: :obj:`0`)
+        attention (bool, optional): Multiply messages by a learned gate
+            :math:`\sigma(\mathbf{w}^\top \mathbf{m}_{ij} + b)`. (default: :obj:`False`)
+        tanh (bool, optional): End :math:`\phi_x` with a tanh. (default: :obj:`False`)
+        normalize (bool, optional): Divide :math:`\mathbf{x}_i - \mathbf{x}_j` by
+            its length (plus 1e-8, and without gradient through the length), as in the
+            authors' recommended code. (default: :obj:`False`)
+        clamp (float, optional): Largest length of the displacement along one edge.
+            The authors' experiments clip every component to :math:`\pm 100`, which is
+            not equivariant where it acts; the length is clipped here.
+            (default: :obj:`None`)
+        update_pos (bool, optional): If :obj:`False`, positions stay.
+            (default: :obj:`True`)
+        velocity (bool, optional): Add the velocity term, with ``vel`` given in the
+            forward pass. (default: :obj:`False`)
+        residual (bool, optional): Add :math:`\mathbf{h}_i` to its update; by default
+            where the sizes agree. (default: :obj:`None`)
+        pos_aggr (str, optional): ``"mean"`` or ``"sum"`` over displacements.
+            (default: :obj:`"mean"`)
+        act (str or callable, optional): Activation of all networks.
+            (default: :obj:`"silu"`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Shapes:
+        - **input:** features :math:`(|V|, F_{in})` and positions :math:`(|V|, 3)` (any
+          dimension), or pairs of these, of sources and of targets, if bipartite; edge
+          indices :math:`(2, |E|)`; edge features :math:`(|E|, D)`; velocities
+          :math:`(|V|, 3)`, of the targets if bipartite; ``edge_vec`` :math:`(|E|, 3)`
+          from the receiver to the sender, in place of differences of positions, for
+          periodic systems; ``edge_weight`` :math:`(|E|)`, an envelope that multiplies
+          messages and displacements and makes the layer smooth at a cutoff
+        - **output:** features :math:`(|V|, F_{out})`, positions :math:`(|V|, 3)`
+
+    Examples:
+        >>> conv = EGNNConv(16, 32, 16)
+        >>> x, pos = torch.randn(4, 16), torch.randn(4, 3)
+        >>> x, pos = conv(x, pos, torch.tensor([[1, 2, 3], [0, 0, 1]]))
+        >>> x.shape, pos.shape
+        (torch.Size([4, 16]), torch.Size([4, 3]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        hidden_channels: int,
+        out_channels: int,
+        edge_dim: int = 0,
+        attention: bool = False,
+        tanh: bool = False,
+        normalize: bool = False,
+        clamp: float | None = None,
+        update_pos: bool = True,
+        velocity: bool = False,
+        residual: bool | None = None,
+        pos_aggr: str = "mean",
+        act: Any = "silu",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(aggr="add", **kwargs)
+        sizes = (in_channels,) * 2 if isinstance(in_channels, int) else in_channels
+        if pos_aggr not in ("mean", "sum"):
+            raise ValueError(f"pos_aggr is 'mean' or 'sum', got {pos_aggr!r}")
+        if residual and sizes[1] != out_channels:
+            raise ValueError(
+                f"a residual needs equal sizes, got in_channels={in_channels} and "
+                f"out_channels={out_channels}; pass residual=False"
+            )
+        if velocity and not update_pos:
+            raise ValueError(
+                "velocity=True moves positions, but update_pos=False keeps them"
+            )
+        self.in_channels = in_channels
+        self.hidden_channels = hidden_channels
+        self.out_channels = out_channels
+        self.edge_dim = edge_dim
+        self.attention = attention
+        self.tanh = tanh
+        self.normalize = normalize
+        self.clamp = clamp
+        self.update_pos = update_pos
+        self.velocity = velocity
+        self.residual = sizes[1] == out_channels if residual is None else residual
+        self.pos_aggr = pos_aggr
+
+        hidden = hidden_channels
+        # φ_e: message network
+        self.phi_e = MLP(
+            [sum(sizes) + 1 + edge_dim, hidden, hidden], act, act_last=True
+        )
+        # φ_h: feature network
+        self.phi_h = MLP([sizes[1] + hidden, hidden, out_channels], act)
+        # φ_x: displacement network
+        self.phi_x = None
+        if update_pos:
+            last = Linear(hidden, 1, bias=False)
+            self.phi_x = Sequential(MLP([hidden, hidden], act, act_last=True), last)
+        # φ_v: velocity network
+        self.phi_v = MLP([sizes[1], hidden, 1], act) if velocity else None
+        self.gate = Linear(hidden, 1) if attention else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        for module in (self.phi_e, self.phi_h, self.phi_v, self.gate):
+            if module is not None:
+                module.reset_parameters()
+        if self.phi_x is not None:
+            self.phi_x[0].reset_parameters()
+            torch.nn.init.xavier_uniform_(self.phi_x[1].weight, gain=0.001)
+
+    def forward(
+        self,
+        x: Tensor | PairTensor,
+        pos: Tensor | PairTensor,
+        edge_index: Adj,
+        edge_attr: OptTensor = None,
+        vel: OptTensor = None,
+        edge_vec: OptTensor = None,
+        edge_weight: OptTensor = None,
+    ) -> tuple[Tensor, Tensor]:
+        if self.velocity != (vel is not None):
+            raise ValueError(
+                f"velocity={self.velocity}, but vel is "
+                f"{'missing' if vel is None else 'given'}"
+            )
+        x = (x, x) if isinstance(x, Tensor) else x
+        pos = (pos, pos) if isinstance(pos, Tensor) else pos
+        # Message passing
+        # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
+        out = self.propagate(
+            edge_index,
+            x=x,
+            pos=pos,
+            edge_attr=edge_attr,
+            edge_vec=edge_vec,
+            edge_weight=edge_weight,
+        )
+        m, displacement, weight = out.split(
+            [self.hidden_channels, out.shape[-1] - self.hidden_channels - 1, 1], dim=-1
+        )
+        # Positions
+        new_pos = pos[1]
+        if self.update_pos:
+            if self.pos_aggr == "mean" and edge_weight is None:
+                displacement = displacement / weight.clamp(min=1)
+            elif self.pos_aggr == "mean":  # smooth where the last neighbour leaves
+                displacement = displacement / (1 + weight.square()).sqrt()
+            new_pos = new_pos + displacement
+        if self.phi_v is not None and vel is not None:
+            new_pos = new_pos + self.phi_v(x[1]) * vel
+        # Features
+        h = self.phi_h(torch.cat([x[1], m], dim=-1))
+        return (x[1] + h if self.residual else h), new_pos
+
+    def message(
+        self,
+        x_i: Tensor,
+        x_j: Tensor,
+        pos_i: Tensor,
+        pos_j: Tensor,
+        edge_attr: OptTensor,
+        edge_vec: OptTensor,
+        edge_weight: OptTensor,
+    ) -> Tensor:
+        diff = pos_i - pos_j if edge_vec is None else -edge_vec  # x_i - x_j
+        square = diff.square().sum(dim=-1, keepdim=True)
+        m = [x_i, x_j, square] if edge_attr is None else [x_i, x_j, square, edge_attr]
+        m = self.phi_e(torch.cat(m, dim=-1))
+        if self.gate is not None:
+            m = m * self.gate(m).sigmoid()
+        one = m.new_ones(len(m), 1) if edge_weight is None else edge_weight[:, None]
+        return torch.cat([m * one, self.displacement(m, diff) * one, one], dim=-1)
+
+    def displacement(self, m: Tensor, diff: Tensor) -> Tensor:
+        """The term of one edge in the update of positions."""
+        if self.phi_x is None:
+            return diff[:, :0]
+        if self.normalize:
+            diff = diff / (safe_norm(diff, keepdim=True).detach() + 1e-8)
+        scale = self.phi_x(m)
+        if self.tanh:
+            scale = scale.tanh()
+        displacement = diff * scale
+        if self.clamp is not None:
+            length = safe_norm(displacement, keepdim=True)
+            displacement = displacement * (self.clamp / length.clamp(min=self.clamp))
+        return displacement
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.in_channels}, {self.hidden_channels}, "
+            f"{self.out_channels}, edge_dim={self.edge_dim})"
+        )

@@ -1,0 +1,164 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.typing import Adj
+
+from pyg_equivariant.nn.cutoff import CosineCutoff
+from pyg_equivariant.nn.mlp import MLP
+from pyg_equivariant.o3._vector import safe_norm, safe_normalize
+
+
+class PaiNNConv(MessagePassing):
+    r"""The message and update of the `"Equivariant message passing for the prediction
+    of tensorial properties and molecular spectra" <https://arxiv.org/abs/2102.03150>`_
+    paper (PaiNN).
+
+    Interaction, with :math:`\phi` atom-wise and a filter :math:`W` of the distance:
+
+    .. math::
+        \Delta \mathbf{s}_i &= \sum_{j \in \mathcal{N}(i)}
+        \phi_s(\mathbf{s}_j) \odot W_s(r_{ij}) \\
+        \Delta \vec{\mathbf{v}}_i &= \sum_{j \in \mathcal{N}(i)}
+        \phi_{vs}(\mathbf{s}_j) \odot W_{vs}(r_{ij})\, \frac{\vec r_{ij}}{r_{ij}}
+        + \vec{\mathbf{v}}_j \odot \phi_{vv}(\mathbf{s}_j) \odot W_{vv}(r_{ij})
+
+    Mixing, on every atom:
+
+    .. math::
+        \Delta \mathbf{s}_i &= \mathbf{a}_{ss}
+        + \mathbf{a}_{sv} \odot
+        \langle \mathbf{U} \vec{\mathbf{v}}_i, \mathbf{V} \vec{\mathbf{v}}_i \rangle \\
+        \Delta \vec{\mathbf{v}}_i &= \mathbf{a}_{vv} \odot \mathbf{U}\vec{\mathbf{v}}_i,
+        \qquad (\mathbf{a}_{ss}, \mathbf{a}_{vv}, \mathbf{a}_{sv}) =
+        a\big(\mathbf{s}_i, \|\mathbf{V} \vec{\mathbf{v}}_i\|\big)
+
+    where :math:`W(r) = (\mathbf{A}\, \mathbf{e}(r) + \mathbf{b})\, f(r)` acts on radial
+    features :math:`\mathbf{e}` (``edge_attr``), :math:`f` is the cosine envelope and
+    :math:`\|\vec v\| = \sqrt{|\vec v|^2 + \epsilon}`. The three terms of the message
+    are the paths :math:`0 \times 0 \to 0`, :math:`0 \times 1 \to 1` and
+    :math:`1 \times 0 \to 1` of a tensor product with harmonics up to :math:`l=1`.
+    Scalars are invariant and vectors rotate.
+
+    Args:
+        channels (int): Number of scalar and of vector channels :math:`F`.
+        edge_dim (int): Number of radial features of an edge.
+        cutoff (float, optional): Radius of the envelope :math:`f`, in the unit of
+            ``edge_vec``; none if :obj:`None`. (default: :obj:`None`)
+        eps (float, optional): The number :math:`\epsilon`. (default: :obj:`1e-8`)
+        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Shapes:
+        - **input:** scalars :math:`(|V|, F)`, vectors :math:`(|V|, 3, F)` (pairs of
+          these, of sources and of targets, if bipartite); edge indices
+          :math:`(2, |E|)`; edge vectors :math:`(|E|, 3)`, from the receiver to the
+          sender; radial features :math:`(|E|, D)`
+        - **output:** scalars :math:`(|V|, F)` and vectors :math:`(|V|, 3, F)`, of the
+          targets if bipartite
+
+    Examples:
+        >>> conv = PaiNNConv(16, edge_dim=20, cutoff=5.0)
+        >>> x, vec = torch.randn(4, 16), torch.zeros(4, 3, 16)
+        >>> edge_index = torch.tensor([[1, 2, 3], [0, 0, 1]])
+        >>> x, vec = conv(x, vec, edge_index, torch.randn(3, 3), torch.rand(3, 20))
+        >>> x.shape, vec.shape
+        (torch.Size([4, 16]), torch.Size([4, 3, 16]))
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        edge_dim: int,
+        cutoff: float | None = None,
+        eps: float = 1e-8,
+        aggr: str = "add",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(aggr=aggr, node_dim=0, **kwargs)
+        self.channels = channels
+        self.edge_dim = edge_dim
+        self.cutoff = cutoff
+        self.eps = eps
+
+        # φ: atom-wise network
+        self.phi = MLP([channels, channels, 3 * channels], init="xavier")
+        # W: filter, f: its envelope
+        self.filter = torch.nn.Linear(edge_dim, 3 * channels)
+        self.envelope = None if cutoff is None else CosineCutoff(cutoff)
+        # V, U: vector mixing
+        self.mix = torch.nn.Linear(channels, 2 * channels, bias=False)
+        # a: mixing network
+        self.a = MLP([2 * channels, channels, 3 * channels], init="xavier")
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        self.phi.reset_parameters()
+        torch.nn.init.xavier_uniform_(self.filter.weight)
+        torch.nn.init.zeros_(self.filter.bias)
+        torch.nn.init.xavier_uniform_(self.mix.weight)
+        self.a.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        vec: Tensor | tuple[Tensor, Tensor],
+        edge_index: Adj,
+        edge_vec: Tensor,
+        edge_attr: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        # Radial part
+        w = self.filter(edge_attr)  # [num_edges, 3 F]
+        if self.envelope is not None:
+            w = w * self.envelope(safe_norm(edge_vec)).unsqueeze(-1)
+        x, vec = self.interact(x, vec, edge_index, safe_normalize(edge_vec), w)
+        return self.update_nodes(x, vec)
+
+    def interact(
+        self,
+        x: Tensor | tuple[Tensor, Tensor],
+        vec: Tensor | tuple[Tensor, Tensor],
+        edge_index: Adj,
+        edge_dir: Tensor,
+        w: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The interaction alone, given edge directions and filters ``(|E|, 3 F)``."""
+        x = (x, x) if isinstance(x, Tensor) else x
+        vec = (vec, vec) if isinstance(vec, Tensor) else vec
+        # Atom-wise part
+        h = self.phi(x[0])  # [num_nodes, 3 F]
+        # Message passing
+        size = (len(x[0]), len(x[1]))
+        # propagate_type: (h: Tensor, vec: Tensor, w: Tensor, edge_dir: Tensor)
+        out = self.propagate(
+            edge_index,
+            h=(h, None),
+            vec=(vec[0], None),
+            w=w,
+            edge_dir=edge_dir,
+            size=size,
+        )
+        return x[1] + out[:, 0], vec[1] + out[:, 1:]
+
+    def message(
+        self, h_j: Tensor, vec_j: Tensor, w: Tensor, edge_dir: Tensor
+    ) -> Tensor:
+        s, vs, vv = (h_j * w).unsqueeze(1).chunk(3, dim=-1)  # [num_edges, 1, F]
+        v = vs * edge_dir.unsqueeze(-1) + vv * vec_j
+        return torch.cat([s, v], dim=1)  # [num_edges, 4, F]
+
+    def update_nodes(self, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+        """The mixing alone."""
+        v, u = self.mix(vec).chunk(2, dim=-1)  # [num_nodes, 3, F]
+        length = (v.square().sum(dim=1) + self.eps).sqrt()
+        ss, vv, sv = self.a(torch.cat([x, length], dim=-1)).chunk(3, dim=-1)
+        return x + ss + sv * (u * v).sum(dim=1), vec + vv.unsqueeze(1) * u
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.channels}, edge_dim={self.edge_dim}, "
+            f"cutoff={self.cutoff})"
+        )

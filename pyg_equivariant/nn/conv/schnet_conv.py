@@ -1,0 +1,114 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.typing import Adj, OptPairTensor, Size
+
+from pyg_equivariant.nn.activation import ShiftedSoftplus
+from pyg_equivariant.nn.cutoff import CosineCutoff
+from pyg_equivariant.nn.mlp import MLP
+
+
+class SchNetConv(MessagePassing):
+    r"""The continuous-filter convolution from the `"SchNet: A continuous-filter
+    convolutional neural network for modeling quantum interactions"
+    <https://arxiv.org/abs/1706.08566>`_ paper.
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \mathbf{W}_2 \sum_{j \in \mathcal{N}(i)}
+        (\mathbf{W}_1 \mathbf{x}_j) \odot W(\mathbf{e}_{ij})\, f(r_{ij}) + \mathbf{b}_2
+
+    with a filter network :math:`W` on radial features :math:`\mathbf{e}_{ij}` and the
+    cosine envelope :math:`f`, zero from the cutoff on. This is the path
+    :math:`0 \times 0 \to 0` of :class:`~pyg_equivariant.nn.TFNConv`: features are
+    invariant.
+
+    Args:
+        in_channels (int): Size of the input features.
+        out_channels (int): Size of the output features.
+        num_filters (int): Number of filters, the width of the message.
+        edge_dim (int): Number of radial features of an edge.
+        cutoff (float, optional): Radius of the envelope :math:`f`, in the unit of
+            ``edge_length``; none if :obj:`None`. (default: :obj:`None`)
+        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Shapes:
+        - **input:** node features :math:`(|V|, F_{in})`, or a pair
+          :math:`((|V_s|, F_{in}), (|V_t|, *))` if bipartite, whose second entry is not
+          read and may be :obj:`None`; edge indices :math:`(2, |E|)`; edge lengths
+          :math:`(|E|)`; radial features :math:`(|E|, D)`
+        - **output:** node features :math:`(|V|, F_{out})` or :math:`(|V_t|, F_{out})`
+
+    Examples:
+        >>> conv = SchNetConv(16, 32, num_filters=64, edge_dim=20, cutoff=5.0)
+        >>> x, edge_index = torch.randn(4, 16), torch.tensor([[1, 2, 3], [0, 0, 1]])
+        >>> conv(x, edge_index, torch.rand(3), torch.rand(3, 20)).shape
+        torch.Size([4, 32])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        num_filters: int,
+        edge_dim: int,
+        cutoff: float | None = None,
+        aggr: str = "add",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(aggr=aggr, **kwargs)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.num_filters = num_filters
+        self.edge_dim = edge_dim
+        self.cutoff = cutoff
+
+        # W: filter network
+        widths = [edge_dim, num_filters, num_filters]
+        self.filter = MLP(widths, ShiftedSoftplus(), init="xavier")
+        # f: envelope
+        self.envelope = None if cutoff is None else CosineCutoff(cutoff)
+        # W_1, W_2: atom-wise layers
+        self.lin1 = torch.nn.Linear(in_channels, num_filters, bias=False)
+        self.lin2 = torch.nn.Linear(num_filters, out_channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        self.filter.reset_parameters()
+        torch.nn.init.xavier_uniform_(self.lin1.weight)
+        torch.nn.init.xavier_uniform_(self.lin2.weight)
+        torch.nn.init.zeros_(self.lin2.bias)
+
+    def forward(
+        self,
+        x: Tensor | OptPairTensor,
+        edge_index: Adj,
+        edge_length: Tensor,
+        edge_attr: Tensor,
+        size: Size = None,
+    ) -> Tensor:
+        if isinstance(x, Tensor):
+            x = (x, x)
+        # Radial part
+        w = self.filter(edge_attr)  # [num_edges, num_filters]
+        if self.envelope is not None:
+            w = w * self.envelope(edge_length).unsqueeze(-1)
+        # Message passing
+        h = self.lin1(x[0])
+        # propagate_type: (x: Tensor, w: Tensor)
+        out = self.propagate(edge_index, x=h, w=w, size=size)
+        return self.lin2(out)
+
+    def message(self, x_j: Tensor, w: Tensor) -> Tensor:
+        return x_j * w
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
+            f"num_filters={self.num_filters}, edge_dim={self.edge_dim}, "
+            f"cutoff={self.cutoff})"
+        )

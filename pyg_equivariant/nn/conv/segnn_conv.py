@@ -1,0 +1,203 @@
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.typing import Adj, OptTensor, PairTensor
+
+from pyg_equivariant.nn.gate import Gate
+from pyg_equivariant.nn.module import check_features
+from pyg_equivariant.nn.steerable_mlp import SteerableMLP
+from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+
+
+class SEGNNConv(MessagePassing):
+    r"""The layer of the `"Geometric and Physical Quantities Improve E(3) Equivariant
+    Message Passing" <https://arxiv.org/abs/2110.02905>`_ paper: the non-linear steerable
+    convolution.
+
+    .. math::
+        \mathbf{m}_{ij} &= \phi_m\big(\mathbf{x}_i \oplus \mathbf{x}_j \oplus
+        \mathbf{e}_{ij}\,;\, \mathbf{a}_{ij}\big) \\
+        \mathbf{x}^{\prime}_i &= \mathbf{x}_i + \phi_x\Big(\mathbf{x}_i \oplus
+        \sum_{j \in \mathcal{N}(i)} \mathbf{m}_{ij}\,;\, \mathbf{a}_i\Big)
+
+    :math:`\phi_m, \phi_x` are steerable MLPs
+    (:class:`~pyg_equivariant.nn.SteerableMLP`), steered by the harmonics
+    :math:`\mathbf{a}_{ij}` of the edge and by the node attribute :math:`\mathbf{a}_i`.
+    Invariants :math:`\mathbf{e}_{ij}`, such as :math:`\|x_j - x_i\|^2`, enter as plain
+    scalar channels.
+
+    The ablations of the paper are configurations: *SE (non-linear)* is
+    ``num_update_layers=0, gate="aggregate"``, *SE (linear)* has
+    ``num_message_layers=1`` besides; there the gate acts on the sum of messages,
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \mathbf{x}_i + \sigma\Big(
+        \sum_{j \in \mathcal{N}(i)} \mathbf{m}_{ij}\Big).
+
+    Args:
+        irreps_in (str or Irreps): Irreps of the input features.
+        irreps_sh (str or Irreps): Irreps of the attributes of edges and nodes.
+        irreps_out (str or Irreps): Irreps of the output features.
+        irreps_hidden (str or Irreps, optional): Irreps within the MLPs and of the
+            messages, scalars first. (default: ``irreps_out``)
+        edge_dim (int, optional): Number of invariants :math:`\mathbf{e}_{ij}`.
+            (default: :obj:`0`)
+        num_message_layers (int, optional): Depth of :math:`\phi_m`.
+            (default: :obj:`2`)
+        num_update_layers (int, optional): Depth of :math:`\phi_x`; 0 for none.
+            (default: :obj:`2`)
+        gate (str, optional): Where the non-linearity that ends :math:`\phi_m` acts:
+            on each ``"message"`` or on their ``"aggregate"``.
+            (default: :obj:`"message"`)
+        residual (bool, optional): Add :math:`\mathbf{x}_i`; by default where the irreps
+            agree. (default: :obj:`None`)
+        e3nn_constants (bool, optional): See :class:`~pyg_equivariant.nn.Gate`.
+            (default: :obj:`False`)
+        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Shapes:
+        - **input:** features :math:`(|V|, \text{irreps\_in.dim})`, or a pair of those
+          of sources and of targets if bipartite; edge indices :math:`(2, |E|)`;
+          harmonics :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the
+          receiver to the sender; node attributes
+          :math:`(|V|, \text{irreps\_sh.dim})` (of the targets), read by
+          :math:`\phi_x` only; invariants :math:`(|E|, D)`; ``edge_weight``
+          :math:`(|E|)`, an envelope that multiplies messages and makes the layer smooth
+          at a cutoff
+        - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
+
+    Examples:
+        >>> conv = SEGNNConv("8x0e+4x1o", "0e+1o", "8x0e+4x1o", edge_dim=1)
+        >>> x, node_attr = conv.irreps_in.randn(4, -1), conv.irreps_sh.randn(4, -1)
+        >>> edge_index = torch.tensor([[1, 2, 3], [0, 0, 1]])
+        >>> edge_sh, edge_attr = conv.irreps_sh.randn(3, -1), torch.rand(3, 1)
+        >>> conv(x, edge_index, edge_sh, node_attr, edge_attr).shape
+        torch.Size([4, 20])
+    """
+
+    def __init__(
+        self,
+        irreps_in: IrrepsLike,
+        irreps_sh: IrrepsLike,
+        irreps_out: IrrepsLike,
+        irreps_hidden: IrrepsLike | None = None,
+        edge_dim: int = 0,
+        num_message_layers: int = 2,
+        num_update_layers: int = 2,
+        gate: str = "message",
+        residual: bool | None = None,
+        e3nn_constants: bool = False,
+        aggr: str = "add",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(aggr=aggr, node_dim=0, **kwargs)
+        if gate not in ("message", "aggregate"):
+            raise ValueError(f"gate is 'message' or 'aggregate', got {gate!r}")
+        self.irreps_in = Irreps(irreps_in)
+        self.irreps_sh = Irreps(irreps_sh)
+        self.irreps_out = Irreps(irreps_out)
+        self.irreps_hidden = Irreps(
+            irreps_out if irreps_hidden is None else irreps_hidden
+        )
+        same = self.irreps_in == self.irreps_out
+        if residual and not same:
+            raise ValueError(
+                f"a residual needs equal irreps, got {self.irreps_in} and "
+                f"{self.irreps_out}; pass residual=False"
+            )
+        if num_update_layers == 0 and self.irreps_hidden != self.irreps_out:
+            raise ValueError(
+                "without update layers the messages are the output: irreps_hidden "
+                f"{self.irreps_hidden} must be irreps_out {self.irreps_out}"
+            )
+        self.edge_dim = edge_dim
+        self.num_message_layers = num_message_layers
+        self.num_update_layers = num_update_layers
+        self.gate = gate
+        self.residual = same if residual is None else residual
+
+        hidden = self.irreps_hidden
+        edges = Irreps([(edge_dim, "0e")] if edge_dim else [])
+        message_in = self.irreps_in + self.irreps_in + edges
+        # σ: gate of the aggregate
+        self.act = None
+        if gate == "aggregate":
+            self.act = Gate.from_irreps(hidden, e3nn_constants=e3nn_constants)
+        # φ_m: message network
+        self.phi_m = SteerableMLP(
+            message_in,
+            self.irreps_sh,
+            hidden,
+            hidden if self.act is None else self.act.irreps_in,
+            num_message_layers,
+            act_last=self.act is None,
+            e3nn_constants=e3nn_constants,
+        )
+        # φ_x: update network
+        self.phi_x = None
+        if num_update_layers:
+            self.phi_x = SteerableMLP(
+                self.irreps_in + hidden,
+                self.irreps_sh,
+                hidden,
+                self.irreps_out,
+                num_update_layers,
+                e3nn_constants=e3nn_constants,
+            )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        self.phi_m.reset_parameters()
+        if self.phi_x is not None:
+            self.phi_x.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | PairTensor,
+        edge_index: Adj,
+        edge_sh: Tensor,
+        node_attr: OptTensor = None,
+        edge_attr: OptTensor = None,
+        edge_weight: OptTensor = None,
+    ) -> Tensor:
+        x = (x, x) if isinstance(x, Tensor) else x
+        check_features(x[0], self.irreps_in)
+        # Message passing
+        # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
+        out = self.propagate(
+            edge_index,
+            x=x,
+            edge_sh=edge_sh,
+            edge_attr=edge_attr,
+            edge_weight=edge_weight,
+        )
+        # Update
+        if self.act is not None:
+            out = self.act(out)
+        if self.phi_x is not None:
+            out = self.phi_x(torch.cat([x[1], out], dim=-1), node_attr)
+        return x[1] + out if self.residual else out
+
+    def message(
+        self,
+        x_i: Tensor,
+        x_j: Tensor,
+        edge_sh: Tensor,
+        edge_attr: OptTensor,
+        edge_weight: OptTensor,
+    ) -> Tensor:
+        parts = [x_i, x_j] if edge_attr is None else [x_i, x_j, edge_attr]
+        m = self.phi_m(torch.cat(parts, dim=-1), edge_sh)
+        return m if edge_weight is None else m * edge_weight.unsqueeze(-1)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
+            f"irreps_sh={self.irreps_sh}, irreps_hidden={self.irreps_hidden}, "
+            f"edge_dim={self.edge_dim})"
+        )

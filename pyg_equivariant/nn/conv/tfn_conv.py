@@ -1,0 +1,153 @@
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.nn.inits import reset
+from torch_geometric.typing import Adj, OptPairTensor, Size
+
+from pyg_equivariant import o3
+from pyg_equivariant.nn.linear import Linear
+from pyg_equivariant.nn.mlp import RadialMLP
+from pyg_equivariant.nn.module import check_features
+from pyg_equivariant.nn.tensor_product import TensorProduct
+from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+
+
+class TFNConv(MessagePassing):
+    r"""The convolution of the `"Tensor field networks: Rotation- and
+    translation-equivariant neural networks for 3D point clouds"
+    <https://arxiv.org/abs/1802.08219>`_ paper: the linear steerable convolution.
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \mathbf{W} \Big( \frac{1}{\sqrt{\bar n}}
+        \sum_{j \in \mathcal{N}(i)} \mathbf{x}_j \otimes_{R(\mathbf{e}_{ij})}
+        Y(\hat r_{ij}) \;\oplus\; \mathbf{x}_i \Big)
+
+    Every path of the tensor product :math:`\otimes` of the features with the harmonics
+    of the edge has its own weight :math:`R(\mathbf{e}_{ij})`, a radial network on
+    the features of the distance, which acts channel by channel. :math:`\mathbf{W}` then
+    mixes paths and channels (self-interaction, with a bias on scalars);
+    :math:`\bar n` is the average number of neighbors.
+
+    The other linear convolutions are subsets of its paths:
+    :class:`~pyg_equivariant.nn.SchNetConv` is :math:`0 \times 0 \to 0`,
+    :class:`~pyg_equivariant.nn.PaiNNConv` adds :math:`0 \times 1 \to 1` and
+    :math:`1 \times 0 \to 1`.
+
+    Args:
+        irreps_in (str or Irreps): Irreps of the input features.
+        irreps_sh (str or Irreps): Irreps of the edge harmonics.
+        irreps_out (str or Irreps): Irreps of the output features.
+        edge_dim (int): Number of radial features of an edge.
+        radial_channels (list of int, optional): Widths of the hidden layers of the
+            radial network; empty for a linear map. (default: :obj:`(64,)`)
+        self_interaction (bool, optional): Let :math:`\mathbf{x}_i` itself take part.
+            (default: :obj:`True`)
+        avg_num_neighbors (float, optional): The number :math:`\bar n`.
+            (default: :obj:`1.0`)
+        radial (torch.nn.Module, optional): A radial network of your own, from
+            ``edge_attr`` to ``(|E|, tp.weight_numel)``. With
+            :class:`torch.nn.Identity`, ``edge_attr`` are the weights.
+            (default: :obj:`None`)
+        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Shapes:
+        - **input:** features :math:`(|V|, \text{irreps\_in.dim})`, or a pair of those
+          of sources and of targets if bipartite (the second may be :obj:`None` without
+          self-interaction); edge indices :math:`(2, |E|)`; harmonics
+          :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the receiver to the
+          sender; radial features :math:`(|E|, D)`. Messages vanish where the radial
+          features do: multiply those by an envelope.
+        - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
+
+    Examples:
+        >>> conv = TFNConv("16x0e", "0e+1o", "16x0e+8x1o", edge_dim=20)
+        >>> print(conv.tp.product)
+        16x0e * 1x0e+1x1o -> 16x0e+16x1o (2 paths, 32 weights)
+          16x0e * 1x0e -> 16x0e  uvu  16 weights  coefficient 1.0000
+          16x0e * 1x1o -> 16x1o  uvu  16 weights  coefficient 1.7321
+        >>> x, edge_index = torch.randn(4, 16), torch.tensor([[1, 2, 3], [0, 0, 1]])
+        >>> conv(x, edge_index, torch.randn(3, 4), torch.rand(3, 20)).shape
+        torch.Size([4, 40])
+    """
+
+    def __init__(
+        self,
+        irreps_in: IrrepsLike,
+        irreps_sh: IrrepsLike,
+        irreps_out: IrrepsLike,
+        edge_dim: int,
+        radial_channels: tuple[int, ...] = (64,),
+        self_interaction: bool = True,
+        avg_num_neighbors: float = 1.0,
+        radial: torch.nn.Module | None = None,
+        aggr: str = "add",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(aggr=aggr, node_dim=0, **kwargs)
+        if not avg_num_neighbors > 0:
+            raise ValueError(f"avg_num_neighbors is positive, got {avg_num_neighbors}")
+        self.irreps_in = Irreps(irreps_in)
+        self.irreps_sh = Irreps(irreps_sh)
+        self.irreps_out = Irreps(irreps_out)
+        self.edge_dim = edge_dim
+        self.self_interaction = self_interaction
+        self.avg_num_neighbors = avg_num_neighbors
+
+        # ⊗: the paths, weighted at every edge
+        product = o3.TensorProduct.depthwise(
+            self.irreps_in, self.irreps_sh, keep=self.irreps_out
+        )
+        self.tp = TensorProduct(product, internal_weights=False)
+        # R: radial network
+        if radial is None:
+            radial = RadialMLP([edge_dim, *radial_channels, product.weight_numel])
+        self.radial = radial
+        # W: mixing of paths and channels
+        mixed = product.irreps_out
+        if self_interaction:
+            mixed = mixed + self.irreps_in
+        self.mix = Linear(mixed, self.irreps_out)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        reset(self.radial)
+        self.mix.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | OptPairTensor,
+        edge_index: Adj,
+        edge_sh: Tensor,
+        edge_attr: Tensor,
+        size: Size = None,
+    ) -> Tensor:
+        if isinstance(x, Tensor):
+            x = (x, x)
+        check_features(x[0], self.irreps_in)
+        # Radial part
+        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        # Message passing
+        # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
+        out = self.propagate(edge_index, x=x, edge_sh=edge_sh, weight=weight, size=size)
+        out = out / math.sqrt(self.avg_num_neighbors)
+        # Self-interaction
+        if self.self_interaction:
+            if x[1] is None:
+                raise ValueError("self-interaction needs features of the targets too")
+            out = torch.cat([out, x[1]], dim=-1)
+        return self.mix(out)
+
+    def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
+        return self.tp(x_j, edge_sh, weight)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
+            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
+        )

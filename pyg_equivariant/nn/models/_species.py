@@ -1,0 +1,58 @@
+"""Input features of atoms."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class SpeciesFeatures(torch.nn.Module):
+    r"""One-hot atomic numbers, times powers of the charge if asked for.
+
+    .. math::
+        \mathbf{x}_i = \big(\delta_{z_i s}\, (z_i / z_\text{max})^p\big)_{s, p}
+
+    Args:
+        species: the atomic numbers that occur.
+        charge_power: largest power :math:`p`, as in Cormorant and EGNN; 0 is one-hot.
+        max_charge: the number :math:`z_\text{max}` (default: the largest species).
+
+    Raises:
+        ValueError: if an atom is of another species.
+
+    Example:
+        >>> SpeciesFeatures((1, 6, 8))(torch.tensor([8, 1, 1]))
+        tensor([[0., 0., 1.],
+                [1., 0., 0.],
+                [1., 0., 0.]])
+    """
+
+    species: Tensor
+
+    def __init__(
+        self,
+        species: tuple[int, ...],
+        charge_power: int = 0,
+        max_charge: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.charge_power = charge_power
+        self.max_charge = float(max(species) if max_charge is None else max_charge)
+        self.num_features = len(species) * (charge_power + 1)
+        self.register_buffer("species", torch.tensor(species), persistent=False)
+        self.register_buffer("_like", torch.zeros(()), persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Features ``(|V|, num_features)`` of atomic numbers ``(|V|,)``."""
+        match = z.unsqueeze(-1) == self.species
+        if not torch.compiler.is_compiling() and not match.any(-1).all():
+            unknown = z[~match.any(-1)].unique().tolist()
+            raise ValueError(
+                f"this network knows the species {self.species.tolist()}, got {unknown}"
+            )
+        one_hot = match.to(self._like.dtype)
+        if self.charge_power == 0:
+            return one_hot
+        powers = torch.arange(self.charge_power + 1, device=z.device)
+        charge = (z.to(one_hot.dtype) / self.max_charge).unsqueeze(-1) ** powers
+        return (one_hot.unsqueeze(-1) * charge.unsqueeze(-2)).flatten(-2)

@@ -1,0 +1,165 @@
+"""EGNN."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import Linear, ModuleList
+
+from ..conv.egnn_conv import EGNNConv
+from ..cutoff import CosineCutoff
+from ..mlp import MLP
+from ._molecular import Features, Graph, MolecularModel, edge_lengths
+from ._species import SpeciesFeatures
+from .heads import Head, ScalarHead
+from .moment_heads import make_head
+
+
+class EGNN(MolecularModel):
+    r"""The network of the `"E(n) Equivariant Graph Neural Networks"
+    <https://arxiv.org/abs/2102.09844>`_ paper.
+
+    .. math::
+        \mathbf{h}, \mathbf{x} \leftarrow \text{EGNNConv}(\mathbf{h}, \mathbf{x}),
+        \qquad \mathbf{h}_i^{(0)} = \mathbf{W} \mathbf{f}(z_i) + \mathbf{b}
+
+    The defaults are those of the paper's QM9 experiment: all pairs of atoms, attention,
+    positions that stay, species times powers of the charge as input. With
+    ``in_channels``, ``velocity=True``, ``update_pos=True`` and ``head="pos"`` it is the
+    network of the N-body experiment, called as ``model(x, pos, batch, edge_index,
+    vel=vel, edge_attr=edge_attr)``.
+
+    Args:
+        hidden_channels: number of scalars of an atom (default: 128).
+        num_layers: number of layers (default: 7).
+        cutoff: radius of the neighborhoods; ``None`` joins all pairs
+            (default: ``None``).
+        smooth: multiply messages by a cosine envelope, so that energies are smooth at
+            the cutoff (default: ``False``, as in the paper).
+        attention: as in :class:`~pyg_equivariant.nn.EGNNConv` (default: ``True``).
+        update_pos: as there (default: ``False``).
+        velocity: as there (default: ``False``).
+        tanh: as there (default: ``False``).
+        normalize: as there (default: ``False``).
+        clamp: as there (default: ``None``).
+        edge_dim: size of the edge features given as ``edge_attr`` (default: 0).
+        in_channels: size of atom features given instead of atomic numbers; ``None`` for
+            atomic numbers (default: ``None``).
+        species: atomic numbers that occur (default: those of QM9).
+        charge_power: highest power of the charge in the input (default: 2).
+        head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
+            (default: ``"sum"``).
+        mean: added to the prediction.
+        scale: multiplies the output of the head.
+        atomref: one number per atomic number, see :class:`MolecularModel`.
+
+    Shapes:
+        - **input:** atomic numbers :math:`(|V|)` or features
+          :math:`(|V|, F_{in})`, positions :math:`(|V|, 3)`, graph of each atom
+          :math:`(|V|)`
+        - **output:** :math:`(B, 1)` for the default head
+
+    Example:
+        >>> import torch
+        >>> model = EGNN(hidden_channels=16, num_layers=2)
+        >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+        >>> model(z, pos).shape
+        torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        hidden_channels: int = 128,
+        num_layers: int = 7,
+        cutoff: float | None = None,
+        smooth: bool = False,
+        attention: bool = True,
+        update_pos: bool = False,
+        velocity: bool = False,
+        tanh: bool = False,
+        normalize: bool = False,
+        clamp: float | None = None,
+        edge_dim: int = 0,
+        in_channels: int | None = None,
+        species: tuple[int, ...] = (1, 6, 7, 8, 9),
+        charge_power: int = 2,
+        head: str | Head | None = "sum",
+        mean: float = 0.0,
+        scale: float = 1.0,
+        atomref: Tensor | None = None,
+    ) -> None:
+        hidden = hidden_channels
+
+        def scalar_head(reduce: str) -> Head:
+            post = None if reduce == "node" else MLP([hidden, hidden, 1])
+            width = 1 if reduce == "node" else hidden
+            return ScalarHead(MLP([hidden, hidden, width]), post, reduce)
+
+        vec_channels = 1 if update_pos else 0
+        built = make_head(head, scalar_head, hidden, vec_channels)
+        super().__init__(cutoff, built, mean, scale, atomref)
+        if smooth and cutoff is None:
+            raise ValueError("smooth=True needs a cutoff, got cutoff=None")
+        self.hidden_channels = hidden_channels
+        self.num_layers = num_layers
+        self.smooth = smooth
+        self.update_pos = update_pos
+        self.velocity = velocity
+        self.edge_dim = edge_dim
+        self.in_channels = in_channels
+
+        self.species = None
+        if in_channels is None:
+            self.species = SpeciesFeatures(species, charge_power)
+            in_channels = self.species.num_features
+        self.embedding = Linear(in_channels, hidden)
+        self.envelope = CosineCutoff(cutoff) if smooth and cutoff else None
+        self.convs = ModuleList(
+            EGNNConv(
+                hidden,
+                hidden,
+                hidden,
+                edge_dim,
+                attention=attention,
+                tanh=tanh,
+                normalize=normalize,
+                clamp=clamp,
+                update_pos=update_pos,
+                velocity=velocity,
+            )
+            for _ in range(num_layers)
+        )
+        self.reset_parameters()
+
+    def represent(  # type: ignore[override]
+        self,
+        z: Tensor,
+        graph: Graph,
+        vel: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Features:
+        """Scalars of every atom, and where it moves.
+
+        Args:
+            z: atomic numbers or features.
+            graph: the edges.
+            vel: velocities ``(|V|, 3)``, if built with ``velocity=True``.
+            edge_attr: edge features ``(|E|, edge_dim)``.
+        """
+        x = self.embedding(z if self.species is None else self.species(z))
+        pos = graph.pos
+        for conv in self.convs:
+            edge_vec = graph.edge_vec(pos)
+            weight = None
+            if self.envelope is not None:
+                weight = self.envelope(edge_lengths(edge_vec))
+            x, pos = conv(
+                x, pos, graph.edge_index, edge_attr, vel, edge_vec, edge_weight=weight
+            )
+        vec = (pos - graph.pos).unsqueeze(-1) if self.update_pos else None
+        return Features(x, vec, pos)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
+            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
+        )

@@ -1,0 +1,137 @@
+"""Forces and stress from any energy model."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ._molecular import MolecularModel
+
+
+class EnergyForces(NamedTuple):
+    """What :class:`ForceField` predicts."""
+
+    energy: Tensor
+    """(num_graphs, 1)"""
+    forces: Tensor
+    """(|V|, 3)"""
+    stress: Tensor | None
+    """(num_graphs, 3, 3), or None if it was not asked for"""
+
+
+class ForceField(torch.nn.Module):
+    r"""Differentiates an energy with respect to positions and strain.
+
+    .. math::
+        \vec F_i = -\frac{\partial E}{\partial \vec r_i}, \qquad
+        \boldsymbol\sigma = \frac{1}{V}\,
+        \frac{\partial E}{\partial \boldsymbol\epsilon}, \qquad
+        \vec r \to \vec r\,(\mathbf{1} + \boldsymbol\epsilon), \quad
+        \mathbf{A} \to \mathbf{A}\,(\mathbf{1} + \boldsymbol\epsilon)
+
+    with a symmetric strain :math:`\boldsymbol\epsilon` of each graph and the volume
+    :math:`V = |\det \mathbf{A}|` of its cell. In training mode forces and stress can be
+    differentiated again, so a loss of all three trains the model. Forces conserve
+    energy, and a graph without edges has zero forces.
+
+    Args:
+        model: any network whose prediction is one energy per graph.
+        compute_stress: predict the stress too; calls then need ``cell``
+            (default: ``False``).
+
+    Shapes:
+        - **input:** as the model, see :class:`MolecularModel`
+        - **output:** energies :math:`(B, 1)`, forces :math:`(|V|, 3)` in energy per
+          length, stress :math:`(B, 3, 3)` in energy per volume, or ``None``
+
+    Raises:
+        ValueError: if stress is asked for and there is no cell.
+
+    Example:
+        >>> from pyg_equivariant.nn.models.schnet import SchNet
+        >>> model = ForceField(SchNet(hidden_channels=16, num_layers=2))
+        >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+        >>> energy, forces, stress = model(z, pos)
+        >>> energy.shape, forces.shape, stress
+        (torch.Size([1, 1]), torch.Size([3, 3]), None)
+    """
+
+    def __init__(self, model: MolecularModel, compute_stress: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.compute_stress = compute_stress
+
+    def forward(
+        self,
+        z: Tensor,
+        pos: Tensor,
+        batch: Tensor | None = None,
+        edge_index: Tensor | None = None,
+        edge_shift: Tensor | None = None,
+        cell: Tensor | None = None,
+        pbc: Tensor | None = None,
+        batch_size: int | None = None,
+        **inputs: Any,
+    ) -> EnergyForces:
+        """Predict energy, forces and stress."""
+        if self.compute_stress and cell is None:
+            raise ValueError("the stress of a system needs its cell, got cell=None")
+        with torch.enable_grad():
+            if not pos.requires_grad:
+                pos = pos.detach().requires_grad_()
+            graph = self.model.graph(
+                pos, batch, edge_index, edge_shift, cell, pbc, batch_size
+            )
+            cells = pos.new_zeros(0, 3, 3)
+            if self.compute_stress and cell is not None:
+                cells = cell.reshape(-1, 3, 3).to(pos.dtype)
+                cells = cells.expand(graph.batch_size, 3, 3)
+            moved, strained, strain = _deform(pos, batch, cells)
+            energy = self.model(
+                z,
+                moved,
+                batch,
+                graph.edge_index,
+                graph.edge_shift,
+                strained if self.compute_stress else cell,
+                batch_size=graph.batch_size,
+                **inputs,
+            )
+            if energy.shape != (graph.batch_size, 1):
+                raise ValueError(
+                    "forces need one energy per graph, but the model predicts shape "
+                    f"{tuple(energy.shape)} for {graph.batch_size} graphs"
+                )
+            # the sum reaches pos even where no edge does
+            gradients = torch.autograd.grad(
+                energy.sum() + 0 * (pos.sum() + strain.sum()),
+                [pos, strain],
+                create_graph=self.training,
+            )
+        forces = -gradients[0]
+        if not self.training:
+            energy = energy.detach()
+        if not self.compute_stress:
+            return EnergyForces(energy, forces, None)
+        volume = torch.linalg.det(cells).abs().view(-1, 1, 1)
+        return EnergyForces(energy, forces, gradients[1] / volume)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.model}, compute_stress={self.compute_stress})"
+        )
+
+
+def _deform(
+    pos: Tensor, batch: Tensor | None, cells: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions and cells under a strain of zero, symmetric, of each graph."""
+    strain = torch.zeros_like(cells, requires_grad=True)
+    if not len(cells):
+        return pos, cells, strain
+    symmetric = (strain + strain.transpose(-1, -2)) / 2
+    own = symmetric[0] if batch is None else symmetric[batch]
+    moved = pos + (pos.unsqueeze(-2) @ own).squeeze(-2)
+    return moved, cells + cells @ symmetric, strain

@@ -1,0 +1,68 @@
+"""The gated equivariant block: a network on scalars and vectors of one atom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import Linear
+
+from pyg_equivariant.o3._vector import safe_norm
+
+from ..mlp import MLP
+
+
+class GatedEquivariantBlock(torch.nn.Module):
+    r"""Mixes scalars and vectors of an atom, without losing either's symmetry.
+
+    The output block of `"Equivariant message passing for the prediction of tensorial
+    properties and molecular spectra" <https://arxiv.org/abs/2102.03150>`_:
+
+    .. math::
+        \mathbf{s}', \mathbf{g} = a\big(\mathbf{s}, \|\mathbf{V}\vec{\mathbf{v}}\|\big),
+        \qquad \vec{\mathbf{v}}' = \mathbf{g} \odot \mathbf{W}\vec{\mathbf{v}}
+
+    Lengths have zero derivative at the zero vector (the authors' code gives NaN).
+
+    Args:
+        channels_in: numbers of scalars and of vectors that enter.
+        channels_out: numbers of scalars and of vectors that leave.
+        act: activation inside, and of the scalars if ``act_last``.
+        act_last: activate the scalars that leave.
+
+    Example:
+        >>> block = GatedEquivariantBlock((8, 4), (2, 1))
+        >>> s, v = block(torch.randn(5, 8), torch.randn(5, 3, 4))
+        >>> s.shape, v.shape
+        (torch.Size([5, 2]), torch.Size([5, 3, 1]))
+    """
+
+    def __init__(
+        self,
+        channels_in: tuple[int, int],
+        channels_out: tuple[int, int],
+        act: str | Callable[[Tensor], Tensor] = "silu",
+        act_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.channels_out = channels_out
+        scalars, vectors = channels_in
+        self.mix = Linear(vectors, 2 * channels_out[1], bias=False)
+        width = max(scalars, 1)
+        self.a = MLP([scalars + channels_out[1], width, sum(channels_out)], act)
+        self.act = torch.nn.SiLU() if act_last else None
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        self.mix.reset_parameters()
+        self.a.reset_parameters()
+
+    def forward(self, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
+        """Map scalars ``(|V|, F)`` and vectors ``(|V|, 3, C)``."""
+        v, w = self.mix(vec).chunk(2, dim=-1)
+        out = self.a(torch.cat([x, safe_norm(v, dim=1)], dim=-1))
+        scalars, gates = out.split(self.channels_out, dim=-1)
+        if self.act is not None:
+            scalars = self.act(scalars)
+        return scalars, gates.unsqueeze(1) * w

@@ -1,0 +1,86 @@
+"""From the features of atoms to the properties of molecules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.inits import reset
+
+from ._pool import pool
+
+if TYPE_CHECKING:
+    from ._molecular import Features
+
+
+class Head(torch.nn.Module):
+    """Base of the heads.
+
+    Attributes:
+        reduce: how atomic scalars become the prediction: ``"sum"``, ``"mean"``,
+            ``"node"`` (not at all), or ``None`` if it is no sum of atomic scalars.
+        invariant: whether the prediction stays the same under rotations.
+    """
+
+    reduce: str | None = None
+    invariant: bool = True
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """The prediction."""
+        raise TypeError(f"{type(self).__name__} does not define forward()")
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        for module in self.children():
+            reset(module)
+
+
+class ScalarHead(Head):
+    r"""Scalars of molecules or atoms.
+
+    .. math::
+        y = \text{post}\Big(\operatorname{reduce}_i \text{pre}(\mathbf{x}_i)\Big)
+
+    Args:
+        pre: network on the scalars of every atom.
+        post: network on every molecule, or ``None``.
+        reduce: ``"sum"`` for extensive, ``"mean"`` for intensive properties, ``"node"``
+            for a value at every atom.
+
+    Example:
+        >>> ScalarHead(torch.nn.Linear(8, 1), reduce="mean").reduce
+        'mean'
+    """
+
+    def __init__(
+        self,
+        pre: torch.nn.Module,
+        post: torch.nn.Module | None = None,
+        reduce: str = "sum",
+    ) -> None:
+        super().__init__()
+        if reduce not in ("sum", "mean", "node"):
+            raise ValueError(f"reduce is 'sum', 'mean' or 'node', got {reduce!r}")
+        self.pre = pre
+        self.post = post
+        self.reduce = reduce
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Predict ``(num_graphs, out)``, or ``(|V|, out)``."""
+        out: Tensor = self.pre(features.x)
+        if self.reduce in ("sum", "mean"):
+            out = pool(out, batch, batch_size, self.reduce)
+        return out if self.post is None else self.post(out)

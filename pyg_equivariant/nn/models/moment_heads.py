@@ -1,0 +1,278 @@
+"""Dipoles, polarizabilities and other moments, from scalars and vectors of atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.o3._vector import safe_norm
+
+from ..mlp import MLP
+from ._pool import pool
+from .gated_block import GatedEquivariantBlock
+from .heads import Head
+
+if TYPE_CHECKING:
+    from ._molecular import Features
+
+Act = str | Callable[[Tensor], Tensor]
+
+
+class AtomicMoments(Head):
+    """Base: a scalar, and a vector where the network has vectors, at every atom.
+
+    Args:
+        channels: number of scalars of an atom.
+        vec_channels: number of vectors of an atom, 0 for a network without.
+        act: activation inside.
+    """
+
+    def __init__(self, channels: int, vec_channels: int, act: Act = "silu") -> None:
+        super().__init__()
+        hidden = max(channels // 2, 1)
+        if vec_channels:
+            vec_hidden = max(vec_channels // 2, 1)
+            self.blocks = torch.nn.ModuleList(
+                [
+                    GatedEquivariantBlock(
+                        (channels, vec_channels), (hidden, vec_hidden), act, True
+                    ),
+                    GatedEquivariantBlock((hidden, vec_hidden), (1, 1), act),
+                ]
+            )
+            self.scalar = None
+        else:
+            self.blocks = torch.nn.ModuleList()
+            self.scalar = MLP([channels, hidden, 1], act)
+
+    def moments(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Scalars ``(|V|, 1)`` and vectors ``(|V|, 3)``, zero without vectors."""
+        if self.scalar is not None:
+            return self.scalar(features.x), torch.zeros_like(features.pos)
+        x, vec = features.x, features.vec
+        for block in self.blocks:
+            x, vec = block(x, vec)
+        if vec is None:
+            raise ValueError("this head was built for vectors, but there are none")
+        return x, vec.squeeze(-1)
+
+
+def centered(pos: Tensor, z: Tensor, batch: Tensor | None, batch_size: int) -> Tensor:
+    """Positions from the centre of nuclear charge (of the atoms, if ``z`` is no int).
+
+    The origin of the multipoles in QM9.
+    """
+    weight = pos.new_ones(len(pos)) if z.is_floating_point() else z.to(pos.dtype)
+    moment = torch.cat([weight.unsqueeze(-1) * pos, weight.unsqueeze(-1)], dim=-1)
+    total = pool(moment, batch, batch_size, "sum")
+    center = total[:, :3] / total[:, 3:].clamp(min=1e-12)
+    return pos - (center if batch is None else center[batch])
+
+
+class DipoleHead(AtomicMoments):
+    r"""The dipole moment, from charges and atomic dipoles.
+
+    .. math::
+        \vec\mu = \sum_i q_i\, \vec r_i + \vec\mu_i, \qquad \sum_i q_i = 0
+
+    The predicted charges are corrected to a neutral molecule, so that the origin does
+    not matter (`SchNetPack <https://github.com/atomistic-machine-learning/schnetpack>`_
+    does the same). Networks without vectors have :math:`\vec\mu_i = 0`.
+
+    Args:
+        channels: number of scalars of an atom.
+        vec_channels: number of vectors of an atom, 0 for a network without.
+        act: activation inside.
+        magnitude: predict :math:`|\vec\mu|`, ``(num_graphs, 1)``, instead of the vector
+            ``(num_graphs, 3)``.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        vec_channels: int = 0,
+        act: Act = "silu",
+        magnitude: bool = False,
+    ) -> None:
+        super().__init__(channels, vec_channels, act)
+        self.magnitude = magnitude
+        self.invariant = magnitude
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Predict the dipole moment of every graph."""
+        q, mu = self.moments(features)
+        excess = pool(q, batch, batch_size, "mean")
+        q = q - (excess if batch is None else excess[batch])
+        dipole = pool(q * features.pos + mu, batch, batch_size, "sum")
+        return safe_norm(dipole, keepdim=True) if self.magnitude else dipole
+
+
+class PolarizabilityHead(AtomicMoments):
+    r"""The polarizability tensor, from atomic scalars and vectors.
+
+    .. math::
+        \boldsymbol\alpha = \sum_i \alpha_i \mathbf{1}
+        + \vec\nu_i \otimes \vec r_i + \vec r_i \otimes \vec\nu_i
+
+    as in `"Equivariant message passing for the prediction of tensorial properties and
+    molecular spectra" <https://arxiv.org/abs/2102.03150>`_, with positions from the
+    centre of nuclear charge.
+
+    Args:
+        channels: number of scalars of an atom.
+        vec_channels: number of vectors of an atom; without any, only the isotropic part
+            is learned.
+        act: activation inside.
+        isotropic: predict a third of the trace, ``(num_graphs, 1)``, instead of the
+            tensor ``(num_graphs, 3, 3)``.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        vec_channels: int = 0,
+        act: Act = "silu",
+        isotropic: bool = False,
+    ) -> None:
+        super().__init__(channels, vec_channels, act)
+        self.isotropic = isotropic
+        self.invariant = isotropic
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Predict the polarizability of every graph."""
+        alpha, nu = self.moments(features)
+        r = centered(features.pos, z, batch, batch_size)
+        outer = nu.unsqueeze(-1) * r.unsqueeze(-2)
+        identity = torch.eye(3, dtype=r.dtype, device=r.device)
+        atomic = alpha.unsqueeze(-1) * identity + outer + outer.transpose(-1, -2)
+        tensor = pool(atomic, batch, batch_size, "sum")
+        if not self.isotropic:
+            return tensor
+        return tensor.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
+
+
+class SpatialExtentHead(AtomicMoments):
+    r"""The electronic spatial extent :math:`\langle R^2 \rangle = \sum_i q_i |\vec r_i|^2`.
+
+    With positions from the centre of nuclear charge, the origin of QM9's values.
+
+    Args:
+        channels: number of scalars of an atom.
+        vec_channels: not used; heads of moments are built alike.
+        act: activation inside.
+    """
+
+    def __init__(self, channels: int, vec_channels: int = 0, act: Act = "silu") -> None:
+        super().__init__(channels, 0, act)
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Predict ``(num_graphs, 1)``."""
+        q, _ = self.moments(features)
+        r = centered(features.pos, z, batch, batch_size)
+        return pool(q * r.square().sum(-1, keepdim=True), batch, batch_size, "sum")
+
+
+class VectorHead(AtomicMoments):
+    """One vector ``(|V|, 3)`` at every atom, such as a displacement.
+
+    Args:
+        channels: number of scalars of an atom.
+        vec_channels: number of vectors of an atom.
+        act: activation inside.
+    """
+
+    invariant = False
+
+    def __init__(self, channels: int, vec_channels: int, act: Act = "silu") -> None:
+        if vec_channels == 0:
+            raise ValueError("this network has no vectors to predict vectors from")
+        super().__init__(channels, vec_channels, act)
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Predict a vector for every atom."""
+        return self.moments(features)[1]
+
+
+class PositionHead(Head):
+    """The positions ``(|V|, 3)`` to which the network has moved the atoms."""
+
+    invariant = False
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Return the positions."""
+        return features.pos
+
+
+def make_head(
+    head: str | Head | None,
+    scalar_head: Callable[[str], Head],
+    channels: int,
+    vec_channels: int,
+    act: Act = "silu",
+) -> Head | None:
+    """The head of a name, for a network with so many scalars and vectors.
+
+    Args:
+        head: a name, a head of the caller's own, or ``None``. Names are ``"sum"``,
+            ``"mean"``, ``"node"`` for scalars; ``"dipole"``, ``"dipole_magnitude"``,
+            ``"polarizability"``, ``"isotropic_polarizability"``,
+            ``"spatial_extent"``; ``"vector"``; ``"pos"``.
+        scalar_head: builds the network's own scalar head, given its ``reduce``.
+        channels: number of scalars of an atom.
+        vec_channels: number of vectors of an atom.
+        act: activation inside.
+    """
+    if head is None or isinstance(head, Head):
+        return head
+    moments: dict[str, Callable[[], Head]] = {
+        "sum": lambda: scalar_head("sum"),
+        "mean": lambda: scalar_head("mean"),
+        "node": lambda: scalar_head("node"),
+        "dipole": lambda: DipoleHead(channels, vec_channels, act),
+        "dipole_magnitude": lambda: DipoleHead(channels, vec_channels, act, True),
+        "polarizability": lambda: PolarizabilityHead(channels, vec_channels, act),
+        "isotropic_polarizability": lambda: PolarizabilityHead(
+            channels, vec_channels, act, True
+        ),
+        "spatial_extent": lambda: SpatialExtentHead(channels, vec_channels, act),
+        "vector": lambda: VectorHead(channels, vec_channels, act),
+        "pos": PositionHead,
+    }
+    if head not in moments:
+        raise ValueError(
+            f"head is one of {', '.join(moments)}, a Head or None; got {head!r}"
+        )
+    return moments[head]()

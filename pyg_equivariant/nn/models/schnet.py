@@ -1,0 +1,118 @@
+"""SchNet."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import Embedding, Linear, ModuleList
+
+from ..activation import ShiftedSoftplus
+from ..conv.schnet_conv import SchNetConv
+from ..mlp import MLP
+from ..radial import GaussianBasis
+from ._molecular import Features, Graph, MolecularModel, edge_lengths
+from .heads import Head, ScalarHead
+from .moment_heads import make_head
+
+
+class SchNet(MolecularModel):
+    r"""The network of the `"SchNet: A continuous-filter convolutional neural network for
+    modeling quantum interactions" <https://arxiv.org/abs/1706.08566>`_ paper.
+
+    .. math::
+        \mathbf{x}_i \leftarrow \mathbf{x}_i + \mathbf{W}\,
+        \operatorname{ssp}\big(\text{SchNetConv}(\mathbf{x})_i\big) + \mathbf{b},
+        \qquad \mathbf{x}_i^{(0)} = \text{Embedding}(z_i)
+
+    The same function as :class:`torch_geometric.nn.SchNet`, except that the cosine
+    envelope is zero beyond the cutoff (there it rises again) and that no neighbor is
+    ever dropped (there 32 are kept).
+
+    Args:
+        hidden_channels: number of scalars of an atom (default: 128).
+        num_filters: width of the messages (default: 128).
+        num_layers: number of interactions (default: 6).
+        num_radial: number of Gaussians (default: 50).
+        cutoff: radius of the neighborhoods (default: 10.0).
+        head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
+            (default: ``"sum"``).
+        mean: added to the prediction.
+        scale: multiplies the output of the head.
+        atomref: one number per atomic number, see :class:`MolecularModel`.
+        num_elements: size of the embedding (default: 100).
+
+    Shapes:
+        - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
+          each atom :math:`(|V|)`
+        - **output:** :math:`(B, 1)` for the default head
+
+    Example:
+        >>> model = SchNet(hidden_channels=16, num_filters=16, num_layers=2)
+        >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+        >>> model(z, pos).shape
+        torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        hidden_channels: int = 128,
+        num_filters: int = 128,
+        num_layers: int = 6,
+        num_radial: int = 50,
+        cutoff: float = 10.0,
+        head: str | Head | None = "sum",
+        mean: float = 0.0,
+        scale: float = 1.0,
+        atomref: Tensor | None = None,
+        num_elements: int = 100,
+    ) -> None:
+        def scalar_head(reduce: str) -> Head:
+            widths = [hidden_channels, hidden_channels // 2, 1]
+            return ScalarHead(
+                MLP(widths, ShiftedSoftplus(), init="xavier"), None, reduce
+            )
+
+        built = make_head(head, scalar_head, hidden_channels, 0, ShiftedSoftplus())
+        super().__init__(cutoff, built, mean, scale, atomref)
+        self.hidden_channels = hidden_channels
+        self.num_filters = num_filters
+        self.num_layers = num_layers
+        self.num_radial = num_radial
+        self.num_elements = num_elements
+
+        self.embedding = Embedding(num_elements, hidden_channels, padding_idx=0)
+        self.radial_basis = GaussianBasis(num_radial, cutoff)
+        self.convs = ModuleList(
+            SchNetConv(
+                hidden_channels, hidden_channels, num_filters, num_radial, cutoff
+            )
+            for _ in range(num_layers)
+        )
+        self.act = ShiftedSoftplus()
+        self.linears = ModuleList(
+            Linear(hidden_channels, hidden_channels) for _ in range(num_layers)
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        super().reset_parameters()
+        for linear in self.linears:
+            torch.nn.init.xavier_uniform_(linear.weight)
+            torch.nn.init.zeros_(linear.bias)
+
+    def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
+        """Scalars of every atom."""
+        length = edge_lengths(graph.edge_vec())
+        edge_attr = self.radial_basis(length)
+        x = self.embedding(z)
+        for conv, linear in zip(self.convs, self.linears, strict=True):
+            x = x + linear(self.act(conv(x, graph.edge_index, length, edge_attr)))
+        return Features(x, None, graph.pos)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
+            f"num_filters={self.num_filters}, num_layers={self.num_layers}, "
+            f"num_radial={self.num_radial}, cutoff={self.cutoff})"
+        )

@@ -1,0 +1,146 @@
+"""Tensor field network."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import Embedding, ModuleList
+
+from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3._spherical_harmonics import SphericalHarmonics
+
+from ..conv.tfn_conv import TFNConv
+from ..cutoff import PolynomialCutoff
+from ..gate import Gate
+from ..mlp import MLP
+from ..norm_activation import NormActivation
+from ..radial import BesselBasis
+from ._irreps_features import scalars_and_vectors
+from ._molecular import Features, Graph, MolecularModel, edge_lengths
+from .heads import Head, ScalarHead
+from .moment_heads import make_head
+
+
+class TFN(MolecularModel):
+    r"""A network of the convolutions of the `"Tensor field networks: Rotation- and
+    translation-equivariant neural networks for 3D point clouds"
+    <https://arxiv.org/abs/1802.08219>`_ paper.
+
+    .. math::
+        \mathbf{x} \leftarrow \sigma\big(\text{TFNConv}(\mathbf{x})\big), \qquad
+        \mathbf{x}_i^{(0)} = \text{Embedding}(z_i)
+
+    with Bessel functions under a polynomial envelope as radial features, which makes
+    energies smooth, and a gate (or the paper's norm activation) as :math:`\sigma`.
+    ``lmax=1`` gives the configuration of L1Net (`"Relevance of Rotationally Equivariant
+    Convolutions for Predicting Molecular Properties"
+    <https://arxiv.org/abs/2008.08461>`_).
+
+    Args:
+        hidden_channels: copies of every irrep of an atom (default: 32).
+        lmax: largest degree of features and harmonics (default: 2).
+        num_layers: number of convolutions (default: 3).
+        num_radial: number of Bessel functions (default: 8).
+        cutoff: radius of the neighborhoods (default: 5.0).
+        irreps_hidden: irreps of an atom, scalars first, in place of
+            ``hidden_channels`` times ``0e+1o+2e...``.
+        act: ``"gate"`` or ``"norm"`` (default: ``"gate"``).
+        radial_channels: hidden widths of the radial networks (default: ``(64,)``).
+        avg_num_neighbors: divides sums over neighbors, under a root (default: 12.0).
+        head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
+            (default: ``"sum"``).
+        mean: added to the prediction.
+        scale: multiplies the output of the head.
+        atomref: one number per atomic number, see :class:`MolecularModel`.
+        num_elements: size of the embedding (default: 100).
+
+    Shapes:
+        - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
+          each atom :math:`(|V|)`
+        - **output:** :math:`(B, 1)` for the default head
+
+    Example:
+        >>> import torch
+        >>> model = TFN(hidden_channels=8, num_layers=2)
+        >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+        >>> model(z, pos).shape
+        torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        hidden_channels: int = 32,
+        lmax: int = 2,
+        num_layers: int = 3,
+        num_radial: int = 8,
+        cutoff: float = 5.0,
+        irreps_hidden: IrrepsLike | None = None,
+        act: str = "gate",
+        radial_channels: tuple[int, ...] = (64,),
+        avg_num_neighbors: float = 12.0,
+        head: str | Head | None = "sum",
+        mean: float = 0.0,
+        scale: float = 1.0,
+        atomref: Tensor | None = None,
+        num_elements: int = 100,
+    ) -> None:
+        irreps_sh = Irreps.spherical_harmonics(lmax)
+        if irreps_hidden is None:
+            irreps_hidden = Irreps([(hidden_channels, ir) for _, ir in irreps_sh])
+        irreps = Irreps(irreps_hidden)
+        scalars, vectors = irreps.count("0e"), irreps.count("1o")
+
+        def scalar_head(reduce: str) -> Head:
+            return ScalarHead(MLP([scalars, max(scalars // 2, 1), 1]), None, reduce)
+
+        built = make_head(head, scalar_head, scalars, vectors)
+        super().__init__(cutoff, built, mean, scale, atomref)
+        self.irreps_hidden = irreps
+        self.irreps_sh = irreps_sh
+        self.num_layers = num_layers
+        self.num_radial = num_radial
+        self.num_elements = num_elements
+
+        self.embedding = Embedding(num_elements, scalars)
+        self.radial_basis = BesselBasis(num_radial, cutoff)
+        self.envelope = PolynomialCutoff(cutoff)
+        self.spherical_harmonics = SphericalHarmonics(irreps_sh)
+        acts = [_act(act, irreps) for _ in range(num_layers)]
+        inputs = [Irreps([(scalars, "0e")])] + [irreps] * (num_layers - 1)
+        self.convs = ModuleList(
+            TFNConv(
+                irreps_in,
+                irreps_sh,
+                activation.irreps_in,
+                num_radial,
+                radial_channels,
+                avg_num_neighbors=avg_num_neighbors,
+            )
+            for irreps_in, activation in zip(inputs, acts, strict=True)
+        )
+        self.acts = ModuleList(acts)
+        self.reset_parameters()
+
+    def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
+        """Scalars and vectors of every atom."""
+        edge_vec = graph.edge_vec()
+        length = edge_lengths(edge_vec)
+        edge_attr = self.radial_basis(length) * self.envelope(length).unsqueeze(-1)
+        edge_sh = self.spherical_harmonics(edge_vec)
+        x = self.embedding(z)
+        for conv, act in zip(self.convs, self.acts, strict=True):
+            x = act(conv(x, graph.edge_index, edge_sh, edge_attr))
+        return Features(*scalars_and_vectors(x, self.irreps_hidden), graph.pos)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.irreps_hidden}, num_layers={self.num_layers}, "
+            f"num_radial={self.num_radial}, cutoff={self.cutoff})"
+        )
+
+
+def _act(name: str, irreps: Irreps) -> Gate | NormActivation:
+    if name == "gate":
+        return Gate.from_irreps(irreps)
+    if name == "norm":
+        return NormActivation(irreps)
+    raise ValueError(f"act is 'gate' or 'norm', got {name!r}")
