@@ -47,6 +47,7 @@ class Placed(NamedTuple):
     batch: Tensor  # [n]
     place: Tensor  # [n, 3], bin along each direction
     home: Tensor  # [n, 3], the image of the cell that the point lies in
+    inside: Tensor  # [n, 3], position moved into the cell
 
 
 def _slices(sizes: Tensor, limit: int) -> Iterator[slice]:
@@ -109,16 +110,12 @@ def _place(
     scale = torch.where(bins > 1, bins / extent, 0.0)[batch]
     place = ((frac - torch.where(pbc, home, low[batch])) * scale).long()
     place = torch.minimum(place, bins[batch] - 1)
-    placed = Placed(batch, place, home.long())
+    inside = pos - (home.unsqueeze(1) @ lattice.frame[batch]).squeeze(1)
+    placed = Placed(batch, place, home.long(), inside)
     if same:
         return grid, placed, placed
     n = len(source.pos)
-    first, second = (Placed(*(x[part] for x in placed)) for part in _parts(n))
-    return grid, first, second
-
-
-def _parts(n: int) -> tuple[slice, slice]:
-    return slice(0, n), slice(n, None)
+    return grid, Placed(*(x[:n] for x in placed)), Placed(*(x[n:] for x in placed))
 
 
 def _around(grid: Grid, at: Placed, part: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -149,29 +146,43 @@ def _around(grid: Grid, at: Placed, part: slice) -> tuple[Tensor, Tensor, Tensor
     return row + part.start, grid.number(place[inside], batch[inside]), image
 
 
+def _pairs(count: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Every row with each of the ``count`` numbers that begin at its ``start``."""
+    row = torch.arange(len(count), device=count.device).repeat_interleave(count)
+    first = start - (count.cumsum(0) - count)
+    rank = torch.arange(len(row), device=count.device)
+    return row, rank + first.index_select(0, row)
+
+
 def cell_list(
     source: Points, target: Points, lattice: Lattice, cutoff: float
 ) -> Iterator[Pairs]:
     """Yield pairs among which are all that are closer than ``cutoff``."""
-    grid, from_source, from_target = _place(source, target, lattice, cutoff)
+    grid, sources, targets = _place(source, target, lattice, cutoff)
 
     # Sources ordered by bin
-    number = grid.number(from_source.place, source.batch)
+    number = grid.number(sources.place, source.batch)
     order = number.argsort(stable=True)
     count = number.bincount(minlength=grid.total)
     start = count.cumsum(0) - count
 
     visits = (2 * grid.reach + 1).prod(-1)[target.batch]
     for part in _slices(visits, MAX_ROWS):
-        i, bin_, image = _around(grid, from_target, part)
+        i, bin_, image = _around(grid, targets, part)
         filled = count[bin_]
         for rows in _slices(filled, MAX_PAIRS):
-            n = filled[rows]
-            row = torch.arange(len(n), device=n.device).repeat_interleave(n)
-            rank = torch.arange(len(row), device=n.device) - (n.cumsum(0) - n)[row]
-            j = order[start[bin_[rows]][row] + rank]
-            at = i[rows][row]
-            shift = None
-            if lattice.periodic:
-                shift = image[rows][row] + from_target.home[at] - from_source.home[j]
-            yield j, at, shift
+            row, rank = _pairs(filled[rows], start[bin_[rows]])
+            j, at = order[rank], i[rows]
+            if not lattice.periodic:
+                yield j, at[row], None
+                continue
+
+            # Most pairs are too far; the shifts of the others are worth finding out
+            frame = lattice.frame[target.batch[at]]
+            moved = image[rows].unsqueeze(1).to(frame) @ frame
+            seen_from = targets.inside[at] - moved.squeeze(1)
+            apart = sources.inside.index_select(0, j) - seen_from.index_select(0, row)
+            near = apart.square().sum(-1) < (cutoff * (1 + SLACK)) ** 2
+            j, row = j[near], row[near]
+            home = targets.home[at] + image[rows]
+            yield j, at[row], home[row] - sources.home[j]

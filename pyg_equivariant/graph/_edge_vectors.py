@@ -79,8 +79,9 @@ def edge_vectors(
         tensor([[-3.,  2.,  3.]])
     """
     source, target = (pos, pos) if isinstance(pos, Tensor) else pos
-    vectors = source[edge_index[0]] - target[edge_index[1]]
+    j, i = edge_index[0], edge_index[1]
+    vectors = source.index_select(0, j) - target.index_select(0, i)
     if edge_shift is None:
         return vectors
-    graph = None if batch is None else batch[edge_index[1]]
+    graph = None if batch is None else batch[i]
     return vectors + _translations(edge_shift, cell, graph, vectors)

@@ -102,6 +102,8 @@ def lattice(
         )
     flags = flags.expand(num_graphs, 3)
     cells = cells.to(like).expand(num_graphs, 3, 3)
+    if not bool(flags.any()):
+        return Lattice(cells, flags, torch.eye(3).to(like).expand_as(cells), False)
     frame = _frame(cells, flags)
     _check_volume(frame, flags)
-    return Lattice(cells, flags, frame, bool(flags.any()))
+    return Lattice(cells, flags, frame, True)

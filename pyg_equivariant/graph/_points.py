@@ -23,7 +23,7 @@ def search_dtype(device: torch.device) -> torch.dtype:
 
 def check_finite(x: Tensor, name: str, row: str) -> None:
     """Raise ValueError naming the first row of ``x`` that holds NaN or infinity."""
-    finite = x.isfinite().reshape(len(x), -1).all(-1)
+    finite = x.isfinite().flatten(1).all(1)
     if not bool(finite.all()):
         bad = (~finite).nonzero().flatten()
         raise ValueError(

@@ -17,8 +17,8 @@ from ._vesin import has_vesin, vesin_list
 BACKENDS = ("torch", "vesin", "pyg")
 FLOWS = ("source_to_target", "target_to_source")
 # Graphs of this many atoms on average are worth a call of vesin for each.
-MANY_ATOMS = 300
-MANY_ATOMS_PERIODIC = 30
+MANY_ATOMS = 100
+MANY_ATOMS_PERIODIC = 10
 
 
 def _choose(atoms: Points, box: Lattice) -> str:
@@ -26,8 +26,9 @@ def _choose(atoms: Points, box: Lattice) -> str:
     if not box.periodic and has_pyg_lib():
         return "pyg"
     many = MANY_ATOMS_PERIODIC if box.periodic else MANY_ATOMS
-    worth = len(atoms.pos) >= many * len(box.pbc) and atoms.pos.device.type == "cpu"
-    return "vesin" if worth and has_vesin() else "torch"
+    worth = len(box.pbc) == 1 or len(atoms.pos) >= many * len(box.pbc)
+    on_cpu = atoms.pos.device.type == "cpu"
+    return "vesin" if worth and on_cpu and has_vesin() else "torch"
 
 
 def _candidates(
