@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -60,14 +61,13 @@ class MLP(torch.nn.Module):
         self.act = resolve_activation(act)
         self.act_last = act_last
         self.init = init
-        self.linears = ModuleList(
-            Linear(a, b, bias) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.linears = ModuleList(Linear(a, b, bias) for a, b in pairwise(channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         for linear in self.linears:
+            assert isinstance(linear, Linear)
             linear.reset_parameters()
             if self.init == "xavier":
                 torch.nn.init.xavier_uniform_(linear.weight)
@@ -125,8 +125,7 @@ class RadialMLP(torch.nn.Module):
         self.out_channels = channels[-1]
         self.act = NormalizedActivation(act)
         self.weights = ParameterList(
-            Parameter(torch.empty(a, b))
-            for a, b in zip(channels[:-1], channels[1:], strict=True)
+            Parameter(torch.empty(a, b)) for a, b in pairwise(channels)
         )
         self.reset_parameters()
 

@@ -92,6 +92,7 @@ class SteerableMLP(EquivariantModule):
     def reset_parameters(self) -> None:
         """Draw the weights of every layer anew."""
         for linear in self.linears:
+            assert isinstance(linear, SteerableLinear)
             linear.reset_parameters()
 
     def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
@@ -99,7 +100,7 @@ class SteerableMLP(EquivariantModule):
         for k, linear in enumerate(self.linears):
             x = linear(x, attr)
             if k < len(self.acts):
-                x = self.acts[k](x)  # type: ignore[operator]
+                x = self.acts[k](x)
         return x
 
     def __repr__(self) -> str:

@@ -1,9 +1,12 @@
+"""The E(n) equivariant layer."""
+
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, Sequential
+from torch.nn import Linear
 from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.nn.mlp import MLP
@@ -126,10 +129,8 @@ class EGNNConv(MessagePassing):
         # φ_h: feature network
         self.phi_h = MLP([sizes[1] + hidden, hidden, out_channels], act)
         # φ_x: displacement network
-        self.phi_x = None
-        if update_pos:
-            last = Linear(hidden, 1, bias=False)
-            self.phi_x = Sequential(MLP([hidden, hidden], act, act_last=True), last)
+        self.phi_x = MLP([hidden, hidden], act, act_last=True) if update_pos else None
+        self.lin_x = Linear(hidden, 1, bias=False) if update_pos else None
         # φ_v: velocity network
         self.phi_v = MLP([sizes[1], hidden, 1], act) if velocity else None
         self.gate = Linear(hidden, 1) if attention else None
@@ -137,12 +138,10 @@ class EGNNConv(MessagePassing):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        for module in (self.phi_e, self.phi_h, self.phi_v, self.gate):
-            if module is not None:
-                module.reset_parameters()
-        if self.phi_x is not None:
-            self.phi_x[0].reset_parameters()
-            torch.nn.init.xavier_uniform_(self.phi_x[1].weight, gain=0.001)
+        for module in (self.phi_e, self.phi_h, self.phi_x, self.phi_v, self.gate):
+            reset(module)
+        if self.lin_x is not None:
+            torch.nn.init.xavier_uniform_(self.lin_x.weight, gain=0.001)
 
     def forward(
         self,
@@ -209,11 +208,11 @@ class EGNNConv(MessagePassing):
 
     def displacement(self, m: Tensor, diff: Tensor) -> Tensor:
         """The term of one edge in the update of positions."""
-        if self.phi_x is None:
+        if self.phi_x is None or self.lin_x is None:
             return diff[:, :0]
         if self.normalize:
             diff = diff / (safe_norm(diff, keepdim=True).detach() + 1e-8)
-        scale = self.phi_x(m)
+        scale = self.lin_x(self.phi_x(m))
         if self.tanh:
             scale = scale.tanh()
         displacement = diff * scale

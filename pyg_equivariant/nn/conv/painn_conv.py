@@ -1,3 +1,5 @@
+"""PaiNN's interaction and mixing."""
+
 from typing import Any
 
 import torch

@@ -1,3 +1,5 @@
+"""SchNet's continuous-filter convolution."""
+
 from typing import Any
 
 import torch

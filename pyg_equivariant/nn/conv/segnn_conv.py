@@ -1,3 +1,5 @@
+"""The steerable E(3) equivariant layer."""
+
 from typing import Any
 
 import torch
@@ -13,8 +15,8 @@ from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 class SEGNNConv(MessagePassing):
     r"""The layer of the `"Geometric and Physical Quantities Improve E(3) Equivariant
-    Message Passing" <https://arxiv.org/abs/2110.02905>`_ paper: the non-linear steerable
-    convolution.
+    Message Passing" <https://arxiv.org/abs/2110.02905>`_ paper: the non-linear
+    steerable convolution.
 
     .. math::
         \mathbf{m}_{ij} &= \phi_m\big(\mathbf{x}_i \oplus \mathbf{x}_j \oplus

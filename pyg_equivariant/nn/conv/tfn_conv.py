@@ -1,3 +1,5 @@
+"""The convolution of tensor field networks."""
+
 import math
 from typing import Any
 

@@ -158,6 +158,7 @@ class MolecularModel(torch.nn.Module):
                 raise ValueError("a periodic system has no end of pairs; set a cutoff")
             edge_index = complete_graph(len(pos), batch, pos.device)
         elif edge_index is None:
+            assert self.cutoff is not None
             edge_index, edge_shift = radius_graph(pos, self.cutoff, batch, cell, pbc)
         if batch is None:
             batch_size = 1

@@ -28,6 +28,7 @@ class SpeciesFeatures(torch.nn.Module):
     """
 
     species: Tensor
+    _like: Tensor
 
     def __init__(
         self,

@@ -167,7 +167,10 @@ class PolarizabilityHead(AtomicMoments):
 
 
 class SpatialExtentHead(AtomicMoments):
-    r"""The electronic spatial extent :math:`\langle R^2 \rangle = \sum_i q_i |\vec r_i|^2`.
+    r"""The electronic spatial extent.
+
+    .. math::
+        \langle R^2 \rangle = \sum_i q_i\, |\vec r_i|^2
 
     With positions from the centre of nuclear charge, the origin of QM9's values.
 

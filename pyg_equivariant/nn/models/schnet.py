@@ -16,8 +16,8 @@ from .moment_heads import make_head
 
 
 class SchNet(MolecularModel):
-    r"""The network of the `"SchNet: A continuous-filter convolutional neural network for
-    modeling quantum interactions" <https://arxiv.org/abs/1706.08566>`_ paper.
+    r"""The network of the `"SchNet: A continuous-filter convolutional neural network
+    for modeling quantum interactions" <https://arxiv.org/abs/1706.08566>`_ paper.
 
     .. math::
         \mathbf{x}_i \leftarrow \mathbf{x}_i + \mathbf{W}\,
@@ -98,6 +98,7 @@ class SchNet(MolecularModel):
         """Draw all parameters anew."""
         super().reset_parameters()
         for linear in self.linears:
+            assert isinstance(linear, Linear)
             torch.nn.init.xavier_uniform_(linear.weight)
             torch.nn.init.zeros_(linear.bias)
 

@@ -71,8 +71,8 @@ class SEGNN(MolecularModel):
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features
-          :math:`(|V|, \text{irreps\_in.dim})`, positions :math:`(|V|, 3)`, graph of each
-          atom :math:`(|V|)`
+          :math:`(|V|, \text{irreps\_in.dim})`, positions :math:`(|V|, 3)`, graph of
+          each atom :math:`(|V|)`
         - **output:** :math:`(B, 1)` for the default head
 
     Example:

@@ -133,8 +133,9 @@ class TFN(MolecularModel):
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self.irreps_hidden}, num_layers={self.num_layers}, "
-            f"num_radial={self.num_radial}, cutoff={self.cutoff})"
+            f"{type(self).__name__}({self.irreps_hidden}, "
+            f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
+            f"cutoff={self.cutoff})"
         )
 
 
