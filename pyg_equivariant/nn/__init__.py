@@ -1,1 +1,54 @@
-"""Steerable modules, in torch alone; convolutions and networks are built of them."""
+"""Steerable modules, the convolutions built of them, and complete networks."""
+
+from .activation import Activation, NormalizedActivation, ShiftedSoftplus
+from .conv import EGNNConv, PaiNNConv, SchNetConv, SEGNNConv, TFNConv
+from .cutoff import CosineCutoff, PolynomialCutoff
+from .dropout import Dropout
+from .gate import Gate
+from .instance_norm import EquivariantInstanceNorm
+from .layer_norm import EquivariantLayerNorm
+from .linear import Linear
+from .mlp import MLP, RadialMLP
+from .models import EGNN, SEGNN, TFN, ForceField, PaiNN, SchNet
+from .norm_activation import NormActivation
+from .radial import BesselBasis, GaussianBasis
+from .steerable_linear import SteerableLinear
+from .steerable_mlp import SteerableMLP
+from .tensor_product import FullyConnectedTensorProduct, TensorProduct
+
+__all__ = [
+    # convolutions
+    "SchNetConv",
+    "EGNNConv",
+    "PaiNNConv",
+    "TFNConv",
+    "SEGNNConv",
+    # networks
+    "SchNet",
+    "EGNN",
+    "PaiNN",
+    "TFN",
+    "SEGNN",
+    "ForceField",
+    # steerable modules
+    "Linear",
+    "TensorProduct",
+    "FullyConnectedTensorProduct",
+    "SteerableLinear",
+    "SteerableMLP",
+    "Gate",
+    "NormActivation",
+    "EquivariantLayerNorm",
+    "EquivariantInstanceNorm",
+    "Dropout",
+    "Activation",
+    "NormalizedActivation",
+    # invariant modules
+    "MLP",
+    "RadialMLP",
+    "ShiftedSoftplus",
+    "GaussianBasis",
+    "BesselBasis",
+    "CosineCutoff",
+    "PolynomialCutoff",
+]
