@@ -5,48 +5,19 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from dataclasses import replace
 from itertools import product as pairs
-from random import Random
+from typing import Any
 
 import pytest
+import torch
 
 from pyg_equivariant.o3 import Irrep, Irreps, Path, TensorProduct
+from pyg_equivariant.testing import random_tensor_product
 
-CONNECTIONS = ("uvw", "uvu", "uuu")
 
-
-def random_product(
-    seed: int,
-    irrep_normalization: str = "component",
-    path_normalization: str = "element",
-    empty: bool = True,
-    lmax: int = 3,
-) -> TensorProduct:
-    """Random irreps, joined by random connections; perhaps with empty blocks."""
-    random = Random(seed)
-    muls = [0, 1, 2, 2, 3] if empty else [1, 2, 2, 3]
-    in1, in2, out = (
-        Irreps(
-            [
-                (random.choice(muls), (random.randint(0, lmax), random.choice([1, -1])))
-                for _ in range(random.randint(not empty, 3))
-            ]
-        )
-        for _ in range(3)
-    )
-    paths = []
-    for i1, i2, o in pairs(range(len(in1)), range(len(in2)), range(len(out))):
-        (mul1, ir1), (mul2, ir2), (mul, ir) = in1[i1], in2[i2], out[o]
-        if ir not in ir1 * ir2 or random.random() < 0.1:
-            continue
-        fits = {"uvw": True, "uvu": mul1 == mul, "uuu": mul1 == mul2 == mul}
-        connection = random.choice([name for name in CONNECTIONS if fits[name]])
-        has_weight = connection == "uvw" or random.random() < 0.6
-        path_weight = random.uniform(0.5, 2)
-        paths.append(Path(i1, i2, o, connection, has_weight, path_weight))
-    return TensorProduct(
-        in1, in2, out, tuple(paths), irrep_normalization, path_normalization
-    )
+def seeded(seed: int, **arguments: Any) -> TensorProduct:
+    return random_tensor_product(torch.Generator().manual_seed(seed), **arguments)
 
 
 def variance(product: TensorProduct, o: int) -> float:
@@ -71,14 +42,13 @@ def variance(product: TensorProduct, o: int) -> float:
 def test_outputs_have_unit_variance(
     seed: int, irrep_normalization: str, path_normalization: str
 ) -> None:
-    product = random_product(seed, irrep_normalization, path_normalization, empty=False)
-    even = [path._replace(path_weight=1.0) for path in product.paths]
-    product = TensorProduct(
-        *(product.irreps_in1, product.irreps_in2, product.irreps_out),
-        tuple(even),
-        irrep_normalization,
-        path_normalization,
+    product = replace(
+        seeded(seed, empty=False),
+        irrep_normalization=irrep_normalization,
+        path_normalization=path_normalization,
     )
+    even = tuple(path._replace(path_weight=1.0) for path in product.paths)
+    product = replace(product, paths=even)
     for o in {path.i_out for path in even}:
         assert math.isclose(variance(product, o), 1)
 
@@ -95,7 +65,7 @@ def test_path_weights_multiply_variances() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_weights_fill_the_flat_vector_path_after_path(seed: int) -> None:
-    product = random_product(seed)
+    product = seeded(seed)
     filled = []
     for path, part in zip(product.paths, product.weight_slices, strict=True):
         (mul1, _), (mul2, _), (mul, _) = product.blocks(path)
@@ -109,13 +79,13 @@ def test_weights_fill_the_flat_vector_path_after_path(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_descriptions_are_values(seed: int) -> None:
-    product = random_product(seed)
-    same = random_product(seed)
+    product = seeded(seed)
+    same = seeded(seed)
     _ = same.coefficients
     for other in (same, copy.deepcopy(product), pickle.loads(pickle.dumps(same))):
         assert other == product
         assert hash(other) == hash(product)
-    assert len({product, random_product(seed + 100)}) == 2
+    assert len({product, seeded(seed + 100)}) == 2
 
 
 def test_fully_connected_has_every_path_that_the_selection_rule_allows() -> None:
