@@ -80,15 +80,12 @@ class BlockedTensorProduct:
             _group(product, i_in2, paths) for (_, i_in2, _), paths in shared.items()
         ]
         self.constants = [_couplings(product, group) for group in self.groups]
-        # Without paths, or without weights beside others that have them, a block lacks
-        # batch dimensions of some input.
-        whole = {
-            term.i_out
-            for group in self.groups
-            for term in group.terms
-            if term.weight_shape or not product.weight_numel
+        terms = [term for group in self.groups for term in group.terms]
+        outs = set(range(len(self.dims_out)))
+        self.all_reached = bool(outs) and outs == {t.i_out for t in terms}
+        self.all_weighted = self.all_reached and outs == {
+            t.i_out for t in terms if t.weight_shape
         }
-        self.widens = not self.dims_out or len(whole) < len(self.dims_out)
 
     def __call__(
         self,
@@ -100,6 +97,8 @@ class BlockedTensorProduct:
         """The product; arguments and result as in the reference."""
         blocks1 = _blocks(x1, self.sizes1, self.shapes1)
         blocks2 = _blocks(x2, self.sizes2, self.shapes2)
+        if weight is None and any(self.weight_sizes):
+            raise ValueError(f"expected weights (..., {sum(self.weight_sizes)})")
         weights: Sequence[Tensor | None] = [None] * len(self.weight_sizes)
         if weight is not None:
             weights = weight.split(self.weight_sizes, dim=-1)
@@ -119,7 +118,10 @@ class BlockedTensorProduct:
             _total(mix, add) if mix or add else x1.new_zeros(dim)
             for mix, add, dim in zip(mixed, added, self.dims_out, strict=True)
         ]
-        if self.widens:
+        # A block without terms, or without weights beside others that have them, lacks
+        # batch dimensions of some input.
+        batched = weight is not None and weight.dim() > 1
+        if not (self.all_weighted if batched else self.all_reached):
             batch = torch.broadcast_shapes(
                 *(x.shape[:-1] for x in (x1, x2, weight) if x is not None)
             )

@@ -30,6 +30,9 @@ def tensor_product(
     Returns:
         Features ``(..., irreps_out.dim)``; leading dimensions broadcast.
 
+    Raises:
+        ValueError: if weights are missing.
+
     Example:
         >>> product = TensorProduct.elementwise("1x1o", "1x1o", keep="0e")
         >>> x = torch.tensor([0.0, 3.0, 4.0])
@@ -38,6 +41,10 @@ def tensor_product(
     """
     if weight is None:
         weight = x1.new_ones(0)
+        if product.weight_numel:
+            raise ValueError(
+                f"expected weights (..., {product.weight_numel}), got none"
+            )
     batch = torch.broadcast_shapes(x1.shape[:-1], x2.shape[:-1], weight.shape[:-1])
     out = [
         x1.new_zeros(*batch, block.ir.dim, block.mul) for block in product.irreps_out
