@@ -1,0 +1,188 @@
+"""Learn how charged particles move: no data, no download, less than a minute.
+
+    python examples/quickstart.py
+
+A small SEGNN is given positions, velocities and charges of five particles and predicts
+how far each of them will have moved a while later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+
+from pyg_equivariant import nn, o3
+from pyg_equivariant.datasets import ChargedNBody
+from pyg_equivariant.testing import equivariance_error
+
+
+class ParticleNet(torch.nn.Module):
+    """A SEGNN whose node attributes also hold the direction of the velocity."""
+
+    def __init__(self, hidden_channels: int = 40, num_layers: int = 3) -> None:
+        super().__init__()
+        self.segnn = nn.models.SEGNN(
+            hidden_channels,
+            lmax=1,
+            lmax_attr=1,
+            num_layers=num_layers,
+            cutoff=None,
+            norm=None,
+            normalization="integral",
+            distance="length",
+            edge_dim=1,
+            irreps_in="2x1o+1x0e",
+            head="vector",
+        )
+
+    def forward(
+        self, pos: Tensor, vel: Tensor, edge_index: Tensor, charges: Tensor
+    ) -> Tensor:
+        """Positions after the motion, from systems of five particles."""
+        systems = pos.view(-1, 5, 3)
+        centered = (systems - systems.mean(1, keepdim=True)).view(-1, 3)
+        vectors = torch.stack([centered, vel], dim=-1).flatten(1)  # 2x1o
+        speed = o3.safe_norm(vel, keepdim=True)  # 1x0e
+        direction = o3.spherical_harmonics(
+            self.segnn.irreps_sh, vel, normalization="integral"
+        )
+        displacement = self.segnn(
+            torch.cat([vectors, speed], dim=-1),
+            pos,
+            torch.arange(len(systems)).repeat_interleave(5),
+            edge_index=edge_index,
+            edge_attr=charges,
+            node_attr=direction,
+        )
+        return pos + displacement
+
+
+def predict(network: ParticleNet, data: Data) -> Tensor:
+    """The positions after the motion."""
+    moved: Tensor = network(data.pos, data.vel, data.edge_index, data.edge_attr)
+    return moved
+
+
+@torch.no_grad()
+def mean_squared_error(network: ParticleNet, data: Data) -> float:
+    """Over systems, particles and coordinates, as in the papers."""
+    return float((predict(network, data) - data.y).square().mean())
+
+
+def train(
+    network: ParticleNet, loader: DataLoader, test: Data, seconds: float
+) -> list[tuple[float, float]]:
+    """Train for a while; returns times and test errors."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    curve = [(0.0, mean_squared_error(network, test))]
+    start = time.perf_counter()
+    for epoch in count(1):
+        for data in loader:
+            spent = (time.perf_counter() - start) / seconds
+            optimizer.param_groups[0]["lr"] = 5e-3 * max(1 - spent, 0.01)
+            optimizer.zero_grad()
+            loss = (predict(network, data) - data.y).square().mean()
+            loss.backward()
+            optimizer.step()
+        elapsed = time.perf_counter() - start
+        curve.append((elapsed, mean_squared_error(network, test)))
+        if epoch % 10 == 1 or elapsed > seconds:
+            print(f"{elapsed:5.0f} s  epoch {epoch:3d}  test error {curve[-1][1]:.4f}")
+        if elapsed > seconds:
+            return curve
+    return curve
+
+
+def baselines(train: Data, test: Data) -> dict[str, float]:
+    """Errors of two guesses that need no network."""
+    moved = train.y - train.pos
+    duration = float((moved * train.vel).sum() / train.vel.square().sum())
+    straight = test.pos + duration * test.vel
+    return {
+        "stay where they are": float((test.pos - test.y).square().mean()),
+        "go straight on": float((straight - test.y).square().mean()),
+    }
+
+
+def draw(
+    path: Path,
+    curve: list[tuple[float, float]],
+    guesses: dict[str, float],
+    test: Data,
+    predicted: Tensor,
+) -> None:
+    """The falling error, and one system as it was, is and was predicted."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    left.plot(*zip(*curve, strict=True), label="SEGNN")
+    for (name, error), style in zip(guesses.items(), (":", "--"), strict=True):
+        left.axhline(error, color="grey", linestyle=style, label=name)
+    left.set(xlabel="seconds of training", ylabel="test error", yscale="log")
+    left.legend()
+
+    before, after, guess = test.pos[:5], test.y[:5], predicted[:5]
+    for a, b, c in zip(before, after, guess, strict=True):
+        right.annotate("", b[:2].tolist(), a[:2].tolist(), arrowprops={"width": 0.5})
+        right.plot(*c[:2], "x", color="tab:red")
+    right.scatter(before[:, 0], before[:, 1], c=test.charge[:5, 0], cmap="coolwarm")
+    right.set(xlabel="x", ylabel="y", title="arrows: true motion, x: prediction")
+    right.margins(0.1)
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Train, then check what was promised."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", help="where to keep the simulated trajectories")
+    parser.add_argument("--num-train", type=int, default=1000)
+    parser.add_argument("--num-test", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=35.0, help="of training")
+    parser.add_argument("--figure", type=Path, default=Path("quickstart.png"))
+    flags = parser.parse_args()
+
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        root = flags.root or folder
+        training = ChargedNBody(root, "train", flags.num_train)
+        testing = ChargedNBody(root, "test", flags.num_test)
+    loader = DataLoader(training, batch_size=50, shuffle=True)
+    whole = next(iter(DataLoader(training, len(training))))
+    test = next(iter(DataLoader(testing, len(testing))))
+    guesses = baselines(whole, test)
+    for name, error in guesses.items():
+        print(f"particles {name}: test error {error:.4f}")
+
+    network = ParticleNet()
+    print(f"{network.segnn}, {sum(p.numel() for p in network.parameters())} weights")
+    curve = train(network, loader, test, flags.seconds)
+
+    some = next(iter(DataLoader(testing, 2)))
+    error = equivariance_error(
+        network,
+        ["pos", "1o", None, None],
+        "pos",
+        [some.pos, some.vel, some.edge_index, some.edge_attr],
+    )
+    print(
+        "equivariance error: "
+        + ", ".join(f"{name} {value:.0e}" for name, value in error._asdict().items())
+    )
+    with torch.no_grad():
+        draw(flags.figure, curve, guesses, test, predict(network, test))
+    print(f"figure: {flags.figure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the training examples share: one idea to a module."""

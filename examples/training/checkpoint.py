@@ -1,0 +1,136 @@
+"""Checkpoints that are whole or not there, and from which a run goes on as it was."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+BEST = "best.ckpt"
+LAST = "last.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write a checkpoint beside its place, then move it there in one step.
+
+    Lightning writes to the system's folder for temporary files and moves the file from
+    there: where that folder is another file system, the move is a copy, and a process
+    killed during it leaves half a checkpoint in place of the whole one before it. It
+    does not wait for the disk, either.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any | None = None,
+    ) -> None:
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_name(f".{place.name}.partial")
+        with partial.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, place)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", **_: Any
+    ) -> dict[str, Any]:
+        return load_checkpoint(path, map_location)
+
+
+def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Read a checkpoint, in which nothing but tensors and plain values is allowed."""
+    state: dict[str, Any] = torch.load(
+        path, map_location=map_location, weights_only=True
+    )
+    return state
+
+
+class LastCheckpoint(Checkpoint):
+    """Keep the state of the run in one file, after some steps and after each epoch.
+
+    ``ModelCheckpoint`` cannot do both; it also saves after the last step of an epoch,
+    before the validation, which a run that resumes from there would leave out. What has
+    been logged is written first, so that no part of the curve is lost.
+
+    Args:
+        folder: where ``last.ckpt`` is kept.
+        every_n_steps: how many steps lie between two checkpoints of an epoch.
+    """
+
+    def __init__(self, folder: str | Path, every_n_steps: int) -> None:
+        self.path = Path(folder) / LAST
+        self.every_n_steps = every_n_steps
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        due = trainer.global_step % self.every_n_steps == 0
+        if due and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()
+        trainer.save_checkpoint(self.path)
+
+
+class RandomState(L.Callback):
+    """Keep the state of all random numbers, of every process, in the checkpoints.
+
+    Lightning does not. The state is put back just before the first step, after all
+    that only the beginning of a run draws.
+    """
+
+    def __init__(self) -> None:
+        self._restored: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        own = _random_state()
+        if not _distributed():
+            return {"0": own}
+        states: list[Any] = [None] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(states, own)
+        return {str(rank): state for rank, state in enumerate(states)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        rank = torch.distributed.get_rank() if _distributed() else 0
+        self._restored = state_dict.get(str(rank))
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        if self._restored is not None:
+            _set_random_state(self._restored)
+            self._restored = None
+
+
+def _distributed() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _random_state() -> dict[str, Any]:
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "numpy": [kind, keys.tolist(), position, has_gauss, cached],
+        "python": random.getstate(),
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    random.setstate(state["python"])

@@ -1,0 +1,115 @@
+"""What a run has achieved: a small table, and a figure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .curve import read_curve
+from .errors import MeanError
+from .published import published_error
+from .settings import Settings
+from .targets import Target
+
+
+def write_report(
+    folder: Path,
+    settings: Settings,
+    target: Target,
+    error: MeanError,
+    baseline: MeanError,
+    extra: dict[str, Any],
+) -> str:
+    """Write ``report.json``, and return the table that says the same to people."""
+    paper = published_error(settings.model, settings.target)
+    values = {
+        "model": settings.model,
+        "target": target.name,
+        "unit": target.unit,
+        "split": settings.split,
+        "test_mae": error.mae,
+        "standard_error": error.standard_error,
+        "num_test": error.count,
+        "mean_predictor_mae": baseline.mae,
+        "published_mae": paper.mae if paper else None,
+        "published_split": paper.split if paper else None,
+        **extra,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(values, indent=2)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    lines = [
+        f"{settings.model} on {target.name} of QM9, split {settings.split}, "
+        f"{error.count} test molecules",
+        f"  test MAE        {_with_error(error)} {target.unit}",
+        f"  mean predictor  {_with_error(baseline)} {target.unit}",
+    ]
+    if paper:
+        lines.append(
+            f"  published       {paper.mae:g} {target.unit} (split: {paper.split})"
+        )
+    else:
+        lines.append("  published       not listed for this network and property")
+    return "\n".join(lines)
+
+
+def _with_error(error: MeanError) -> str:
+    """The error to as many digits as its standard error allows."""
+    spread = error.standard_error
+    if not spread > 0:
+        return f"{error.mae:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(spread)))
+    return f"{error.mae:.{digits}f} ± {spread:.{digits}f}"
+
+
+def draw_report(
+    path: Path,
+    curve: Path,
+    names: tuple[str, str],
+    unit: str,
+    values: tuple[Tensor, Tensor],
+) -> None:
+    """Draw the learning curve, and predicted against true values, into one figure.
+
+    Args:
+        path: of the figure.
+        curve: what was logged, see :mod:`training.curve`.
+        names: of the training and the validation error in it.
+        unit: of these errors and of the values.
+        values: predictions and truth of the test set.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    for name, label in zip(names, ("training", "validation"), strict=True):
+        epochs, errors = _by_epoch(read_curve(curve), name)
+        left.plot(epochs, errors, label=label, marker=".")
+    left.set(xlabel="epoch", ylabel=f"MAE ({unit})", yscale="log")
+    left.legend()
+
+    predicted, true = values
+    right.plot(true, predicted, ".", markersize=2, rasterized=True)
+    ends = [float(true.min()), float(true.max())]
+    right.plot(ends, ends, color="black", linewidth=0.8)
+    right.set(xlabel=f"true ({unit})", ylabel=f"predicted ({unit})")
+    figure.savefig(path, dpi=150)
+
+
+def _by_epoch(
+    rows: dict[int, dict[str, float]], name: str
+) -> tuple[list[float], list[float]]:
+    """The mean of a logged quantity in each epoch, counted from one."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for row in rows.values():
+        if name in row:
+            found[row["epoch"] + 1].append(row[name])
+    epochs = sorted(found)
+    return epochs, [sum(found[epoch]) / len(found[epoch]) for epoch in epochs]

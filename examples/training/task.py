@@ -1,0 +1,133 @@
+"""One property, one network: the loss, the errors and the optimiser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.optim import Optimizer
+from torch_geometric.data import Data
+
+from .errors import MeanError, Predictions, mean_error
+from .networks import build_network
+from .references import Scaling
+from .schedules import SmoothedPlateau, make_schedule
+from .settings import Settings
+from .targets import find_target
+
+
+class PropertyTask(L.LightningModule):
+    """Train a network on a property of molecules.
+
+    The network predicts in the unit of the data; the loss is in units of the mean
+    absolute deviation, errors are in the unit of the papers.
+
+    Args:
+        settings: of the run, as :meth:`Settings.to_dict` has them.
+        scaling: mean, scale and references, ``Scaling(...)._asdict()``.
+    """
+
+    def __init__(self, settings: dict[str, Any], scaling: dict[str, Any]) -> None:
+        super().__init__()
+        # With these and the weights, a checkpoint is complete: plain values only
+        self.save_hyperparameters({"settings": settings, "scaling": scaling})
+        self.settings = Settings.from_dict(settings)
+        self.target = find_target(self.settings.target)
+        scale = Scaling(**scaling)
+        self.deviation = scale.scale
+        self.network = build_network(
+            self.settings.model, self.settings.head, scale, self.settings.network
+        )
+        self.errors = Predictions()
+        self.plateau: SmoothedPlateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
+
+    def forward(self, data: Data, batch_size: int) -> Tensor:
+        """Predict the property of every molecule."""
+        prediction: Tensor = self.network(
+            data.z,
+            data.pos,
+            data.batch,
+            edge_index=data.edge_index,
+            batch_size=batch_size,
+        )
+        return prediction.squeeze(-1)
+
+    def training_step(self, batch: Data, batch_idx: int) -> Tensor:
+        predicted = self(batch, len(batch.y))
+        loss_function = F.l1_loss if self.settings.loss == "l1" else F.mse_loss
+        loss = loss_function(predicted / self.deviation, batch.y / self.deviation)
+        error = (predicted.detach() - batch.y).abs().mean() * self.target.factor
+        self.log("loss", loss.detach(), batch_size=len(batch.y))
+        self.log(self.named("train"), error, prog_bar=True, batch_size=len(batch.y))
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return loss
+
+    def validation_step(self, batch: Data, batch_idx: int) -> None:
+        self.errors.update(batch.index, self(batch, len(batch.y)), batch.y)
+
+    def on_validation_epoch_end(self) -> None:
+        mae = self.collect()[2].mae
+        self.log(self.named("val"), mae, prog_bar=True)
+        if self.plateau is not None and not self.trainer.sanity_checking:
+            self.plateau.step(mae)
+
+    def test_step(self, batch: Data, batch_idx: int) -> None:
+        self.errors.update(batch.index, self(batch, len(batch.y)), batch.y)
+
+    def collect(self) -> tuple[Tensor, Tensor, MeanError]:
+        """Predictions, truth and error of all processes, in the unit of the papers."""
+        predicted, true = self.errors.compute()
+        self.errors.reset()
+        predicted = predicted.double() * self.target.factor
+        true = true.double() * self.target.factor
+        return predicted.cpu(), true.cpu(), mean_error(predicted, true)
+
+    def named(self, part: str) -> str:
+        """The name of an error in logs and progress bars, with its unit."""
+        return f"{part}_mae_{self.target.unit.replace('/', '_per_')}"
+
+    def configure_optimizers(self) -> Any:
+        optimizer = make_optimizer(self.settings, self.network)
+        # Not trainer.estimated_stepping_batches: it sets the training loader up before
+        # a checkpoint has said where to go on in it
+        steps = len(self.trainer.datamodule.train_dataloader())  # type: ignore
+        total_steps = self.settings.epochs * steps
+        schedule = make_schedule(self.settings.schedule, optimizer, total_steps)
+        if isinstance(schedule, SmoothedPlateau):
+            # Lightning moves a plateau forward after the checkpoint of the epoch, and
+            # not at all after a resume: it is moved in on_validation_epoch_end instead.
+            self.plateau = schedule
+            return optimizer
+        if schedule is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._plateau_state = checkpoint.get("plateau")
+
+    def on_train_start(self) -> None:
+        if self.plateau is not None and self._plateau_state is not None:
+            self.plateau.load_state_dict(self._plateau_state)
+
+
+def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
+    """The optimiser of a run."""
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    if settings.optimizer not in kinds:
+        raise ValueError(
+            f"got optimizer {settings.optimizer!r}, expected one of {', '.join(kinds)}"
+        )
+    return kinds[settings.optimizer](
+        network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
+    )
