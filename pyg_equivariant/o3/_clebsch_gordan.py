@@ -119,7 +119,6 @@ def _float64(l1: int, l2: int, l3: int) -> np.ndarray:
     coefficients = np.zeros((2 * l1 + 1, 2 * l2 + 1, 2 * l3 + 1))
     for i, j, k, *exact in entries(l1, l2, l3):
         coefficients[i, j, k] = nearest_float(*exact)
-    coefficients.flags.writeable = False
     return coefficients
 
 

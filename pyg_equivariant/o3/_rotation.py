@@ -267,10 +267,8 @@ def _canonical(q: Tensor) -> Tensor:
 
 
 def _azimuth(y: Tensor, x: Tensor) -> Tensor:
-    """``atan2``, with value and derivatives zero where both are zero."""
-    zero = (x == 0) & (y == 0)
-    angle = torch.atan2(y, torch.where(zero, 1.0, x))
-    return torch.where(zero, torch.zeros_like(angle), angle)
+    """``atan2``, of which all derivatives are finite where both are zero, too."""
+    return torch.atan2(y, torch.where((x == 0) & (y == 0), 1.0, x))
 
 
 def _wrap(angle: Tensor) -> Tensor:

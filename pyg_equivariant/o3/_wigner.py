@@ -91,7 +91,7 @@ def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
         if mul > 0:
             D = _with_parity(ir, harmonic[ir.l], R).to(x.dtype)
             block = D @ x[..., where].unflatten(-1, (ir.dim, mul))
-            blocks.append(block.flatten(-2).expand(*shape, -1))
+            blocks.append(block.flatten(-2))
     return torch.cat(blocks, dim=-1)
 
 

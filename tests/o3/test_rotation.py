@@ -168,10 +168,14 @@ def test_derivatives(target: str, generator: torch.Generator) -> None:
 
 @pytest.mark.parametrize("target", FORMS[1:])
 def test_derivatives_are_finite_at_the_special_rotations(target: str) -> None:
-    """Finite, even where the form is not unique and has none."""
-    R = special_rotations().requires_grad_()
-    total = sum((x * x).sum() for x in convert("matrix", target, (R,)))
-    assert torch.autograd.grad(total, R)[0].isfinite().all()
+    """First and second, even where the form is not unique and has none."""
+    exact = torch.cartesian_prod(*3 * [torch.tensor([1.0, -1.0])]).diag_embed()
+    R = exact[torch.linalg.det(exact) > 0].double().requires_grad_()
+    total = sum((x * x + x).sum() for x in convert("matrix", target, (R,)))
+    (grad,) = torch.autograd.grad(total, R, create_graph=True)
+    assert grad.isfinite().all()
+    (second,) = torch.autograd.grad((grad * torch.rand_like(R)).sum(), R)
+    assert second.isfinite().all()
 
 
 def test_single_precision(rotations: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -154,7 +155,10 @@ def test_compiles(R: Tensor) -> None:
         return rotate(irreps, x, R)
 
     expected = turn(x, R)
-    torch.testing.assert_close(torch.compile(turn, fullgraph=True)(x, R), expected)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*lru_cache.*")
+        compiled = torch.compile(turn, fullgraph=True)(x, R)
+    torch.testing.assert_close(compiled, expected)
 
 
 def test_rotate_turns_every_channel_by_its_irrep(R: Tensor) -> None:
