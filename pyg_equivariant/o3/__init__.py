@@ -22,6 +22,7 @@ from ._rotation import (
     rand_matrix,
     rand_quaternion,
 )
+from ._spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from ._tensor_product import Path, TensorProduct
 from ._vector import safe_norm, safe_normalize
 from ._wigner import rotate, wigner_D
@@ -32,6 +33,8 @@ __all__ = [
     "Irreps",
     "clebsch_gordan",
     "clebsch_gordan_exact",
+    "spherical_harmonics",
+    "SphericalHarmonics",
     "wigner_D",
     "rotate",
     "Path",
