@@ -1,124 +1,220 @@
-"""Activations of scalars, and the constants that keep their second moment."""
+"""Activations of scalars, even and odd."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_equivariant.o3._irrep import Irrep
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from .module import EquivariantModule, check_features
+from .second_moment import e3nn_constant, second_moment_constant
 
-Act = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
-E3NN_CONSTANTS = {
-    torch.nn.functional.silu: 1.6791767923989418,
-    torch.sigmoid: 1.8467055342154763,
-    torch.tanh: 1.5937334472592695,
-    torch.relu: 1.4163393446331365,
-}
+ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor]"
+
+
+def shifted_softplus(x: Tensor) -> Tensor:
+    r"""SchNet's activation :math:`\ln(\tfrac12 e^x + \tfrac12)`, which is 0 at 0.
+
+    Example:
+        >>> shifted_softplus(torch.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.6201])
+    """
+    # From 40 on ln(1 + e^x) = x in float64, too; torch's 20 is early by 2e-9.
+    return F.softplus(x, threshold=40.0) - math.log(2)
 
 
 class ShiftedSoftplus(torch.nn.Module):
-    r"""SchNet's activation :math:`\ln(\tfrac12 e^x + \tfrac12)`, zero at zero."""
+    """:func:`shifted_softplus` as a module."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activate."""
-        return torch.nn.functional.softplus(x) - math.log(2)
+        """Activate ``x``."""
+        return shifted_softplus(x)
 
 
-def resolve_activation(act: str | Act) -> Act:
-    """The activation of a name, or the function itself."""
-    named: dict[str, Act] = {
-        "silu": torch.nn.functional.silu,
-        "relu": torch.relu,
-        "tanh": torch.tanh,
-        "sigmoid": torch.sigmoid,
-        "ssp": ShiftedSoftplus(),
-    }
+_NAMED: dict[str, Callable[[Tensor], Tensor]] = {
+    "silu": F.silu,
+    "ssp": shifted_softplus,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "elu": F.elu,
+    "softplus": F.softplus,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "abs": torch.abs,
+}
+
+
+def resolve_activation(act: ActivationLike) -> Callable[[Tensor], Tensor]:
+    """The activation of a name; a function or module is returned as it is.
+
+    Raises:
+        ValueError: if there is none of that name.
+
+    Example:
+        >>> resolve_activation("tanh")(torch.zeros(1))
+        tensor([0.])
+    """
     if callable(act):
         return act
-    if act not in named:
-        raise ValueError(f"activations are {', '.join(named)}, got {act!r}")
-    return named[act]
+    if act not in _NAMED:
+        raise ValueError(
+            f"got act={act!r}, expected a function or one of "
+            f"{', '.join(map(repr, _NAMED))}"
+        )
+    return _NAMED[act]
 
 
-@lru_cache(maxsize=None)
-def second_moment_constant(act: Act) -> float:
-    r"""The factor that gives :math:`\text{act}(z), z \sim \mathcal N(0,1)` unit second moment."""
-    nodes, weights = np.polynomial.legendre.leggauss(64)
-    edges = np.linspace(0, 12, 13)
-    total = 0.0
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
-        for sign in (-1, 1):
-            z = sign * ((b - a) / 2 * nodes + (a + b) / 2)
-            y = act(torch.from_numpy(z)).double().numpy()
-            density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-            total += float((b - a) / 2 * (weights * y * y * density).sum())
-    return 1 / math.sqrt(total)
+def activation_name(act: Callable[[Tensor], Tensor]) -> str:
+    """How an activation is written in a ``repr``."""
+    return getattr(act, "__name__", None) or repr(act)
 
 
 class NormalizedActivation(torch.nn.Module):
-    """An activation times its constant."""
+    r"""An activation times a constant: :math:`x \mapsto c\, \phi(x)`.
 
-    def __init__(self, act: str | Act, constant: float | None = None) -> None:
+    Args:
+        act: the function :math:`\phi`, or its name.
+        constant: the number :math:`c` (default: :func:`second_moment_constant`);
+            ``"e3nn"`` for the Monte-Carlo estimate that e3nn uses, with weights that
+            were trained there.
+
+    Raises:
+        ValueError: if the activation is unknown by name, has no second moment, or no
+            constant in e3nn.
+
+    Example:
+        >>> NormalizedActivation("silu")
+        NormalizedActivation(silu, constant=1.67653)
+    """
+
+    def __init__(
+        self, act: ActivationLike, constant: float | Literal["e3nn"] | None = None
+    ) -> None:
         super().__init__()
         self.act = resolve_activation(act)
         if constant is None:
             constant = second_moment_constant(self.act)
-        self.constant = constant
+        elif constant == "e3nn":
+            constant = e3nn_constant(self.act)
+        self.constant = float(constant)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activate."""
-        return self.act(x) * self.constant
+        """Activate ``x``."""
+        y = self.act(x)
+        return y if self.constant == 1.0 else y * self.constant
+
+    def __repr__(self) -> str:
+        name = activation_name(self.act)
+        return f"{type(self).__name__}({name}, constant={self.constant:.6g})"
 
 
 class Activation(EquivariantModule):
-    """Activations of blocks of scalars."""
+    r"""An activation for every block of scalars; other blocks pass unchanged.
+
+    Even scalars (0e) stay even under every function. Odd ones (0o), which change sign
+    on reflection, stay odd under an odd function and become even under an even one; any
+    other function would break the symmetry.
+
+    Args:
+        irreps_in: irreps of the features.
+        acts: for every block a function, its name, a :class:`NormalizedActivation`
+            (used as it is) or ``None`` (the block passes unchanged).
+        normalize: multiply by the :func:`second_moment_constant` (default: ``True``).
+        e3nn_constants: with e3nn's estimates of these constants (default: ``False``).
+
+    Attributes:
+        irreps_out: ``irreps_in`` with the parities after the activations.
+
+    Shapes:
+        - **input:** features :math:`(*, \text{irreps\_in.dim})`
+        - **output:** features :math:`(*, \text{irreps\_out.dim})`
+
+    Raises:
+        ValueError: if there is not one activation for each block, one stands at a block
+            with l > 0, or one without parity at odd scalars.
+
+    Example:
+        >>> Activation("8x0e+4x0o+2x1o", ["silu", "abs", None])
+        Activation(8x0e+4x0o+2x1o -> 8x0e+4x0e+2x1o, [silu, abs, None])
+    """
 
     def __init__(
         self,
         irreps_in: IrrepsLike,
-        acts: Sequence[Act | None],
+        acts: Sequence[ActivationLike | None],
         normalize: bool = True,
         e3nn_constants: bool = False,
     ) -> None:
         super().__init__()
         self.irreps_in = Irreps(irreps_in)
-        self._sizes = [b.dim for b in self.irreps_in]
-        self._acts = []
+        if isinstance(acts, str) or len(acts) != len(self.irreps_in):
+            raise ValueError(
+                f"expected one activation or None for each of the {len(self.irreps_in)}"
+                f" blocks of {self.irreps_in}, got {acts!r}"
+            )
+        constant: float | Literal["e3nn"] | None = "e3nn" if e3nn_constants else None
+        if not normalize:
+            constant = 1.0
+        modules: list[torch.nn.Module] = []
         out = []
         for (mul, ir), act in zip(self.irreps_in, acts, strict=True):
-            p = ir.p
-            constant = 1.0
-            if act is not None:
-                if normalize:
-                    constant = (
-                        E3NN_CONSTANTS[act]
-                        if e3nn_constants
-                        else second_moment_constant(act)
-                    )
-                if p == -1:
-                    x = torch.linspace(0.1, 5, 50, dtype=torch.float64)
-                    if torch.allclose(act(-x), act(x)):
-                        p = 1
-                    elif not torch.allclose(act(-x), -act(x)):
-                        raise ValueError("no parity")
-            self._acts.append((act, constant))
-            out.append((mul, (ir.l, p)))
+            if act is None:
+                modules.append(torch.nn.Identity())
+                out.append((mul, ir))
+                continue
+            if ir.l > 0:
+                raise ValueError(
+                    f"got the activation {act!r} for {mul}x{ir}: a function of single "
+                    "components is equivariant on scalars only; give None, or use a "
+                    "gate or NormActivation"
+                )
+            if not isinstance(act, NormalizedActivation):
+                act = NormalizedActivation(act, constant)
+            modules.append(act)
+            out.append((mul, Irrep(0, 1 if ir.p == 1 else _parity(act))))
+        self.acts = torch.nn.ModuleList(modules)
         self.irreps_out = Irreps(out)
+        self._sizes = [block.dim for block in self.irreps_in]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Activate."""
+        """Activate features of ``irreps_in``."""
         check_features(x, self.irreps_in)
         blocks = x.split(self._sizes, dim=-1)
-        out = [
-            b if act is None else act(b) * constant
-            for b, (act, constant) in zip(blocks, self._acts, strict=True)
-        ]
+        out = [act(block) for block, act in zip(blocks, self.acts, strict=True)]
         return torch.cat(out, dim=-1) if out else x
+
+    def __repr__(self) -> str:
+        names = ", ".join(
+            activation_name(act.act)
+            if isinstance(act, NormalizedActivation)
+            else "None"
+            for act in self.acts
+        )
+        return (
+            f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out}, [{names}])"
+        )
+
+
+def _parity(act: NormalizedActivation) -> int:
+    """1 for an even function, -1 for an odd one, found by trying."""
+    x = torch.linspace(0, 10, 257, dtype=torch.float64, device="cpu")
+    with torch.no_grad():
+        plus, minus = act(x), act(-x)
+    tolerance = 1e-9 * plus.abs().max()
+    for p in (1, -1):
+        if (plus - p * minus).abs().max() <= tolerance:
+            return p
+    raise ValueError(
+        f"the function {activation_name(act.act)} is neither even nor odd, so of odd "
+        "scalars (0o) it gives nothing that is even or odd; take 'tanh' or 'abs'"
+    )

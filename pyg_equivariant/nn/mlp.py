@@ -1,4 +1,4 @@
-"""Plain multi-layer perceptrons, on invariant features."""
+"""Multi-layer perceptrons on invariant features."""
 
 from __future__ import annotations
 
@@ -10,58 +10,65 @@ import torch
 from torch import Tensor
 from torch.nn import Linear, ModuleList, Parameter, ParameterList
 
-from .activation import NormalizedActivation, resolve_activation
-
-Act = str | Callable[[Tensor], Tensor]
+from .activation import (
+    ActivationLike,
+    NormalizedActivation,
+    activation_name,
+    resolve_activation,
+)
 
 
 class MLP(torch.nn.Module):
     r"""Linear layers with an activation between them.
 
     .. math::
-        \mathbf{x} \mapsto \mathbf{W}_n\, a\big(\cdots a(\mathbf{W}_1 \mathbf{x} +
-        \mathbf{b}_1) \cdots\big) + \mathbf{b}_n
+        \mathbf x \mapsto \mathbf W_n\, \phi\big(\cdots \phi(\mathbf W_1 \mathbf x +
+        \mathbf b_1) \cdots\big) + \mathbf b_n
 
     Args:
         channels: the sizes of the input, of every hidden layer and of the output.
-        act: activation, by name or as a function (default: ``"silu"``).
+        act: the activation :math:`\phi`, a function or its name (default: ``"silu"``).
         act_last: activate the output too (default: ``False``).
-        bias: whether layers have a bias (default: ``True``).
-        init: ``"default"`` as :class:`torch.nn.Linear`, or ``"xavier"`` for uniform
-            Xavier weights and zero biases (default: ``"default"``).
+        bias: whether the layers have biases (default: ``True``).
+        init: ``"default"`` is that of :class:`torch.nn.Linear`, ``"xavier"`` draws
+            uniform Xavier weights and sets biases to zero (default: ``"default"``).
 
     Shapes:
         - **input:** :math:`(*, \text{channels}[0])`
         - **output:** :math:`(*, \text{channels}[-1])`
 
     Raises:
-        ValueError: if there are fewer than two sizes or ``init`` is unknown.
+        TypeError: if a size is not an ``int``.
+        ValueError: if there are fewer than two sizes or one is not positive, or a name
+            is unknown.
 
     Example:
         >>> MLP([8, 16, 1])
         MLP([8, 16, 1], act=silu)
     """
 
+    act: Callable[[Tensor], Tensor]
+
     def __init__(
         self,
         channels: Sequence[int],
-        act: Act = "silu",
+        act: ActivationLike = "silu",
         act_last: bool = False,
         bias: bool = True,
         init: str = "default",
     ) -> None:
         super().__init__()
-        if len(channels) < 2:
-            raise ValueError(f"an MLP has an input and an output, got {channels=}")
+        self.channels = _sizes(channels)
         if init not in ("default", "xavier"):
-            raise ValueError(f"init is 'default' or 'xavier', got {init!r}")
-        self.channels = list(channels)
-        self.in_channels = channels[0]
-        self.out_channels = channels[-1]
+            raise ValueError(f"got init={init!r}, expected 'default' or 'xavier'")
+        self.in_channels = self.channels[0]
+        self.out_channels = self.channels[-1]
         self.act = resolve_activation(act)
         self.act_last = act_last
         self.init = init
-        self.linears = ModuleList(Linear(a, b, bias) for a, b in pairwise(channels))
+        self.linears = ModuleList(
+            Linear(a, b, bias=bias) for a, b in pairwise(self.channels)
+        )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -84,48 +91,57 @@ class MLP(torch.nn.Module):
         return x
 
     def __repr__(self) -> str:
-        name = getattr(self.act, "__name__", repr(self.act))
-        return f"{type(self).__name__}({self.channels}, act={name})"
+        act_last = ", act_last=True" if self.act_last else ""
+        act = activation_name(self.act)
+        return f"{type(self).__name__}({self.channels}, act={act}{act_last})"
 
 
 class RadialMLP(torch.nn.Module):
-    r"""A network without biases that keeps the variance, for weights of paths.
+    r"""A perceptron without biases that keeps the variance: NequIP's radial network.
 
     .. math::
-        \mathbf{x} \mapsto \frac{\mathbf{W}_n}{\sqrt{F_{n-1}}}\,
-        a\Big(\cdots a\Big(\frac{\mathbf{W}_1}{\sqrt{F_0}}\, \mathbf{x}\Big)\Big),
-        \qquad W \sim \mathcal{N}(0, 1)
+        \mathbf x \mapsto \frac{\mathbf W_n}{\sqrt{F_{n-1}}}\,
+        \phi\Big(\cdots\, \phi\Big(\frac{\mathbf W_1}{\sqrt{F_0}}\, \mathbf x\Big)\Big),
+        \qquad W \sim \mathcal N(0, 1),
 
-    with an activation of unit second moment. As there is no bias and :math:`a(0) = 0`,
-    the output vanishes where the input does: radial features under an envelope give
-    weights that go smoothly to zero at the cutoff.
+    with an activation of unit second moment: numbers of unit variance stay so. There
+    is no bias, so with :math:`\phi(0) = 0` the output vanishes where the input does:
+    radial features under an envelope give weights that go smoothly to zero at the
+    cutoff. The counterpart of e3nn's ``FullyConnectedNet``, with weights of the same
+    shapes.
 
     Args:
         channels: the sizes of the input, of every hidden layer and of the output.
-        act: activation with :math:`a(0) = 0` (default: ``"silu"``).
+        act: the activation :math:`\phi`, scaled to unit second moment, or a
+            :class:`NormalizedActivation`, used as it is (default: ``"silu"``).
+
+    Attributes:
+        weights: for every layer a parameter of shape ``(fan_in, fan_out)``.
 
     Shapes:
         - **input:** :math:`(*, \text{channels}[0])`
         - **output:** :math:`(*, \text{channels}[-1])`
 
     Raises:
-        ValueError: if there are fewer than two sizes.
+        TypeError: if a size is not an ``int``.
+        ValueError: if there are fewer than two sizes or one is not positive (the last
+            may be 0), or a name is unknown.
 
     Example:
-        >>> RadialMLP([8, 64, 96])(torch.zeros(1, 8)).abs().max()
-        tensor(0., grad_fn=<MaxBackward1>)
+        >>> RadialMLP([8, 64, 96])(torch.zeros(1, 8)).abs().max().item()
+        0.0
     """
 
-    def __init__(self, channels: Sequence[int], act: Act = "silu") -> None:
+    def __init__(self, channels: Sequence[int], act: ActivationLike = "silu") -> None:
         super().__init__()
-        if len(channels) < 2:
-            raise ValueError(f"an MLP has an input and an output, got {channels=}")
-        self.channels = list(channels)
-        self.in_channels = channels[0]
-        self.out_channels = channels[-1]
-        self.act = NormalizedActivation(act)
+        self.channels = _sizes(channels, smallest_output=0)
+        self.in_channels = self.channels[0]
+        self.out_channels = self.channels[-1]
+        if not isinstance(act, NormalizedActivation):
+            act = NormalizedActivation(act)
+        self.act = act
         self.weights = ParameterList(
-            Parameter(torch.empty(a, b)) for a, b in pairwise(channels)
+            Parameter(torch.empty(a, b)) for a, b in pairwise(self.channels)
         )
         self.reset_parameters()
 
@@ -139,8 +155,21 @@ class RadialMLP(torch.nn.Module):
         for k, weight in enumerate(self.weights):
             if k:
                 x = self.act(x)
-            x = x @ (weight / math.sqrt(max(len(weight), 1)))
+            x = x @ (weight / math.sqrt(len(weight)))
         return x
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.channels})"
+        act = activation_name(self.act.act)
+        return f"{type(self).__name__}({self.channels}, act={act})"
+
+
+def _sizes(channels: Sequence[int], smallest_output: int = 1) -> list[int]:
+    sizes = list(channels)
+    if any(isinstance(size, bool) or not isinstance(size, int) for size in sizes):
+        raise TypeError(f"channels are ints, got {sizes}")
+    if len(sizes) < 2 or min(sizes[:-1]) < 1 or sizes[-1] < smallest_output:
+        raise ValueError(
+            f"got channels={sizes}, expected the positive sizes of the input, the "
+            "hidden layers and the output, two at least"
+        )
+    return sizes

@@ -1,4 +1,4 @@
-"""Radial bases: a distance as a vector of numbers."""
+"""Radial bases: a length as a vector of smooth functions of it."""
 
 from __future__ import annotations
 
@@ -6,66 +6,232 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
-from .module import EquivariantModule
+from .module import EquivariantModule, check_dtype
 
 
 class GaussianBasis(EquivariantModule):
-    r"""Gaussians :math:`\exp\big(-(r - \mu_k)^2 / 2\delta^2\big)`, a spacing apart.
+    r"""Gaussians at equal distances, as in SchNet.
+
+    From `"SchNet: A continuous-filter convolutional neural network for modeling quantum
+    interactions" <https://arxiv.org/abs/1706.08566>`_:
+
+    .. math::
+        e_k(r) = \exp\!\left(-\frac{(r - \mu_k)^2}{2 \delta_k^2}\right),
+        \qquad \mu_1 = r_0, \;\dots,\; \mu_K = r_c.
 
     Args:
-        num_radial: number of Gaussians, 2 or more.
-        cutoff: the last centre; the first is ``start``.
-        start: the first centre (default: 0.0).
+        num_radial: the number :math:`K` of functions.
+        cutoff: the last center :math:`r_c`.
+        start: the first center :math:`r_0` (default: 0).
+        width: the width :math:`\delta` of all (default: the distance between two
+            centers). A factor :math:`\exp(-\gamma (r - \mu)^2)` has width
+            :math:`(2\gamma)^{-1/2}`.
+        trainable: make centers and widths parameters (default: ``False``).
+
+    Attributes:
+        center: the :math:`\mu_k`.
+        width: the :math:`\delta_k`.
+
+    Shapes:
+        - **input:** lengths :math:`(|\mathcal{E}|)`, or of any shape
+        - **output:** features :math:`(|\mathcal{E}|, K)`
+
+    Raises:
+        TypeError: if the lengths are not of the module's dtype.
+        ValueError: if a size is not positive, or ``start`` not below ``cutoff``.
 
     Example:
-        >>> GaussianBasis(6, 5.0)(torch.tensor([0.0, 1.0])).shape
-        torch.Size([2, 6])
+        >>> GaussianBasis(3, 2.0)(torch.tensor([0.0, 1.0]))
+        tensor([[1.0000, 0.6065, 0.1353],
+                [0.6065, 1.0000, 0.6065]])
     """
 
-    centers: Tensor
+    center: Tensor
+    width: Tensor
 
-    def __init__(self, num_radial: int, cutoff: float, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        num_radial: int,
+        cutoff: float,
+        start: float = 0.0,
+        width: float | None = None,
+        trainable: bool = False,
+    ) -> None:
         super().__init__()
+        _check(num_radial, cutoff)
+        if not start < cutoff:
+            raise ValueError(f"got start={start}, expected less than cutoff={cutoff}")
+        if width is None:
+            if num_radial == 1:
+                raise ValueError("a single Gaussian has no spacing: give its width")
+            width = (cutoff - start) / (num_radial - 1)
+        if not width > 0:
+            raise ValueError(f"got width={width}, expected a positive length")
         self.num_radial = num_radial
         self.cutoff = float(cutoff)
         self.start = float(start)
-        centers = torch.linspace(start, cutoff, num_radial, dtype=torch.float64)
-        self.coefficient = -0.5 / float(centers[1] - centers[0]) ** 2
-        self.register_constant("centers", centers)
+        self.trainable = trainable
+        center = torch.linspace(
+            start, cutoff, num_radial, dtype=torch.float64, device="cpu"
+        )
+        self._initial = {"center": center, "width": torch.full_like(center, width)}
+        _register(self, self._initial, trainable)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Bring trained centers and widths back to where they started."""
+        _reset(self, self._initial, self.trainable)
 
     def forward(self, edge_length: Tensor) -> Tensor:
-        """Features ``(|E|, num_radial)`` of lengths ``(|E|,)``."""
-        difference = edge_length.unsqueeze(-1) - self.centers
-        return torch.exp(self.coefficient * difference.square())
+        """The basis functions at every length."""
+        check_dtype(edge_length, self.center, "edge_length")
+        scaled = (edge_length.unsqueeze(-1) - self.center) / self.width
+        return torch.exp(-0.5 * scaled.square())
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.num_radial}, cutoff={self.cutoff}, "
+            f"start={self.start}, trainable={self.trainable})"
+        )
 
 
 class BesselBasis(EquivariantModule):
-    r"""Bessel functions :math:`c \sin(n \pi r / r_c) / r`.
+    r"""Spherical Bessel functions of degree 0, as in DimeNet, NequIP, MACE and PaiNN.
+
+    From `"Directional Message Passing for Molecular Graphs"
+    <https://arxiv.org/abs/2003.03123>`_:
+
+    .. math::
+        e_n(r) = c\, \frac{\sin(\omega_n r / r_c)}{r}, \qquad \omega_n = n \pi,
+        \qquad e_n(0) = \frac{c\, \omega_n}{r_c}.
+
+    All derivatives are those of the limit at zero, too. Codes differ in :math:`c`, and
+    weights travel between them only with the right one:
+
+    - ``"mace"``: :math:`\sqrt{2 / r_c}`, which makes the functions orthonormal in the
+      ball of radius :math:`r_c` (MACE, e3nn)
+    - ``"nequip"``: :math:`2 / r_c` (NequIP, Allegro)
+    - ``"schnetpack"``: 1 (PaiNN in SchNetPack)
+    - ``"dimenet"``: :math:`r_c`; times :class:`PolynomialCutoff` this is the basis of
+      DimeNet, whose envelope holds the :math:`r_c / r`
 
     Args:
-        num_radial: number of functions.
+        num_radial: the number of functions.
         cutoff: the radius :math:`r_c`.
-        prefactor: the number :math:`c`; by default :math:`\sqrt{2/r_c}`.
+        prefactor: :math:`c`, by a name above or as a number (default: ``"mace"``).
+        trainable: make the :math:`\omega_n` parameters (default: ``False``).
+
+    Attributes:
+        frequency: the :math:`\omega_n`.
+        prefactor: :math:`c`, a number.
+
+    Shapes:
+        - **input:** lengths :math:`(|\mathcal{E}|)`, or of any shape
+        - **output:** features :math:`(|\mathcal{E}|, \text{num\_radial})`
+
+    Raises:
+        TypeError: if the lengths are not of the module's dtype.
+        ValueError: if a size is not positive or the name of the prefactor unknown.
 
     Example:
-        >>> BesselBasis(6, 5.0)(torch.tensor([0.0, 1.0])).shape
-        torch.Size([2, 6])
+        >>> BesselBasis(2, 2.0)(torch.tensor([0.0, 1.0, 2.0])).round(decimals=4).abs()
+        tensor([[1.5708, 3.1416],
+                [1.0000, 0.0000],
+                [0.0000, 0.0000]])
     """
 
-    frequencies: Tensor
+    frequency: Tensor
 
     def __init__(
-        self, num_radial: int, cutoff: float, prefactor: float | None = None
+        self,
+        num_radial: int,
+        cutoff: float,
+        prefactor: float | str = "mace",
+        trainable: bool = False,
     ) -> None:
         super().__init__()
+        _check(num_radial, cutoff)
         self.num_radial = num_radial
         self.cutoff = float(cutoff)
-        self.prefactor = math.sqrt(2 / cutoff) if prefactor is None else prefactor
-        n = torch.arange(1, num_radial + 1, dtype=torch.float64)
-        self.register_constant("frequencies", n / cutoff)
+        self.prefactor = _prefactor(prefactor, self.cutoff)
+        self.trainable = trainable
+        n = torch.arange(1, num_radial + 1, dtype=torch.float64, device="cpu")
+        self._initial = {"frequency": n * math.pi}
+        _register(self, self._initial, trainable)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Bring trained frequencies back to where they started."""
+        _reset(self, self._initial, self.trainable)
 
     def forward(self, edge_length: Tensor) -> Tensor:
-        """Features ``(|E|, num_radial)`` of lengths ``(|E|,)``."""
-        waves = torch.sinc(edge_length.unsqueeze(-1) * self.frequencies)
-        return waves * (self.prefactor * math.pi * self.frequencies)
+        """The basis functions at every length."""
+        check_dtype(edge_length, self.frequency, "edge_length")
+        phase = edge_length.unsqueeze(-1) * (self.frequency / self.cutoff)
+        return _sinc(phase) * (self.frequency * (self.prefactor / self.cutoff))
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.num_radial}, cutoff={self.cutoff}, "
+            f"prefactor={self.prefactor:.6g}, trainable={self.trainable})"
+        )
+
+
+def _sinc(x: Tensor) -> Tensor:
+    """``sin(x) / x`` with exact digits in value, first and second derivative.
+
+    Near zero, where the derivatives of the quotient cancel (and those of
+    :func:`torch.sinc` are wrong), the power series stands in. It ends with ``x^8``; at
+    the border its error in the second derivative, like ``x^8``, meets the rounding of
+    the quotient, like ``1 / x^2``.
+    """
+    near = x.abs() < (4e5 * torch.finfo(x.dtype).eps) ** 0.1
+    y = x * x
+    series = 1 - y / 6 * (1 - y / 20 * (1 - y / 42 * (1 - y / 72)))
+    far = torch.where(near, 1.0, x)
+    return torch.where(near, series, torch.sin(far) / far)
+
+
+def _prefactor(prefactor: float | str, cutoff: float) -> float:
+    if not isinstance(prefactor, str):
+        return float(prefactor)
+    named = {
+        "mace": math.sqrt(2 / cutoff),
+        "nequip": 2 / cutoff,
+        "schnetpack": 1.0,
+        "dimenet": cutoff,
+    }
+    if prefactor not in named:
+        raise ValueError(
+            f"got prefactor={prefactor!r}, expected a number or one of "
+            f"{', '.join(map(repr, named))}"
+        )
+    return named[prefactor]
+
+
+def _register(
+    module: EquivariantModule, values: dict[str, Tensor], trainable: bool
+) -> None:
+    for name, value in values.items():
+        if trainable:
+            module.register_parameter(name, Parameter(torch.empty(len(value))))
+        else:
+            module.register_constant(name, value)
+
+
+def _reset(module: torch.nn.Module, values: dict[str, Tensor], trainable: bool) -> None:
+    if trainable:
+        with torch.no_grad():
+            for name, value in values.items():
+                module.get_parameter(name).copy_(value)
+
+
+def _check(num_radial: int, cutoff: float) -> None:
+    if isinstance(num_radial, bool) or not isinstance(num_radial, int):
+        raise TypeError(f"num_radial is an int, got {num_radial!r}")
+    if num_radial < 1:
+        raise ValueError(f"got num_radial={num_radial}, expected at least one function")
+    if not 0 < cutoff < math.inf:
+        raise ValueError(f"got cutoff={cutoff}, expected a positive, finite radius")
