@@ -1,0 +1,44 @@
+"""The vector and the length of every edge."""
+
+from __future__ import annotations
+
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+
+from pyg_equivariant.o3._vector import safe_norm
+
+from ._graphs import Graph, check_graph, edge_stores, vectors_along
+
+
+@functional_transform("add_edge_vectors")
+class AddEdgeVectors(BaseTransform):
+    r"""Adds vector and length of every edge (functional name: ``add_edge_vectors``).
+
+    .. math::
+        \vec{r}_{ij} = \vec{r}_j - \vec{r}_i + \mathbf{s}_{ij} \mathbf{A}, \qquad
+        (j, i) = \texttt{edge\_index},
+
+    from the target to the source, as :func:`~pyg_equivariant.graph.edge_vectors` says,
+    with the periodic translation where the data have ``edge_shift`` and ``cell``.
+
+    Shapes:
+        - **input:** pos :math:`(|V|, 3)`, edge_index :math:`(2, |E|)`
+        - **output:** edge_vec :math:`(|E|, 3)`, edge_length :math:`(|E|)`
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> pos = torch.tensor([[0.0, 0.0, 0.0], [0.0, 3.0, 4.0]])
+        >>> data = AddEdgeVectors()(Data(pos=pos, edge_index=torch.tensor([[1], [0]])))
+        >>> data.edge_vec, data.edge_length
+        (tensor([[0., 3., 4.]]), tensor([5.]))
+    """
+
+    def forward(self, data: Graph) -> Graph:
+        """Return ``data`` with ``edge_vec`` and ``edge_length``."""
+        check_graph(data, self)
+        for edges in edge_stores(data, self):
+            edge_vec = vectors_along(data, edges, self)
+            edges.store.edge_vec = edge_vec
+            edges.store.edge_length = safe_norm(edge_vec)
+        return data

@@ -1,0 +1,73 @@
+"""The length of every edge in a radial basis."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+
+from pyg_equivariant.o3._vector import safe_norm
+
+from ._graphs import Graph, check_graph, edge_stores, vectors_along
+
+
+@functional_transform("add_radial_basis")
+class AddRadialBasis(BaseTransform):
+    r"""Adds radial features of the edges (functional name: ``add_radial_basis``).
+
+    .. math::
+        \texttt{edge\_attr}_{ij} = \big(b_1(|\vec{r}_{ij}|), \dots,
+        b_K(|\vec{r}_{ij}|)\big)
+
+    Args:
+        basis (callable): Maps lengths :math:`(|E|)` to features :math:`(|E|, K)`, such
+            as :class:`~pyg_equivariant.nn.GaussianBasis` or
+            :class:`~pyg_equivariant.nn.BesselBasis`. The transform keeps a copy.
+        cat (bool): Append to the ``edge_attr`` that there is, as PyG's transforms do,
+            or replace it. (default: :obj:`True`)
+
+    Shapes:
+        - **input:** pos :math:`(|V|, 3)`, edge_index :math:`(2, |E|)`
+        - **output:** edge_attr :math:`(|E|, K)`, or :math:`(|E|, D + K)` with :math:`D`
+          earlier features
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from pyg_equivariant.nn.radial import BesselBasis
+        >>> data = Data(pos=torch.rand(3, 3), edge_index=torch.tensor([[0, 1], [1, 2]]))
+        >>> AddRadialBasis(BesselBasis(8, cutoff=5.0))(data).edge_attr.shape
+        torch.Size([2, 8])
+    """
+
+    def __init__(self, basis: Callable[[Tensor], Tensor], cat: bool = True) -> None:
+        if not callable(basis):
+            raise TypeError(
+                f"basis must map lengths to features, such as BesselBasis(8, cutoff), "
+                f"got {type(basis).__name__}"
+            )
+        self.basis = copy.deepcopy(basis)
+        self.cat = cat
+
+    def forward(self, data: Graph) -> Graph:
+        """Return ``data`` with ``edge_attr``."""
+        check_graph(data, self)
+        for edges in edge_stores(data, self):
+            length = safe_norm(vectors_along(data, edges, self))
+            if isinstance(self.basis, torch.nn.Module):
+                self.basis.to(length)
+            features = self.basis(length)
+            earlier = getattr(edges.store, "edge_attr", None)
+            if self.cat and earlier is not None:
+                earlier = earlier.view(len(features), -1).to(features.dtype)
+                features = torch.cat([earlier, features], dim=-1)
+            edges.store.edge_attr = features
+        return data
+
+    def __repr__(self) -> str:
+        cat = "" if self.cat else ", cat=False"
+        return f"{type(self).__name__}({self.basis!r}{cat})"

@@ -1,0 +1,63 @@
+"""Steerable edge attributes: the spherical harmonics of the edge directions."""
+
+from __future__ import annotations
+
+import torch
+from torch_geometric.data.datapipes import functional_transform
+from torch_geometric.transforms import BaseTransform
+
+from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
+
+from ._graphs import Graph, check_graph, edge_stores, vectors_along
+
+
+@functional_transform("add_spherical_harmonics")
+class AddSphericalHarmonics(BaseTransform):
+    r"""Adds harmonics of the edges (functional name: ``add_spherical_harmonics``).
+
+    .. math::
+        \texttt{edge\_sh}_{ij} = \bigoplus_{l=0}^{l_\text{max}}
+        Y_l(\vec{r}_{ij} / |\vec{r}_{ij}|)
+
+    The steerable edge attributes of SEGNN and TFN, irreps ``1x0e+1x1o+1x2e+...``.
+
+    Args:
+        lmax (int): The largest degree.
+        normalization (str): ``"component"``, ``"norm"`` or ``"integral"``; see
+            :func:`~pyg_equivariant.o3.spherical_harmonics`.
+            (default: ``"component"``)
+
+    Shapes:
+        - **input:** pos :math:`(|V|, 3)`, edge_index :math:`(2, |E|)`
+        - **output:** edge_sh :math:`(|E|, (l_\text{max} + 1)^2)`
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> data = Data(pos=torch.rand(3, 3), edge_index=torch.tensor([[0, 1], [1, 2]]))
+        >>> AddSphericalHarmonics(lmax=2)(data).edge_sh.shape
+        torch.Size([2, 9])
+    """
+
+    def __init__(self, lmax: int, normalization: str = "component") -> None:
+        self.lmax = lmax
+        self.normalization = normalization
+        self.irreps_sh = Irreps.spherical_harmonics(lmax)
+        # Raises for an unknown normalization.
+        spherical_harmonics(0, torch.zeros(3), normalization=normalization)
+
+    def forward(self, data: Graph) -> Graph:
+        """Return ``data`` with ``edge_sh``."""
+        check_graph(data, self)
+        for edges in edge_stores(data, self):
+            edge_vec = vectors_along(data, edges, self)
+            edges.store.edge_sh = spherical_harmonics(
+                self.irreps_sh, edge_vec, normalization=self.normalization
+            )
+        return data
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.lmax}, normalization={self.normalization!r})"
+        )
