@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import asin, e, exp, pi, sqrt
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyg_equivariant.nn.second_moment import e3nn_constant, second_moment_constant
+
+
+@pytest.mark.parametrize(
+    ("act", "exact"),
+    [
+        (F.silu, 1.676532470331092),
+        (torch.sigmoid, 1.846228545338606),
+        (torch.tanh, 1.592537419722832),
+        (torch.relu, sqrt(2)),
+        (torch.abs, 1.0),
+        (torch.square, 1 / sqrt(3)),
+        (torch.sin, sqrt(2 / (1 - exp(-2)))),
+        (torch.erf, 1 / sqrt(2 / pi * asin(2 / 3))),  # an orthant probability
+        (F.hardtanh, 1 / sqrt(1 - sqrt(2 / (pi * e)))),
+        (lambda x: x**7, 1 / sqrt(135135)),
+        (lambda x: x + 1, 1 / sqrt(2)),
+    ],
+)
+def test_constants_are_exact(act: Callable[[Tensor], Tensor], exact: float) -> None:
+    assert second_moment_constant(act) == pytest.approx(exact, rel=1e-12)
+
+
+def test_constants_of_e3nn_are_close_to_the_exact_ones() -> None:
+    for act in (F.silu, torch.sigmoid, torch.tanh, F.relu):
+        ratio = e3nn_constant(act) / second_moment_constant(act)
+        assert 1e-5 < abs(ratio - 1) < 2e-3
+
+
+def test_errors_say_what_came() -> None:
+    with pytest.raises(ValueError, match=r"second moment .* is 0\.0"):
+        second_moment_constant(torch.zeros_like)
+    with pytest.raises(ValueError, match=r"second moment .* is inf"):
+        second_moment_constant(lambda x: 1 / (0 * x.abs()))
+    with pytest.raises(ValueError, match="gelu"):
+        e3nn_constant(F.gelu)
