@@ -73,9 +73,7 @@ def spherical_harmonics(
     _, irreps = _harmonics_irreps(irreps_or_l)
     blocks = _as_blocks(irreps)
     dtype = _working_dtype(vectors)
-    values = table_values(blocks, normalization)
-    # Small and not blocking: no wait for the device.
-    table = torch.tensor(values, dtype=dtype).to(vectors.device, non_blocking=True)
+    table = _table(table_values(blocks, normalization), dtype, vectors.device)
     return _evaluate(vectors, blocks, table, normalize)
 
 
@@ -124,15 +122,15 @@ class SphericalHarmonics(torch.nn.Module):
         """Evaluate the harmonics of ``vectors``."""
         dtype = _working_dtype(vectors)
         table = self.table
-        if table.dtype != dtype:
-            table = torch.tensor(self._values, dtype=dtype, device=table.device)
+        if table.dtype != dtype or table.device != vectors.device:
+            table = _table(self._values, dtype, vectors.device)
         return _evaluate(vectors, self._blocks, table, self.normalize)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         # The cast may have rounded the constants: start afresh.
         dtype = torch.promote_types(self.table.dtype, torch.float32)
-        self.table = torch.tensor(self._values, dtype=dtype, device=self.table.device)
+        self.table = _table(self._values, dtype, self.table.device)
         return self
 
     def __repr__(self) -> str:
@@ -155,6 +153,14 @@ def _evaluate(
         columns = safe_normalize(columns, dim=0)
     harmonics = evaluate_blocks(columns, blocks, table)
     return harmonics.reshape(*batch, harmonics.shape[-1]).to(vectors.dtype)
+
+
+def _table(
+    values: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Constants on a device, without waiting for it."""
+    table = torch.tensor(values, dtype=dtype, device="cpu")
+    return table.to(device, non_blocking=True)
 
 
 def _working_dtype(vectors: Tensor) -> torch.dtype:

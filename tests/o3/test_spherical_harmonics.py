@@ -372,6 +372,15 @@ def test_the_module_is_a_plain_module() -> None:
     )
 
 
+def test_the_module_comes_back_from_the_meta_device() -> None:
+    vectors = torch.randn(4, 3)
+    with torch.device("meta"):
+        module = SphericalHarmonics("1o+2e")
+    expected = spherical_harmonics("1o+2e", vectors)
+    assert torch.equal(module(vectors), expected)
+    assert torch.equal(module.to_empty(device="cpu")(vectors), expected)
+
+
 def test_first_used_in_inference_mode() -> None:
     with torch.inference_mode():
         spherical_harmonics([3, 0, 3], torch.randn(2, 3))
