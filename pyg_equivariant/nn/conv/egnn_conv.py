@@ -12,6 +12,8 @@ from torch_geometric.typing import Adj, OptTensor, PairTensor
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3._vector import safe_norm
 
+from ._inputs import as_pair, check_positive, check_scalars, check_vector, of_targets
+
 
 class EGNNConv(MessagePassing):
     r"""The layer of the `"E(n) Equivariant Graph Neural Networks"
@@ -97,6 +99,7 @@ class EGNNConv(MessagePassing):
     ) -> None:
         super().__init__(aggr="add", **kwargs)
         sizes = (in_channels,) * 2 if isinstance(in_channels, int) else in_channels
+        check_positive(clamp, "clamp")
         if pos_aggr not in ("mean", "sum"):
             raise ValueError(f"pos_aggr is 'mean' or 'sum', got {pos_aggr!r}")
         if residual and sizes[1] != out_channels:
@@ -121,6 +124,7 @@ class EGNNConv(MessagePassing):
         self.residual = sizes[1] == out_channels if residual is None else residual
         self.pos_aggr = pos_aggr
 
+        self._sizes = sizes
         hidden = hidden_channels
         # φ_e: message network
         self.phi_e = MLP(
@@ -158,8 +162,9 @@ class EGNNConv(MessagePassing):
                 f"velocity={self.velocity}, but vel is "
                 f"{'missing' if vel is None else 'given'}"
             )
-        x = (x, x) if isinstance(x, Tensor) else x
-        pos = (pos, pos) if isinstance(pos, Tensor) else pos
+        x, pos = as_pair(x, self.flow), as_pair(pos, self.flow)
+        self._check(x, pos, edge_attr, edge_weight)
+        vel = of_targets(vel)
         # Message passing
         # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
         out = self.propagate(
@@ -181,11 +186,25 @@ class EGNNConv(MessagePassing):
             elif self.pos_aggr == "mean":  # smooth where the last neighbour leaves
                 displacement = displacement / (1 + weight.square()).sqrt()
             new_pos = new_pos + displacement
-        if self.phi_v is not None and vel is not None:
+        if self.phi_v is not None:
             new_pos = new_pos + self.phi_v(x[1]) * vel
         # Features
         h = self.phi_h(torch.cat([x[1], m], dim=-1))
         return (x[1] + h if self.residual else h), new_pos
+
+    def _check(
+        self,
+        x: PairTensor,
+        pos: PairTensor,
+        edge_attr: OptTensor,
+        edge_weight: OptTensor,
+    ) -> None:
+        like = next(self.phi_h.parameters())
+        for k in range(2):
+            check_scalars(x[k], self._sizes[k], "x", like)
+            check_scalars(pos[k], pos[1].shape[-1], "pos", like)
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
+        check_vector(edge_weight, "edge_weight")
 
     def message(
         self,
@@ -203,7 +222,7 @@ class EGNNConv(MessagePassing):
         m = self.phi_e(torch.cat(m, dim=-1))
         if self.gate is not None:
             m = m * self.gate(m).sigmoid()
-        one = m.new_ones(len(m), 1) if edge_weight is None else edge_weight[:, None]
+        one = torch.ones_like(square) if edge_weight is None else edge_weight[:, None]
         return torch.cat([m * one, self.displacement(m, diff) * one, one], dim=-1)
 
     def displacement(self, m: Tensor, diff: Tensor) -> Tensor:

@@ -5,11 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
-from torch_geometric.typing import Adj
+from torch_geometric.typing import Adj, PairTensor
 
 from pyg_equivariant.nn.cutoff import CosineCutoff
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3._vector import safe_norm, safe_normalize
+
+from ._inputs import as_pair, check_equivariant_aggr, check_scalars
 
 
 class PaiNNConv(MessagePassing):
@@ -49,7 +51,8 @@ class PaiNNConv(MessagePassing):
         cutoff (float, optional): Radius of the envelope :math:`f`, in the unit of
             ``edge_vec``; none if :obj:`None`. (default: :obj:`None`)
         eps (float, optional): The number :math:`\epsilon`. (default: :obj:`1e-8`)
-        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        aggr (str, optional): How messages are joined, ``"add"`` or ``"mean"``.
+            (default: :obj:`"add"`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -79,6 +82,7 @@ class PaiNNConv(MessagePassing):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
+        check_equivariant_aggr(aggr)
         super().__init__(aggr=aggr, node_dim=0, **kwargs)
         self.channels = channels
         self.edge_dim = edge_dim
@@ -106,12 +110,14 @@ class PaiNNConv(MessagePassing):
 
     def forward(
         self,
-        x: Tensor | tuple[Tensor, Tensor],
-        vec: Tensor | tuple[Tensor, Tensor],
+        x: Tensor | PairTensor,
+        vec: Tensor | PairTensor,
         edge_index: Adj,
         edge_vec: Tensor,
         edge_attr: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", self.filter.weight)
+        check_scalars(edge_vec, 3, "edge_vec", self.filter.weight)
         # Radial part
         w = self.filter(edge_attr)  # [num_edges, 3 F]
         if self.envelope is not None:
@@ -121,28 +127,24 @@ class PaiNNConv(MessagePassing):
 
     def interact(
         self,
-        x: Tensor | tuple[Tensor, Tensor],
-        vec: Tensor | tuple[Tensor, Tensor],
+        x: Tensor | PairTensor,
+        vec: Tensor | PairTensor,
         edge_index: Adj,
         edge_dir: Tensor,
         w: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """The interaction alone, given edge directions and filters ``(|E|, 3 F)``."""
-        x = (x, x) if isinstance(x, Tensor) else x
-        vec = (vec, vec) if isinstance(vec, Tensor) else vec
+        x, vec = as_pair(x, self.flow), as_pair(vec, self.flow)
+        for k in range(2):
+            check_scalars(x[k], self.channels, "x", self.mix.weight)
+            check_scalars(vec[k], self.channels, "vec", self.mix.weight)
         # Atom-wise part
         h = self.phi(x[0])  # [num_nodes, 3 F]
         # Message passing
-        size = (len(x[0]), len(x[1]))
-        # propagate_type: (h: Tensor, vec: Tensor, w: Tensor, edge_dir: Tensor)
+        # propagate_type: (h: PairTensor, vec: PairTensor, w: Tensor, edge_dir: Tensor)
         out = self.propagate(
-            edge_index,
-            h=(h, None),
-            vec=(vec[0], None),
-            w=w,
-            edge_dir=edge_dir,
-            size=size,
-        )
+            edge_index, h=(h, x[1]), vec=vec, w=w, edge_dir=edge_dir
+        )  # [num_nodes, 4, F]
         return x[1] + out[:, 0], vec[1] + out[:, 1:]
 
     def message(

@@ -11,6 +11,8 @@ from pyg_equivariant.nn.activation import ShiftedSoftplus
 from pyg_equivariant.nn.cutoff import CosineCutoff
 from pyg_equivariant.nn.mlp import MLP
 
+from ._inputs import as_pair, check_scalars, check_vector
+
 
 class SchNetConv(MessagePassing):
     r"""The continuous-filter convolution from the `"SchNet: A continuous-filter
@@ -93,16 +95,18 @@ class SchNetConv(MessagePassing):
         edge_attr: Tensor,
         size: Size = None,
     ) -> Tensor:
-        if isinstance(x, Tensor):
-            x = (x, x)
+        x = as_pair(x, self.flow)
+        check_scalars(x[0], self.in_channels, "x", self.lin1.weight)
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", self.lin1.weight)
+        check_vector(edge_length, "edge_length")
         # Radial part
         w = self.filter(edge_attr)  # [num_edges, num_filters]
         if self.envelope is not None:
             w = w * self.envelope(edge_length).unsqueeze(-1)
         # Message passing
-        h = self.lin1(x[0])
-        # propagate_type: (x: Tensor, w: Tensor)
-        out = self.propagate(edge_index, x=h, w=w, size=size)
+        x = (self.lin1(x[0]), x[1])
+        # propagate_type: (x: OptPairTensor, w: Tensor)
+        out = self.propagate(edge_index, x=x, w=w, size=size)
         return self.lin2(out)
 
     def message(self, x_j: Tensor, w: Tensor) -> Tensor:

@@ -12,6 +12,14 @@ from pyg_equivariant.nn.module import check_features
 from pyg_equivariant.nn.steerable_mlp import SteerableMLP
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
+from ._inputs import (
+    as_pair,
+    check_equivariant_aggr,
+    check_scalars,
+    check_vector,
+    of_targets,
+)
+
 
 class SEGNNConv(MessagePassing):
     r"""The layer of the `"Geometric and Physical Quantities Improve E(3) Equivariant
@@ -57,7 +65,8 @@ class SEGNNConv(MessagePassing):
             agree. (default: :obj:`None`)
         e3nn_constants (bool, optional): See :class:`~pyg_equivariant.nn.Gate`.
             (default: :obj:`False`)
-        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        aggr (str, optional): How messages are joined, ``"add"`` or ``"mean"``.
+            (default: :obj:`"add"`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -96,6 +105,7 @@ class SEGNNConv(MessagePassing):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
+        check_equivariant_aggr(aggr)
         super().__init__(aggr=aggr, node_dim=0, **kwargs)
         if gate not in ("message", "aggregate"):
             raise ValueError(f"gate is 'message' or 'aggregate', got {gate!r}")
@@ -167,8 +177,12 @@ class SEGNNConv(MessagePassing):
         edge_attr: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
-        x = (x, x) if isinstance(x, Tensor) else x
-        check_features(x[0], self.irreps_in)
+        x = as_pair(x, self.flow)
+        for features in x:
+            check_features(features, self.irreps_in)
+        check_features(edge_sh, self.irreps_sh, "edge_sh")
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", edge_sh)
+        check_vector(edge_weight, "edge_weight")
         # Message passing
         # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
         out = self.propagate(
@@ -182,7 +196,8 @@ class SEGNNConv(MessagePassing):
         if self.act is not None:
             out = self.act(out)
         if self.phi_x is not None:
-            out = self.phi_x(torch.cat([x[1], out], dim=-1), node_attr)
+            attr = of_targets(node_attr)
+            out = self.phi_x(torch.cat([x[1], out], dim=-1), attr)
         return x[1] + out if self.residual else out
 
     def message(

@@ -16,6 +16,8 @@ from pyg_equivariant.nn.module import check_features
 from pyg_equivariant.nn.tensor_product import TensorProduct
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
+from ._inputs import as_pair, check_equivariant_aggr, check_positive, check_scalars
+
 
 class TFNConv(MessagePassing):
     r"""The convolution of the `"Tensor field networks: Rotation- and
@@ -53,7 +55,8 @@ class TFNConv(MessagePassing):
             ``edge_attr`` to ``(|E|, tp.weight_numel)``. With
             :class:`torch.nn.Identity`, ``edge_attr`` are the weights.
             (default: :obj:`None`)
-        aggr (str, optional): How messages are joined. (default: :obj:`"add"`)
+        aggr (str, optional): How messages are joined, ``"add"`` or ``"mean"``.
+            (default: :obj:`"add"`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -90,9 +93,9 @@ class TFNConv(MessagePassing):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
+        check_equivariant_aggr(aggr)
+        check_positive(avg_num_neighbors, "avg_num_neighbors")
         super().__init__(aggr=aggr, node_dim=0, **kwargs)
-        if not avg_num_neighbors > 0:
-            raise ValueError(f"avg_num_neighbors is positive, got {avg_num_neighbors}")
         self.irreps_in = Irreps(irreps_in)
         self.irreps_sh = Irreps(irreps_sh)
         self.irreps_out = Irreps(irreps_out)
@@ -129,9 +132,11 @@ class TFNConv(MessagePassing):
         edge_attr: Tensor,
         size: Size = None,
     ) -> Tensor:
-        if isinstance(x, Tensor):
-            x = (x, x)
+        x = as_pair(x, self.flow)
         check_features(x[0], self.irreps_in)
+        check_features(edge_sh, self.irreps_sh, "edge_sh")
+        if isinstance(self.radial, RadialMLP):
+            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
         # Radial part
         weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
         # Message passing
