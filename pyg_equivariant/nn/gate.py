@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
-from .activation import Activation
+from .activation import Activation, ActivationLike
 from .module import EquivariantModule, check_features
-
-Act = Callable[[Tensor], Tensor]
-
-
-class _Piece(NamedTuple):
-    """Some channels of one block of the input."""
-
-    block: slice
-    shape: tuple[int, int]
-    channels: slice
-
-
-class _Product(NamedTuple):
-    """Some channels of a gated block and the gates that multiply them."""
-
-    block: int
-    channels: slice
-    gates: slice
 
 
 class Gate(EquivariantModule):
@@ -46,7 +27,8 @@ class Gate(EquivariantModule):
 
     Args:
         irreps_scalars: scalars (0e, 0o) to be activated.
-        act_scalars: one activation, or ``None``, for each of their blocks.
+        act_scalars: one activation (a function or its name), or ``None``, for each of
+            their blocks.
         irreps_gates: scalars that gate, as many as there are gated copies.
         act_gates: one activation, or ``None``, for each of their blocks.
         irreps_gated: irreps to be multiplied, copy by copy.
@@ -68,17 +50,16 @@ class Gate(EquivariantModule):
             does not fit, or an activation without parity meets odd scalars.
 
     Example:
-        >>> silu, sigmoid = torch.nn.functional.silu, torch.sigmoid
-        >>> Gate("16x0e", [silu], "8x0e", [sigmoid], "8x1o")
+        >>> Gate("16x0e", ["silu"], "8x0e", ["sigmoid"], "8x1o")
         Gate(24x0e+8x1o -> 16x0e+8x1o)
     """
 
     def __init__(
         self,
         irreps_scalars: IrrepsLike,
-        act_scalars: Sequence[Act | None],
+        act_scalars: Sequence[ActivationLike | None],
         irreps_gates: IrrepsLike,
-        act_gates: Sequence[Act | None],
+        act_gates: Sequence[ActivationLike | None],
         irreps_gated: IrrepsLike,
         normalize_act: bool = True,
         e3nn_constants: bool = False,
@@ -104,27 +85,36 @@ class Gate(EquivariantModule):
         self.act_gates = Activation(
             self.irreps_gates, act_gates, normalize_act, e3nn_constants
         )
-        parts = [self.irreps_scalars, self.irreps_gates, self.irreps_gated]
-        whole, place, _ = sum(parts, Irreps()).sort()
-        self.irreps_in = whole.simplify()
-        pieces = _pieces(whole, self.irreps_in)
-        pieces = [pieces[k] for k in place]
-        ends = [len(parts[0]), len(parts[0]) + len(parts[1])]
-        self._scalars = pieces[: ends[0]]
-        self._gates = pieces[ends[0] : ends[1]]
-        self._gated = pieces[ends[1] :]
-        self._products, gated_out = _products(
-            self.irreps_gated, self.act_gates.irreps_out
-        )
+        self._arrange(self.irreps_scalars, self.irreps_gates, self.irreps_gated)
+        cuts, gated_out = _cuts(self.irreps_gated, self.act_gates.irreps_out)
+        self._cuts = cuts
+        self._counts = [count for counts in cuts for count in counts]
         self.irreps_out = self.act_scalars.irreps_out + gated_out
+
+    def _arrange(self, *parts: Irreps) -> None:
+        """Sort and merge the blocks of the input, and note where each one goes."""
+        blocks = [part.remove_zero_multiplicities() for part in parts]
+        whole, place, _ = sum(blocks, Irreps()).sort()
+        self.irreps_in = whole.simplify()
+        self._sizes = [block.dim for block in self.irreps_in]
+        self._shapes = [(block.ir.dim, block.mul) for block in self.irreps_in]
+        # A merged block is split into the blocks that it was made of.
+        self._muls = [[mul for mul, ir in whole if ir == b.ir] for b in self.irreps_in]
+        after, last = len(blocks[0]), len(blocks[0]) + len(blocks[1])
+        self._scalars = place[:after]
+        self._gates = place[after:last]
+        self._gated = place[last:]
+
+    def reset_parameters(self) -> None:
+        """Nothing to reset: a gate has no parameters."""
 
     @classmethod
     def from_irreps(
         cls,
         irreps_out: IrrepsLike,
-        act: Act = torch.nn.functional.silu,
-        act_odd: Act = torch.tanh,
-        act_gate: Act = torch.sigmoid,
+        act: ActivationLike = "silu",
+        act_odd: ActivationLike = "tanh",
+        act_gate: ActivationLike = "sigmoid",
         normalize_act: bool = True,
         e3nn_constants: bool = False,
     ) -> Gate:
@@ -164,58 +154,49 @@ class Gate(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the gate to features of ``irreps_in``."""
         check_features(x, self.irreps_in)
+        blocks = zip(
+            x.split(self._sizes, dim=-1), self._shapes, self._muls, strict=True
+        )
+        pieces = [
+            piece
+            for block, shape, muls in blocks
+            for piece in block.unflatten(-1, shape).split(muls, dim=-1)
+        ]
         out = []
         if self._scalars:
-            scalars = torch.cat([_take(x, piece) for piece in self._scalars], dim=-1)
+            scalars = _join([pieces[n] for n in self._scalars])
             out.append(self.act_scalars(scalars.flatten(-2)))
         if self._gated:
-            gates = torch.cat([_take(x, piece) for piece in self._gates], dim=-1)
-            gates = self.act_gates(gates.flatten(-2)).unsqueeze(-2)
-            gated = [_take(x, piece) for piece in self._gated]
-            for product in self._products:
-                block = gated[product.block][..., product.channels]
-                out.append((block * gates[..., product.gates]).flatten(-2))
+            gates = self.act_gates(_join([pieces[n] for n in self._gates]).flatten(-2))
+            gated = [
+                part
+                for n, counts in zip(self._gated, self._cuts, strict=True)
+                for part in pieces[n].split(counts, dim=-1)
+            ]
+            gates = gates.unsqueeze(-2).split(self._counts, dim=-1)
+            out += [(v * g).flatten(-2) for v, g in zip(gated, gates, strict=True)]
         return torch.cat(out, dim=-1) if out else x
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out})"
 
 
-def _take(x: Tensor, piece: _Piece) -> Tensor:
-    return x[..., piece.block].unflatten(-1, piece.shape)[..., piece.channels]
+def _join(pieces: list[Tensor]) -> Tensor:
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=-1)
 
 
-def _pieces(irreps: Irreps, merged: Irreps) -> list[_Piece]:
-    """Where each block of sorted ``irreps`` lies within ``irreps.simplify()``."""
-    where = {block.ir: k for k, block in enumerate(merged)}
-    taken = [0] * len(merged)
-    slices = merged.slices()
-    pieces = []
-    for mul, ir in irreps:
-        if mul == 0:
-            pieces.append(_Piece(slice(0, 0), (ir.dim, 0), slice(0, 0)))
-            continue
-        k = where[ir]
-        channels = slice(taken[k], taken[k] + mul)
-        pieces.append(_Piece(slices[k], (ir.dim, merged[k].mul), channels))
-        taken[k] += mul
-    return pieces
-
-
-def _products(gated: Irreps, gates: Irreps) -> tuple[list[_Product], Irreps]:
-    """Pair gated copies with gates, cut where a new block of either begins."""
-    signs = [(p, mul) for mul, (_, p) in gates if mul]
-    products, out, start = [], [], 0
-    for b, (mul, ir) in enumerate(gated):
-        done = 0
-        while done < mul:
-            p, left = signs[0]
-            count = min(left, mul - done)
-            channels = slice(done, done + count)
-            products.append(_Product(b, channels, slice(start, start + count)))
+def _cuts(gated: Irreps, gates: Irreps) -> tuple[list[list[int]], Irreps]:
+    """Cut each gated block where a block of gates ends; and what comes out."""
+    left = [(p, mul) for mul, (_, p) in gates if mul]
+    cuts, out = [], []
+    for mul, ir in gated.remove_zero_multiplicities():
+        counts: list[int] = []
+        while sum(counts) < mul:
+            p, available = left.pop(0)
+            count = min(available, mul - sum(counts))
+            if count < available:
+                left.insert(0, (p, available - count))
+            counts.append(count)
             out.append((count, (ir.l, p * ir.p)))
-            done, start = done + count, start + count
-            signs[0] = (p, left - count)
-            if signs[0][1] == 0:
-                signs.pop(0)
-    return products, Irreps(out)
+        cuts.append(counts)
+    return cuts, Irreps(out)

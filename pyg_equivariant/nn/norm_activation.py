@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
+from .activation import ActivationLike, activation_name, resolve_activation
 from .module import EquivariantModule, check_features
 
 
@@ -26,7 +25,7 @@ class NormActivation(EquivariantModule):
 
     Args:
         irreps: irreps of the features.
-        act: the function :math:`\eta` (default: SiLU).
+        act: the function :math:`\eta`, or its name (default: ``"silu"``).
         bias: learn a bias :math:`b` for every copy that is no ``0e`` (default:
             ``True``).
         eps: the number :math:`\epsilon` (default: ``1e-8``).
@@ -52,7 +51,7 @@ class NormActivation(EquivariantModule):
     def __init__(
         self,
         irreps: IrrepsLike,
-        act: Callable[[Tensor], Tensor] = torch.nn.functional.silu,
+        act: ActivationLike = "silu",
         bias: bool = True,
         eps: float = 1e-8,
     ) -> None:
@@ -60,7 +59,7 @@ class NormActivation(EquivariantModule):
         if not eps > 0:
             raise ValueError(f"eps keeps lengths away from zero: positive, got {eps}")
         self.irreps_in = self.irreps_out = Irreps(irreps)
-        self.act = act
+        self.act = resolve_activation(act)
         self.eps = eps
         blocks = list(self.irreps_in)
         self._sizes = [block.dim for block in blocks]
@@ -101,5 +100,5 @@ class NormActivation(EquivariantModule):
         return torch.cat(out, dim=-1) if out else x
 
     def __repr__(self) -> str:
-        act = getattr(self.act, "__name__", repr(self.act))
-        return f"{type(self).__name__}({self.irreps_in}, act={act})"
+        name = activation_name(self.act)
+        return f"{type(self).__name__}({self.irreps_in}, act={name})"
