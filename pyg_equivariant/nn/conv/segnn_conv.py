@@ -138,7 +138,12 @@ class SEGNNConv(MessagePassing):
         # σ: gate of the aggregate
         self.act = None
         if gate == "aggregate":
-            self.act = Gate.from_irreps(hidden, e3nn_constants=e3nn_constants)
+            # normalised as within the MLPs: where there is something to gate
+            self.act = Gate.from_irreps(
+                hidden,
+                normalize_act=any(block.ir.l > 0 for block in hidden),
+                e3nn_constants=e3nn_constants,
+            )
         # φ_m: message network
         self.phi_m = SteerableMLP(
             message_in,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import Linear, ModuleList
 
@@ -41,11 +43,16 @@ class EGNN(MolecularModel):
         tanh: as there (default: ``False``).
         normalize: as there (default: ``False``).
         clamp: as there (default: ``None``).
+        residual: as there (default: ``True``).
+        pos_aggr: as there (default: ``"mean"``).
+        act: activation of all networks (default: ``"silu"``).
         edge_dim: size of the edge features given as ``edge_attr`` (default: 0).
         in_channels: size of atom features given instead of atomic numbers; ``None`` for
             atomic numbers (default: ``None``).
         species: atomic numbers that occur (default: those of QM9).
         charge_power: highest power of the charge in the input (default: 2).
+        out_channels: size of a last linear map of the scalars, as in the authors'
+            general code; ``None`` for none (default: ``None``).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
         mean: added to the prediction.
@@ -78,24 +85,29 @@ class EGNN(MolecularModel):
         tanh: bool = False,
         normalize: bool = False,
         clamp: float | None = None,
+        residual: bool = True,
+        pos_aggr: str = "mean",
+        act: str | Callable[[Tensor], Tensor] = "silu",
         edge_dim: int = 0,
         in_channels: int | None = None,
         species: tuple[int, ...] = (1, 6, 7, 8, 9),
         charge_power: int = 2,
+        out_channels: int | None = None,
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
         atomref: Tensor | None = None,
     ) -> None:
         hidden = hidden_channels
+        out = hidden if out_channels is None else out_channels
 
         def scalar_head(reduce: str) -> Head:
-            post = None if reduce == "node" else MLP([hidden, hidden, 1])
+            post = None if reduce == "node" else MLP([hidden, hidden, 1], act)
             width = 1 if reduce == "node" else hidden
-            return ScalarHead(MLP([hidden, hidden, width]), post, reduce)
+            return ScalarHead(MLP([out, hidden, width], act), post, reduce)
 
         vec_channels = 1 if update_pos else 0
-        built = make_head(head, scalar_head, hidden, vec_channels)
+        built = make_head(head, scalar_head, out, vec_channels, act)
         super().__init__(cutoff, built, mean, scale, atomref)
         if smooth and cutoff is None:
             raise ValueError("smooth=True needs a cutoff, got cutoff=None")
@@ -106,6 +118,7 @@ class EGNN(MolecularModel):
         self.velocity = velocity
         self.edge_dim = edge_dim
         self.in_channels = in_channels
+        self.out_channels = out_channels
 
         self.species = None
         if in_channels is None:
@@ -125,9 +138,13 @@ class EGNN(MolecularModel):
                 clamp=clamp,
                 update_pos=update_pos,
                 velocity=velocity,
+                residual=residual,
+                pos_aggr=pos_aggr,
+                act=act,
             )
             for _ in range(num_layers)
         )
+        self.out = None if out_channels is None else Linear(hidden, out_channels)
         self.reset_parameters()
 
     def represent(  # type: ignore[override]
@@ -155,6 +172,8 @@ class EGNN(MolecularModel):
             x, pos = conv(
                 x, pos, graph.edge_index, edge_attr, vel, edge_vec, edge_weight=weight
             )
+        if self.out is not None:
+            x = self.out(x)
         vec = (pos - graph.pos).unsqueeze(-1) if self.update_pos else None
         return Features(x, vec, pos)
 

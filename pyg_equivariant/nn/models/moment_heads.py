@@ -66,6 +66,13 @@ def centered(pos: Tensor, z: Tensor, batch: Tensor | None, batch_size: int) -> T
     The origin of the multipoles in QM9.
     """
     weight = pos.new_ones(len(pos)) if z.is_floating_point() else z.to(pos.dtype)
+    return _centered_by(weight, pos, batch, batch_size)
+
+
+def _centered_by(
+    weight: Tensor, pos: Tensor, batch: Tensor | None, batch_size: int
+) -> Tensor:
+    """Positions from the centre of the weights."""
     moment = torch.cat([weight.unsqueeze(-1) * pos, weight.unsqueeze(-1)], dim=-1)
     total = pool(moment, batch, batch_size, "sum")
     center = total[:, :3] / total[:, 3:].clamp(min=1e-12)
@@ -88,7 +95,12 @@ class DipoleHead(AtomicMoments):
         act: activation inside.
         magnitude: predict :math:`|\vec\mu|`, ``(num_graphs, 1)``, instead of the vector
             ``(num_graphs, 3)``.
+        masses: one mass per atomic number. Charges then stay as they are, and positions
+            count from the centre of mass, as in :class:`torch_geometric.nn.SchNet`
+            (default: ``None``).
     """
+
+    masses: Tensor | None
 
     def __init__(
         self,
@@ -96,10 +108,14 @@ class DipoleHead(AtomicMoments):
         vec_channels: int = 0,
         act: Act = "silu",
         magnitude: bool = False,
+        masses: Tensor | None = None,
     ) -> None:
         super().__init__(channels, vec_channels, act)
         self.magnitude = magnitude
         self.invariant = magnitude
+        if masses is not None:
+            masses = torch.as_tensor(masses, dtype=torch.get_default_dtype()).clone()
+        self.register_buffer("masses", masses)
 
     def forward(
         self,
@@ -110,9 +126,13 @@ class DipoleHead(AtomicMoments):
     ) -> Tensor:
         """Predict the dipole moment of every graph."""
         q, mu = self.moments(features)
-        excess = pool(q, batch, batch_size, "mean")
-        q = q - (excess if batch is None else excess[batch])
-        dipole = pool(q * features.pos + mu, batch, batch_size, "sum")
+        pos = features.pos
+        if self.masses is None:
+            excess = pool(q, batch, batch_size, "mean")
+            q = q - (excess if batch is None else excess[batch])
+        else:
+            pos = _centered_by(self.masses[z], pos, batch, batch_size)
+        dipole = pool(q * pos + mu, batch, batch_size, "sum")
         return safe_norm(dipole, keepdim=True) if self.magnitude else dipole
 
 

@@ -58,6 +58,8 @@ class SEGNN(MolecularModel):
         irreps_in: irreps of atom features given instead of atomic numbers; ``None`` for
             atomic numbers (default: ``None``).
         irreps_hidden: hidden irreps, scalars first, in place of ``hidden_channels``.
+        irreps_pool: irreps of an atom handed to the head; by default as many scalars
+            as there are hidden irreps, and the hidden vectors if the head needs any.
         species: atomic numbers that occur (default: those of QM9).
         num_message_layers: as in :class:`~pyg_equivariant.nn.SEGNNConv`.
         num_update_layers: as there.
@@ -96,6 +98,7 @@ class SEGNN(MolecularModel):
         edge_dim: int = 0,
         irreps_in: IrrepsLike | None = None,
         irreps_hidden: IrrepsLike | None = None,
+        irreps_pool: IrrepsLike | None = None,
         species: tuple[int, ...] = (1, 6, 7, 8, 9),
         num_message_layers: int = 2,
         num_update_layers: int = 2,
@@ -110,8 +113,10 @@ class SEGNN(MolecularModel):
         if irreps_hidden is None:
             irreps_hidden = balanced_irreps(hidden_channels, lmax, irreps_sh)
         hidden = Irreps(irreps_hidden)
-        width = hidden.num_irreps
-        irreps_pool = _irreps_pool(head, hidden)
+        if irreps_pool is None:
+            irreps_pool = _irreps_pool(head, hidden)
+        pooled = Irreps(irreps_pool)
+        width = pooled.count("0e")
 
         def scalar_head(reduce: str) -> Head:
             post = MLP([width, width, 1])
@@ -121,7 +126,7 @@ class SEGNN(MolecularModel):
         if head == "vector":
             built = _SteerableVectorHead()
         else:
-            built = make_head(head, scalar_head, width, irreps_pool.count("1o"))
+            built = make_head(head, scalar_head, width, pooled.count("1o"))
         super().__init__(cutoff, built, mean, scale, atomref)
         if norm not in ("instance", None):
             raise ValueError(f"norm is 'instance' or None, got {norm!r}")
@@ -135,7 +140,7 @@ class SEGNN(MolecularModel):
         )
         self.irreps_hidden = hidden
         self.irreps_sh = irreps_sh
-        self.irreps_pool = irreps_pool
+        self.irreps_pool = pooled
         self.num_layers = num_layers
         self.smooth = smooth
         self.distance = distance
@@ -165,7 +170,7 @@ class SEGNN(MolecularModel):
         self.pre_pool = None
         if head is not None:
             self.pre_pool = SteerableMLP(
-                hidden, irreps_sh, hidden, irreps_pool, e3nn_constants=e3nn_constants
+                hidden, irreps_sh, hidden, pooled, e3nn_constants=e3nn_constants
             )
         self.reset_parameters()
 
