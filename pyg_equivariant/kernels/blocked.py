@@ -149,7 +149,7 @@ def _group(product: TensorProduct, i_in2: int, paths: list[int]) -> _Group:
 
 
 def _couplings(product: TensorProduct, group: _Group) -> Tensor:
-    """Coefficients, those of all terms side by side: ``(j, (k, i))``; ``uuu``: ijk."""
+    """Coefficients side by side: ``(j, (k, i))``, or ``(k, (i, j))`` for ``uuu``."""
     in2, parts = product.irreps_in2, []
     for term in group.terms:
         path = product.paths[term.path]
@@ -157,7 +157,7 @@ def _couplings(product: TensorProduct, group: _Group) -> Tensor:
         c = clebsch_gordan(ir1.l, ir2.l, ir.l, dtype=torch.float64, device="cpu")
         c *= product.coefficients[term.path]
         if group.connection == "uuu":
-            return c
+            return c.flatten(0, 1).T.contiguous()
         part = c.permute(1, 2, 0).flatten(1)
         if group.i_in2 == _ALL:
             whole = part.new_zeros(in2.dim, part.shape[1])
@@ -176,7 +176,7 @@ def _blocks(x: Tensor, sizes: list[int], shapes: list[tuple[int, int]]) -> list[
 def _couple(group: _Group, constant: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """The sum over ``i`` and ``j``: ``(..., rows of all terms, mul1)``."""
     if group.connection == "uuu":
-        return torch.einsum("ijk,...iu,...ju->...ku", constant, a, b)
+        return constant @ (a.unsqueeze(-2) * b.unsqueeze(-3)).flatten(-3, -2)
     shape = (-1, a.shape[-2])
     if group.i_in2 == _ALL:
         matrix = (b @ constant).unflatten(-1, shape)  # [..., k, i]
