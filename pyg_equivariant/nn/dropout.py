@@ -50,9 +50,6 @@ class Dropout(EquivariantModule):
         index = torch.cat(copies) if copies else torch.arange(0, device="cpu")
         self.register_constant("_copy", index)
 
-    def reset_parameters(self) -> None:
-        """Nothing to reset: dropout has no parameters."""
-
     def forward(self, x: Tensor) -> Tensor:
         """Drop copies if training, else return ``x``."""
         check_features(x, self.irreps_in)

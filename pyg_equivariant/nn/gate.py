@@ -105,9 +105,6 @@ class Gate(EquivariantModule):
         self._gates = place[after:last]
         self._gated = place[last:]
 
-    def reset_parameters(self) -> None:
-        """Nothing to reset: a gate has no parameters."""
-
     @classmethod
     def from_irreps(
         cls,

@@ -27,6 +27,9 @@ class EquivariantModule(torch.nn.Module):
         super().__init__()
         self._constants = {}
 
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew, where there are any."""
+
     def register_constant(
         self, name: str, value: Tensor, persistent: bool = False
     ) -> None:
