@@ -107,7 +107,7 @@ class EquivariantInstanceNorm(EquivariantModule):
         if not blocks:
             return x
         if batch is None:
-            batch, batch_size = x.new_zeros(len(x), dtype=torch.long), 1
+            batch, batch_size = x.new_zeros(x.shape[0], dtype=torch.long), 1
         elif batch_size is None:
             batch_size = int(batch.max()) + 1 if len(batch) else 0
         scalars = [
@@ -143,5 +143,5 @@ class EquivariantInstanceNorm(EquivariantModule):
 def _mean(x: Tensor, batch: Tensor, batch_size: int) -> Tensor:
     """For every node, the mean of ``x`` over the nodes of its graph."""
     total = x.new_zeros(batch_size, x.shape[-1]).index_add(0, batch, x)
-    count = x.new_zeros(batch_size).index_add(0, batch, x.new_ones(len(x)))
+    count = x.new_zeros(batch_size).index_add(0, batch, x.new_ones(x.shape[0]))
     return (total / count.clamp(min=1).unsqueeze(-1))[batch]

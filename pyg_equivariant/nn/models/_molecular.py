@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from pyg_equivariant.graph._edge_vectors import edge_vectors
 from pyg_equivariant.graph._radius_graph import radius_graph
 from pyg_equivariant.o3._vector import safe_norm
 
+from ..module import check_dtype
 from ._pool import pool
+from ._species import check_species
 from .heads import Head
 
 
@@ -43,7 +46,9 @@ class Features(NamedTuple):
     vec: Tensor | None
     """vectors (|V|, 3, C), if the network has any"""
     pos: Tensor
-    """positions (|V|, 3), moved where the network moves them"""
+    """positions (|V|, 3)"""
+    moved: Tensor | None = None
+    """positions (|V|, 3) to which the network moves the atoms, if it does"""
 
 
 class MolecularModel(torch.nn.Module):
@@ -57,6 +62,9 @@ class MolecularModel(torch.nn.Module):
         scale: multiplies the output of the head.
         atomref: one number per atomic number, or ``None``; joined to the prediction by
             the sum or mean that the head takes over atoms.
+
+    ``mean``, ``scale`` and ``atomref`` are part of the ``state_dict``: a saved model
+    predicts in physical units. They keep their precision in ``model.double()``.
     """
 
     atomref: Tensor | None
@@ -74,27 +82,38 @@ class MolecularModel(torch.nn.Module):
         super().__init__()
         if cutoff is not None and not cutoff > 0:
             raise ValueError(f"cutoff is a positive length or None, got {cutoff}")
-        if atomref is not None and (head is None or head.reduce is None):
-            raise ValueError(
-                "atomref holds scalars of atoms, which this head does not predict"
-            )
-        if mean and head is not None and not head.invariant:
-            raise ValueError(
-                f"mean={mean} cannot be added to what turns with the molecule; pass 0"
-            )
+        _check_units(head, mean, scale, atomref)
         self.cutoff = cutoff
         self.head = head
-        self.register_buffer("mean", torch.as_tensor(float(mean)))
-        self.register_buffer("scale", torch.as_tensor(float(scale)))
-        if atomref is not None:
-            atomref = torch.as_tensor(atomref, dtype=torch.get_default_dtype())
-            atomref = atomref.flatten().clone()
-        self.register_buffer("atomref", atomref)
+        self._exact = {
+            name: torch.as_tensor(value).detach().cpu().double().clone()
+            for name, value in (("mean", mean), ("scale", scale), ("atomref", atomref))
+            if value is not None
+        }
+        self.register_buffer("atomref", None)
+        for name, value in self._exact.items():
+            dtype, device = torch.get_default_dtype(), torch.get_default_device()
+            shape = (-1,) if name == "atomref" else ()
+            self._exact[name] = value.reshape(shape)
+            self.register_buffer(name, self._exact[name].to(device, dtype))
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
         for module in self.children():
             reset(module)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        """A wider dtype finds the digits again that a narrower one had no room for."""
+        kept = [
+            name
+            for name, exact in self._exact.items()
+            if not (old := getattr(self, name)).is_meta
+            and torch.equal(old, exact.to(old))
+        ]
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name in kept:
+            setattr(self, name, self._exact[name].to(getattr(self, name)))
+        return self
 
     def forward(
         self,
@@ -123,12 +142,13 @@ class MolecularModel(torch.nn.Module):
             batch_size: number of graphs, if known; saves a look at ``batch``.
             inputs: what else the network takes.
         """
+        self._check_atoms(z, pos, batch)
         graph = self.graph(pos, batch, edge_index, edge_shift, cell, pbc, batch_size)
         features = self.represent(z, graph, **inputs)
         if self.head is None:
             return features
         out = self.head(features, z, graph.batch, graph.batch_size)
-        out = out * self.scale + self.mean
+        out = out.to(pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:
             reference = self.atomref[z].unsqueeze(-1)
             if self.head.reduce != "node":
@@ -136,6 +156,26 @@ class MolecularModel(torch.nn.Module):
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
             out = out + reference
         return out
+
+    def _check_atoms(self, z: Tensor, pos: Tensor, batch: Tensor | None) -> None:
+        if not pos.is_floating_point():
+            raise TypeError(
+                f"expected floating-point positions, got {pos.dtype}; convert them "
+                "with .float()"
+            )
+        if pos.dim() != 2 or pos.shape[-1] != 3:
+            raise ValueError(
+                f"expected positions of shape (|V|, 3), got {tuple(pos.shape)}"
+            )
+        for name, rows in (("z", z), ("batch", batch)):
+            if rows is not None and rows.shape[:1] != pos.shape[:1]:
+                raise ValueError(
+                    f"expected one row of {name} for each of {pos.shape[0]} positions, "
+                    f"got shape {tuple(rows.shape)}"
+                )
+        check_dtype(pos, next(self.parameters(), self.mean), "pos")
+        if self.atomref is not None:
+            check_species(z, len(self.atomref), "atomref")
 
     def graph(
         self,
@@ -148,14 +188,16 @@ class MolecularModel(torch.nn.Module):
         batch_size: int | None = None,
     ) -> Graph:
         """The edges that :meth:`forward` uses, built unless they are given."""
-        if not pos.is_floating_point() or pos.dim() != 2 or pos.shape[-1] != 3:
+        if edge_index is None and edge_shift is not None:
             raise ValueError(
-                "expected floating-point positions of shape (|V|, 3), got "
-                f"{pos.dtype} of shape {tuple(pos.shape)}"
+                "edge_shift belongs to edges that are given, but edge_index is None"
             )
         if edge_index is None and self.cutoff is None:
-            if pbc is not None and torch.as_tensor(pbc).any():
-                raise ValueError("a periodic system has no end of pairs; set a cutoff")
+            if torch.as_tensor(cell is not None if pbc is None else pbc).any():
+                raise ValueError(
+                    "a periodic system has no end of pairs; build the network with a "
+                    "cutoff, or pass edge_index, or pbc=False"
+                )
             edge_index = complete_graph(len(pos), batch, pos.device)
         elif edge_index is None:
             assert self.cutoff is not None
@@ -169,6 +211,33 @@ class MolecularModel(torch.nn.Module):
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
         """The features of every atom."""
         raise TypeError(f"{type(self).__name__} does not define represent()")
+
+
+def _check_units(
+    head: Head | None, mean: float, scale: float, atomref: Tensor | None
+) -> None:
+    """Refuse units that the prediction has no place for."""
+    if head is None and (mean != 0 or scale != 1 or atomref is not None):
+        raise ValueError(
+            "mean, scale and atomref are units of a prediction, but head=None makes "
+            "none"
+        )
+    if atomref is not None and (head is None or head.reduce is None):
+        raise ValueError(
+            "atomref holds scalars of atoms, which this head does not predict"
+        )
+    if atomref is not None and atomref.numel() != len(atomref):
+        raise ValueError(
+            f"atomref is one number per atomic number, got shape {tuple(atomref.shape)}"
+        )
+    if mean != 0 and head is not None and not head.invariant:
+        raise ValueError(
+            f"mean={mean} cannot be added to what turns with the molecule; pass 0"
+        )
+    if scale != 1 and head is not None and head.translates:
+        raise ValueError(
+            f"scale={scale} would multiply positions, about an arbitrary origin; pass 1"
+        )
 
 
 def edge_lengths(edge_vec: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ def pool(x: Tensor, batch: Tensor | None, batch_size: int, reduce: str) -> Tenso
     """The ``"sum"`` or ``"mean"`` of node features ``(|V|, ...)`` over each graph."""
     if batch is None:
         total = x.sum(dim=0, keepdim=True)
-        return total / max(len(x), 1) if reduce == "mean" else total
+        return total / max(x.shape[0], 1) if reduce == "mean" else total
     total = x.new_zeros(batch_size, *x.shape[1:]).index_add(0, batch, x)
     if reduce == "mean":
-        ones = x.new_ones(len(x))
+        ones = x.new_ones(x.shape[0])
         count = x.new_zeros(batch_size).index_add(0, batch, ones).clamp(min=1)
         total = total / count.view(-1, *[1] * (x.dim() - 1))
     return total

@@ -6,6 +6,45 @@ import torch
 from torch import Tensor
 
 
+def check_species(z: Tensor, number: int, table: str) -> None:
+    """Refuse atomic numbers that are none, or beyond a table of ``number`` rows.
+
+    Values are not looked at while compiling.
+
+    Raises:
+        TypeError: if they are not integers.
+        ValueError: if they are not of shape ``(|V|,)`` or beyond the table.
+    """
+    if z.is_floating_point() or z.is_complex() or z.dtype == torch.bool:
+        raise TypeError(f"expected atomic numbers, integers, got {z.dtype}")
+    if z.dim() != 1:
+        raise ValueError(
+            f"expected atomic numbers of shape (|V|,), got {tuple(z.shape)}"
+        )
+    if torch.compiler.is_compiling():
+        return
+    beyond = (z < 0) | (z >= number)
+    if beyond.any():
+        raise ValueError(
+            f"{table} has rows for the atomic numbers 0 to {number - 1}, got "
+            f"{z[beyond].unique().tolist()}"
+        )
+
+
+class SpeciesEmbedding(torch.nn.Embedding):
+    """One learned vector for every atomic number.
+
+    Example:
+        >>> SpeciesEmbedding(100, 16)(torch.tensor([8, 1, 1])).shape
+        torch.Size([3, 16])
+    """
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Features ``(|V|, embedding_dim)`` of atomic numbers ``(|V|,)``."""
+        check_species(z, self.num_embeddings, "the embedding")
+        return super().forward(z)
+
+
 class SpeciesFeatures(torch.nn.Module):
     r"""One-hot atomic numbers, times powers of the charge if asked for.
 
@@ -45,6 +84,12 @@ class SpeciesFeatures(torch.nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Features ``(|V|, num_features)`` of atomic numbers ``(|V|,)``."""
+        if z.is_floating_point() or z.dim() != 1:
+            raise TypeError(
+                "expected atomic numbers, integers of shape (|V|,), got "
+                f"{z.dtype} of shape {tuple(z.shape)}; networks for features of atoms "
+                "are built with in_channels or irreps_in"
+            )
         match = z.unsqueeze(-1) == self.species
         if not torch.compiler.is_compiling() and not match.any(-1).all():
             unknown = z[~match.any(-1)].unique().tolist()

@@ -107,7 +107,7 @@ class EGNN(MolecularModel):
             return ScalarHead(MLP([out, hidden, width], act), post, reduce)
 
         vec_channels = 1 if update_pos else 0
-        built = make_head(head, scalar_head, out, vec_channels, act)
+        built = make_head(head, scalar_head, out, vec_channels, act, moves=update_pos)
         super().__init__(cutoff, built, mean, scale, atomref)
         if smooth and cutoff is None:
             raise ValueError("smooth=True needs a cutoff, got cutoff=None")
@@ -163,19 +163,19 @@ class EGNN(MolecularModel):
             edge_attr: edge features ``(|E|, edge_dim)``.
         """
         x = self.embedding(z if self.species is None else self.species(z))
-        pos = graph.pos
+        pos, weight = graph.pos, None
+        if self.envelope is not None:  # of where atoms start, which decides on edges
+            weight = self.envelope(edge_lengths(graph.edge_vec()))
         for conv in self.convs:
             edge_vec = graph.edge_vec(pos)
-            weight = None
-            if self.envelope is not None:
-                weight = self.envelope(edge_lengths(edge_vec))
             x, pos = conv(
                 x, pos, graph.edge_index, edge_attr, vel, edge_vec, edge_weight=weight
             )
         if self.out is not None:
             x = self.out(x)
-        vec = (pos - graph.pos).unsqueeze(-1) if self.update_pos else None
-        return Features(x, vec, pos)
+        if not self.update_pos:
+            return Features(x, None, pos)
+        return Features(x, (pos - graph.pos).unsqueeze(-1), graph.pos, moved=pos)
 
     def __repr__(self) -> str:
         return (

@@ -32,7 +32,8 @@ class ForceField(torch.nn.Module):
         \mathbf{A} \to \mathbf{A}\,(\mathbf{1} + \boldsymbol\epsilon)
 
     with a symmetric strain :math:`\boldsymbol\epsilon` of each graph and the volume
-    :math:`V = |\det \mathbf{A}|` of its cell. In training mode forces and stress can be
+    :math:`V = |\det \mathbf{A}|` of its cell (a graph whose cell is zero, a molecule in
+    a batch of crystals, has no stress: zero). In training mode forces and stress can be
     differentiated again, so a loss of all three trains the model. Forces conserve
     energy, and a graph without edges has zero forces.
 
@@ -78,7 +79,11 @@ class ForceField(torch.nn.Module):
         """Predict energy, forces and stress."""
         if self.compute_stress and cell is None:
             raise ValueError("the stress of a system needs its cell, got cell=None")
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
+            z, pos, batch, edge_index, edge_shift, cell, pbc = map(
+                _differentiable, (z, pos, batch, edge_index, edge_shift, cell, pbc)
+            )
+            inputs = {name: _differentiable(x) for name, x in inputs.items()}
             if not pos.requires_grad:
                 pos = pos.detach().requires_grad_()
             graph = self.model.graph(
@@ -116,12 +121,18 @@ class ForceField(torch.nn.Module):
         if not self.compute_stress:
             return EnergyForces(energy, forces, None)
         volume = torch.linalg.det(cells).abs().view(-1, 1, 1)
-        return EnergyForces(energy, forces, gradients[1] / volume)
+        stress = gradients[1] / torch.where(volume > 0, volume, 1.0)
+        return EnergyForces(energy, forces, stress * (volume > 0))
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.model}, compute_stress={self.compute_stress})"
         )
+
+
+def _differentiable(x: Any) -> Any:
+    """Tensors made in inference mode cannot be saved for a derivative; copies can."""
+    return x.clone() if isinstance(x, Tensor) and x.is_inference() else x
 
 
 def _deform(

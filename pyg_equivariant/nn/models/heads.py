@@ -21,10 +21,12 @@ class Head(torch.nn.Module):
         reduce: how atomic scalars become the prediction: ``"sum"``, ``"mean"``,
             ``"node"`` (not at all), or ``None`` if it is no sum of atomic scalars.
         invariant: whether the prediction stays the same under rotations.
+        translates: whether it moves with the origin, as positions do.
     """
 
     reduce: str | None = None
     invariant: bool = True
+    translates: bool = False
 
     def forward(
         self,

@@ -65,7 +65,7 @@ def centered(pos: Tensor, z: Tensor, batch: Tensor | None, batch_size: int) -> T
 
     The origin of the multipoles in QM9.
     """
-    weight = pos.new_ones(len(pos)) if z.is_floating_point() else z.to(pos.dtype)
+    weight = pos.new_ones(pos.shape[0]) if z.is_floating_point() else z.to(pos.dtype)
     return _centered_by(weight, pos, batch, batch_size)
 
 
@@ -247,6 +247,7 @@ class PositionHead(Head):
     """The positions ``(|V|, 3)`` to which the network has moved the atoms."""
 
     invariant = False
+    translates = True
 
     def forward(
         self,
@@ -256,7 +257,9 @@ class PositionHead(Head):
         batch_size: int = 1,
     ) -> Tensor:
         """Return the positions."""
-        return features.pos
+        if features.moved is None:
+            raise ValueError("this network does not move the atoms")
+        return features.moved
 
 
 def make_head(
@@ -265,6 +268,7 @@ def make_head(
     channels: int,
     vec_channels: int,
     act: Act = "silu",
+    moves: bool = False,
 ) -> Head | None:
     """The head of a name, for a network with so many scalars and vectors.
 
@@ -272,11 +276,16 @@ def make_head(
         head: a name, a head of the caller's own, or ``None``. Names are ``"sum"``,
             ``"mean"``, ``"node"`` for scalars; ``"dipole"``, ``"dipole_magnitude"``,
             ``"polarizability"``, ``"isotropic_polarizability"``,
-            ``"spatial_extent"``; ``"vector"``; ``"pos"``.
+            ``"spatial_extent"``; ``"vector"`` where there are vectors; ``"pos"``
+            where the network moves the atoms.
         scalar_head: builds the network's own scalar head, given its ``reduce``.
         channels: number of scalars of an atom.
         vec_channels: number of vectors of an atom.
         act: activation inside.
+        moves: whether the network moves the atoms.
+
+    Raises:
+        ValueError: if the name is unknown, or the network lacks what the head needs.
     """
     if head is None or isinstance(head, Head):
         return head
@@ -298,4 +307,6 @@ def make_head(
         raise ValueError(
             f"head is one of {', '.join(moments)}, a Head or None; got {head!r}"
         )
+    if head == "pos" and not moves:
+        raise ValueError("head='pos' needs a network that moves the atoms")
     return moments[head]()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Embedding, ModuleList
+from torch.nn import ModuleList
 
 from ..conv.painn_conv import PaiNNConv
 from ..mlp import MLP
 from ..radial import BesselBasis, GaussianBasis
 from ._molecular import Features, Graph, MolecularModel, edge_lengths
+from ._species import SpeciesEmbedding
 from .heads import Head, ScalarHead
 from .moment_heads import make_head
 
@@ -81,7 +82,7 @@ class PaiNN(MolecularModel):
         self.shared_filters = shared_filters
         self.num_elements = num_elements
 
-        self.embedding = Embedding(num_elements, hidden_channels)
+        self.embedding = SpeciesEmbedding(num_elements, hidden_channels)
         self.radial_basis = _basis(radial_basis, num_radial, cutoff)
         self.convs = ModuleList(
             PaiNNConv(hidden_channels, num_radial, cutoff, eps)
@@ -97,7 +98,7 @@ class PaiNN(MolecularModel):
         edge_vec = graph.edge_vec()
         edge_attr = self.radial_basis(edge_lengths(edge_vec))
         x = self.embedding(z)
-        vec = x.new_zeros(len(x), 3, self.hidden_channels)
+        vec = x.new_zeros(x.shape[0], 3, self.hidden_channels)
         for conv in self.convs:
             x, vec = conv(x, vec, graph.edge_index, edge_vec, edge_attr)
         return Features(x, vec, graph.pos)

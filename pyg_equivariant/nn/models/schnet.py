@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import Embedding, Linear, ModuleList
+from torch.nn import Linear, ModuleList
 
 from ..activation import ShiftedSoftplus
 from ..conv.schnet_conv import SchNetConv
 from ..mlp import MLP
 from ..radial import GaussianBasis
 from ._molecular import Features, Graph, MolecularModel, edge_lengths
+from ._species import SpeciesEmbedding
 from .heads import Head, ScalarHead
 from .moment_heads import make_head
 
@@ -80,7 +81,7 @@ class SchNet(MolecularModel):
         self.num_radial = num_radial
         self.num_elements = num_elements
 
-        self.embedding = Embedding(num_elements, hidden_channels, padding_idx=0)
+        self.embedding = SpeciesEmbedding(num_elements, hidden_channels, padding_idx=0)
         self.radial_basis = GaussianBasis(num_radial, cutoff)
         self.convs = ModuleList(
             SchNetConv(

@@ -219,10 +219,10 @@ class SEGNN(MolecularModel):
         node_attr: Tensor | None = None,
     ) -> Tensor:
         r"""The attributes :math:`\mathbf{a}_i`, ``(|V|, irreps_sh.dim)``."""
-        ones = edge_sh.new_ones(len(edge_sh)) if weight is None else weight
+        ones = torch.ones_like(edge_sh[:, 0]) if weight is None else weight
         ones = ones.unsqueeze(-1)
         both = torch.cat([edge_sh * ones, ones], dim=-1)
-        both = both.new_zeros(len(graph.pos), both.shape[-1]).index_add(
+        both = both.new_zeros(graph.pos.shape[0], both.shape[-1]).index_add(
             0, graph.edge_index[1], both
         )
         total, count = both[:, :-1], both[:, -1:]
@@ -253,8 +253,9 @@ class _SteerableVectorHead(Head):
         batch: Tensor | None = None,
         batch_size: int = 1,
     ) -> Tensor:
-        vec = features.vec
-        return features.pos if vec is None else vec.squeeze(-1)
+        if features.vec is None:
+            raise ValueError("this head was built for vectors, but there are none")
+        return features.vec.squeeze(-1)
 
 
 def _irreps_pool(head: str | Head | None, hidden: Irreps) -> Irreps:

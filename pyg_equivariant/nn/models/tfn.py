@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn import Embedding, ModuleList
+from torch.nn import ModuleList
 
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 from pyg_equivariant.o3._spherical_harmonics import SphericalHarmonics
@@ -16,6 +16,7 @@ from ..norm_activation import NormActivation
 from ..radial import BesselBasis
 from ._irreps_features import scalars_and_vectors
 from ._molecular import Features, Graph, MolecularModel, edge_lengths
+from ._species import SpeciesEmbedding
 from .heads import Head, ScalarHead
 from .moment_heads import make_head
 
@@ -45,6 +46,8 @@ class TFN(MolecularModel):
             ``hidden_channels`` times ``0e+1o+2e...``.
         act: ``"gate"`` or ``"norm"`` (default: ``"gate"``).
         radial_channels: hidden widths of the radial networks (default: ``(64,)``).
+        self_interaction: as in :class:`~pyg_equivariant.nn.TFNConv` (default:
+            ``True``).
         avg_num_neighbors: divides sums over neighbors, under a root (default: 12.0).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
@@ -76,6 +79,7 @@ class TFN(MolecularModel):
         irreps_hidden: IrrepsLike | None = None,
         act: str = "gate",
         radial_channels: tuple[int, ...] = (64,),
+        self_interaction: bool = True,
         avg_num_neighbors: float = 12.0,
         head: str | Head | None = "sum",
         mean: float = 0.0,
@@ -88,6 +92,8 @@ class TFN(MolecularModel):
             irreps_hidden = Irreps([(hidden_channels, ir) for _, ir in irreps_sh])
         irreps = Irreps(irreps_hidden)
         scalars, vectors = irreps.count("0e"), irreps.count("1o")
+        if scalars == 0:
+            raise ValueError(f"atoms enter as scalars 0e, got irreps_hidden={irreps}")
 
         def scalar_head(reduce: str) -> Head:
             return ScalarHead(MLP([scalars, max(scalars // 2, 1), 1]), None, reduce)
@@ -100,7 +106,7 @@ class TFN(MolecularModel):
         self.num_radial = num_radial
         self.num_elements = num_elements
 
-        self.embedding = Embedding(num_elements, scalars)
+        self.embedding = SpeciesEmbedding(num_elements, scalars)
         self.radial_basis = BesselBasis(num_radial, cutoff)
         self.envelope = PolynomialCutoff(cutoff)
         self.spherical_harmonics = SphericalHarmonics(irreps_sh)
@@ -113,6 +119,7 @@ class TFN(MolecularModel):
                 activation.irreps_in,
                 num_radial,
                 radial_channels,
+                self_interaction,
                 avg_num_neighbors=avg_num_neighbors,
             )
             for irreps_in, activation in zip(inputs, acts, strict=True)
