@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,8 @@ from pyg_equivariant.o3._irrep import Irrep, MulIrrep
 from pyg_equivariant.o3._irreps import Irreps
 from pyg_equivariant.o3._rotation import rand_matrix
 from pyg_equivariant.o3._wigner import rotate
+
+from ._outputs import call, largest, relative_deviation
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 0.1}
 
@@ -81,7 +83,7 @@ def equivariance_error(
         inputs = [_draw(kind, batch, like, generator) for kind in kinds_in]
     if len(inputs) != len(kinds_in):
         raise ValueError(f"got {len(inputs)} inputs for {len(kinds_in)} irreps_in")
-    expected = _call(function, inputs)
+    expected = call(function, inputs)
     if len(expected) != len(kinds_out):
         raise ValueError(f"got {len(expected)} outputs for {len(kinds_out)} irreps_out")
 
@@ -90,9 +92,9 @@ def equivariance_error(
             _transform(kind, x, rotation, translation)
             for kind, x in zip(kinds_in, inputs, strict=True)
         ]
-        found = _call(function, moved)
-        return _largest(
-            _relative(y, _transform(kind, x, rotation, translation))
+        found = call(function, moved)
+        return largest(
+            relative_deviation(y, _transform(kind, x, rotation, translation))
             for kind, x, y in zip(kinds_out, expected, found, strict=True)
         )
 
@@ -108,7 +110,7 @@ def equivariance_error(
             draws.append((identity, shift))
         for k, (matrix, vector) in enumerate(draws):
             error = deviation(matrix.to(like.device), vector.to(like.device))
-            errors[k] = _largest([errors[k], error])
+            errors[k] = largest([errors[k], error])
     return EquivarianceError(*errors)
 
 
@@ -207,37 +209,12 @@ def _transform(
     return rotate(Irreps(kind), wide, rotation).to(x.dtype)
 
 
-def _relative(found: Tensor, expected: Tensor) -> float:
-    if found.shape != expected.shape:
-        raise AssertionError(
-            f"the shape changed from {tuple(expected.shape)} to {tuple(found.shape)}"
-        )
-    if not found.numel():
-        return 0.0
-    found, expected = found.detach().double(), expected.detach().double()
-    difference = (found - expected).abs().max()
-    return float(difference / expected.abs().max().clamp(min=1e-12))
-
-
-def _largest(values: Iterable[float]) -> float:
-    """The maximum; unlike that of Python, NaN if any value is."""
-    return float(torch.tensor([*values], dtype=torch.float64).max())
-
-
 def _example(function: object) -> Tensor:
     """A tensor of the dtype and on the device that the function works with."""
     if isinstance(function, torch.nn.Module):
         for parameter in function.parameters():
             return parameter.detach()
     return torch.empty(0, dtype=torch.float64)
-
-
-def _call(function: Callable[..., Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """The outputs; random numbers drawn on the way are the same in every call."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        out = function(*inputs)
-    return tuple(out) if isinstance(out, (tuple, list)) else (out,)
 
 
 def _is_floating(x: object) -> bool:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ._outputs import call, largest, relative_deviation
+
 _KINDS = ("node", "edge", "edge_index", "graph")
 
 
@@ -47,34 +49,36 @@ def assert_permutation_equivariant(
         ... )
     """
     kinds_out = [kinds_out] if isinstance(kinds_out, str) else list(kinds_out)
-    unknown = [k for k in (*kinds_in, *kinds_out) if k not in (*_KINDS, None)]
-    if unknown or "edge_index" not in kinds_in or "node" not in kinds_in:
+    known = {*_KINDS, None} >= {*kinds_in, *kinds_out}
+    if not (known and "edge_index" in kinds_in and "node" in kinds_in):
         raise ValueError(
             f"kinds are {_KINDS} or None, one of them 'edge_index' and one 'node'; got "
             f"{list(kinds_in)} and {kinds_out}"
         )
-    edge_index = inputs[list(kinds_in).index("edge_index")]
-    num_nodes = len(inputs[list(kinds_in).index("node")])
-    expected = _tuple(function(*inputs))
+    given = {
+        k: x for k, x in zip(kinds_in, inputs, strict=True) if isinstance(x, Tensor)
+    }
+    num_nodes, num_edges = len(given["node"]), given["edge_index"].shape[1]
+    expected = call(function, inputs)
+    if len(expected) != len(kinds_out):
+        raise ValueError(f"got {len(expected)} outputs for {len(kinds_out)} kinds_out")
     for _ in range(num_draws):
         nodes = torch.randperm(num_nodes, generator=generator)
-        edges = torch.randperm(edge_index.shape[1], generator=generator)
+        edges = torch.randperm(num_edges, generator=generator)
         moved = [
             _permute(kind, x, nodes, edges)
             for kind, x in zip(kinds_in, inputs, strict=True)
         ]
-        found = _tuple(function(*moved))
-        for kind, before, after in zip(kinds_out, expected, found, strict=True):
-            wanted = _permute(kind, before, nodes, edges)
-            scale = wanted.abs().max().clamp(min=1e-12) if wanted.numel() else 1
-            error = (
-                float(((after - wanted).abs() / scale).max()) if after.numel() else 0
+        outputs = zip(kinds_out, expected, call(function, moved), strict=True)
+        error = largest(
+            relative_deviation(after, _permute(kind, before, nodes, edges))
+            for kind, before, after in outputs
+        )
+        if not error <= tolerance:
+            raise AssertionError(
+                f"not permutation equivariant: relative deviation {error}, "
+                f"tolerance {tolerance}"
             )
-            if not error <= tolerance:
-                raise AssertionError(
-                    f"not permutation equivariant: relative deviation {error}, "
-                    f"tolerance {tolerance}"
-                )
 
 
 def _permute(kind: str | None, x: Any, nodes: Tensor, edges: Tensor) -> Any:
@@ -86,7 +90,3 @@ def _permute(kind: str | None, x: Any, nodes: Tensor, edges: Tensor) -> Any:
     if kind == "edge":
         return x[edges]
     return torch.argsort(nodes)[x][:, edges]
-
-
-def _tuple(out: Any) -> tuple[Any, ...]:
-    return tuple(out) if isinstance(out, (tuple, list)) else (out,)
