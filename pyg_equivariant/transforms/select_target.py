@@ -102,7 +102,7 @@ class SelectTarget(BaseTransform):
             )
         y = y[:, self.columns]
         if self.atomref is not None:
-            y = (y.double() - self._references(data, len(y))).to(y.dtype)
+            y = (y - self._references(data, len(y))).to(y.dtype)
         data.y = y.squeeze(1) if self.squeeze else y
         return data
 

@@ -12,6 +12,7 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
 import pyg_equivariant.transforms
+from pyg_equivariant.nn.models import EGNN, SEGNN, TFN, PaiNN, SchNet
 from pyg_equivariant.nn.radial import BesselBasis
 from pyg_equivariant.transforms import (
     AddEdgeVectors,
@@ -151,3 +152,36 @@ def test_the_functional_names_work(molecules: list[Data]) -> None:
     pipe = DatasetAdapter(molecules).add_radius_graph(cutoff=3.0).add_edge_vectors()
     expected = AddEdgeVectors()(AddRadiusGraph(3.0)(molecules[0]))
     assert torch.equal(next(iter(pipe)).edge_vec, expected.edge_vec)
+
+
+@pytest.mark.parametrize("network", [SchNet, PaiNN, EGNN, TFN, SEGNN])
+@pytest.mark.parametrize("kind", ["molecules", "crystals"])
+def test_networks_take_transformed_or_bare_data(
+    network: Any, kind: str, request: pytest.FixtureRequest
+) -> None:
+    graphs = request.getfixturevalue(kind)
+    for data in graphs:
+        data.z = data.z.clamp(5, 8) + 1
+    model = network(num_layers=2, cutoff=3.0).double()
+    batch = Batch.from_data_list([AddRadiusGraph(3.0)(data) for data in graphs])
+    periodic = {name: batch[name] for name in ("cell", "pbc") if name in batch}
+    bare = model(batch.z, batch.pos, batch.batch, **periodic)
+    if "edge_shift" in batch:
+        periodic["edge_shift"] = batch.edge_shift
+        assert batch.edge_shift.any()
+    given = model(batch.z, batch.pos, batch.batch, batch.edge_index, **periodic)
+    torch.testing.assert_close(given, bare, atol=1e-10, rtol=0)
+
+
+def test_segnn_takes_physical_quantities_as_node_attributes(
+    molecules: list[Data],
+) -> None:
+    physical = AddNodeAttributes(2, ["vel"], edges=False, unit_scalar=False)
+    data = AddSphericalHarmonics(2)(AddRadiusGraph(3.0)(molecules[2]))
+    model = SEGNN(lmax_attr=2, cutoff=3.0)
+    graph = model.graph(data.pos, edge_index=data.edge_index)
+    attr = model.node_attributes(
+        data.edge_sh, graph, node_attr=physical(data).node_attr
+    )
+    expected = AddNodeAttributes(2, ["vel"])(data).node_attr
+    torch.testing.assert_close(attr, expected, atol=1e-10, rtol=0)
