@@ -184,7 +184,7 @@ class SEGNNConv(MessagePassing):
     ) -> Tensor:
         x = as_pair(x, self.flow)
         for features in x:
-            check_features(features, self.irreps_in)
+            check_features(features, self.irreps_in, like=edge_sh)
         check_features(edge_sh, self.irreps_sh, "edge_sh")
         check_scalars(edge_attr, self.edge_dim, "edge_attr", edge_sh)
         check_vector(edge_weight, "edge_weight")

@@ -1,0 +1,174 @@
+"""The layer of EGNN against its formula, with every option."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from pyg_equivariant.graph import edge_vectors
+from pyg_equivariant.nn.conv import EGNNConv
+from pyg_equivariant.testing import assert_equivariant
+
+EDGE_INDEX = torch.tensor([[0, 1, 2, 3, 0, 3], [1, 0, 1, 1, 2, 4]])
+
+
+def inputs(channels: int = 8) -> tuple[Tensor, Tensor, Tensor]:
+    draw = {"dtype": torch.float64}
+    return (
+        torch.randn(5, channels, **draw),
+        torch.randn(5, 3, **draw),
+        torch.rand(6, 2, **draw),
+    )
+
+
+def test_says_what_it_is() -> None:
+    assert str(EGNNConv(8, 6, 8, edge_dim=2)) == "EGNNConv(8, 6, 8, edge_dim=2)"
+    assert str(EGNNConv((8, 4), 6, 7)) == "EGNNConv((8, 4), 6, 7, edge_dim=0)"
+
+
+def test_is_the_formula_of_the_paper(randomize) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, edge_dim=2, velocity=True))
+    x, pos, edge_attr = inputs()
+    vel = torch.randn_like(pos)
+    m = torch.zeros(5, 6, dtype=torch.float64)
+    moved, degree = torch.zeros_like(pos), torch.zeros(5, 1, dtype=torch.float64)
+    for e, (j, i) in enumerate(EDGE_INDEX.T.tolist()):
+        square = (pos[i] - pos[j]).square().sum().view(1)
+        message = conv.phi_e(torch.cat([x[i], x[j], square, edge_attr[e]]))
+        m[i] += message
+        moved[i] += (pos[i] - pos[j]) * conv.lin_x(conv.phi_x(message))
+        degree[i] += 1
+    new_pos = pos + moved / degree.clamp(min=1) + conv.phi_v(x) * vel
+    h = x + conv.phi_h(torch.cat([x, m], dim=-1))
+    out = conv(x, pos, EDGE_INDEX, edge_attr, vel)
+    torch.testing.assert_close(out, (h, new_pos), rtol=1e-12, atol=1e-12)
+    assert float((new_pos - pos).detach().abs().max()) > 0.01
+
+
+OPTIONS = [
+    dict(
+        zip(
+            ("attention", "tanh", "normalize", "clamp", "pos_aggr"), values, strict=True
+        )
+    )
+    for values in product(
+        (False, True), (False, True), (False, True), (None, 0.05), ("mean", "sum")
+    )
+]
+
+
+@pytest.mark.parametrize(
+    "options", OPTIONS, ids=lambda o: "-".join(map(str, o.values()))
+)
+def test_commutes_with_e3_under_every_option(
+    randomize, options: dict[str, Any]
+) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, edge_dim=2, velocity=True, **options))
+    x, pos, edge_attr = inputs()
+    pos[1] = pos[0]
+    vel = torch.randn_like(pos)
+    assert_equivariant(
+        lambda x, pos, vel: conv(x, pos, EDGE_INDEX, edge_attr, vel),
+        [None, "pos", "1o"],
+        [None, "pos"],
+        [x, pos, vel],
+    )
+
+
+def test_clamps_the_length_not_the_components(randomize) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, clamp=1e-3, pos_aggr="sum"))
+    x, pos, _ = inputs()
+    edge_index = EDGE_INDEX[:, :1]
+    _, moved = conv(x, pos, edge_index)
+    shift = (moved - pos)[1]
+    torch.testing.assert_close(shift.norm(), torch.tensor(1e-3).double())
+    direction = (pos[1] - pos[0]) / (pos[1] - pos[0]).norm()
+    cosine = float((shift @ direction / shift.norm()).detach())
+    assert abs(abs(cosine) - 1) < 1e-12
+
+
+def test_moves_little_at_first_and_leaves_the_callers_positions(randomize) -> None:
+    conv = EGNNConv(8, 6, 8).double()
+    x, pos, _ = inputs()
+    before = pos.clone()
+    _, moved = conv(x, pos, EDGE_INDEX)
+    assert torch.equal(pos, before)
+    assert 0 < float((moved - pos).detach().abs().max()) < 1e-2
+    _, still = EGNNConv(8, 6, 8, update_pos=False).double()(x, pos, EDGE_INDEX)
+    assert torch.equal(still, pos)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+def test_space_has_any_dimension(randomize, dimension: int) -> None:
+    conv = randomize(EGNNConv(8, 6, 8))
+    x = torch.randn(5, 8, dtype=torch.float64)
+    pos = torch.randn(5, dimension, dtype=torch.float64)
+    q, _ = torch.linalg.qr(torch.randn(dimension, dimension, dtype=torch.float64))
+    h, moved = conv(x, pos, EDGE_INDEX)
+    found = conv(x, pos @ q.T + 1, EDGE_INDEX)
+    torch.testing.assert_close(found, (h, moved @ q.T + 1), rtol=0, atol=1e-12)
+
+
+def test_edge_vectors_may_stand_for_positions(randomize) -> None:
+    conv = randomize(EGNNConv(8, 6, 8))
+    x, pos, _ = inputs()
+    expected = conv(x, pos, EDGE_INDEX)
+    edge_vec = edge_vectors(pos, EDGE_INDEX)
+    found = conv(x, pos, EDGE_INDEX, edge_vec=edge_vec)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+
+
+def test_an_envelope_takes_edges_away_smoothly(randomize) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, attention=True))
+    x, pos, _ = inputs()
+    keep = torch.tensor([1, 0, 1, 0, 1, 1]).bool()
+
+    def smooth(weight: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+        return conv(x, pos, edge_index, edge_weight=weight)
+
+    some = smooth(keep.double(), EDGE_INDEX)
+    less = smooth(keep.double()[keep], EDGE_INDEX[:, keep])
+    torch.testing.assert_close(some, less, rtol=1e-13, atol=1e-13)
+    weight = keep.double().requires_grad_()
+    assert gradcheck(lambda w: smooth(w, EDGE_INDEX), (weight,))
+
+
+def test_mean_divides_by_the_number_of_edges(randomize) -> None:
+    conv = randomize(EGNNConv(8, 6, 8))
+    x, pos, _ = inputs()
+    once = conv(x, pos, EDGE_INDEX[:, :1])[1]
+    twice = conv(x, pos, EDGE_INDEX[:, [0, 0]])[1]
+    torch.testing.assert_close(once, twice, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pos_aggr": "max"}, "pos_aggr"),
+        ({"residual": True, "out_channels": 5}, "residual=False"),
+        ({"velocity": True, "update_pos": False}, "update_pos"),
+        ({"clamp": 0.0}, "clamp"),
+    ],
+)
+def test_options_that_contradict_are_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        EGNNConv(
+            **{"in_channels": 8, "hidden_channels": 6, "out_channels": 8, **arguments}
+        )
+
+
+def test_velocities_come_if_and_only_if_promised(randomize) -> None:
+    x, pos, _ = inputs()
+    with pytest.raises(ValueError, match="vel is missing"):
+        EGNNConv(8, 6, 8, velocity=True).double()(x, pos, EDGE_INDEX)
+    with pytest.raises(ValueError, match="vel is given"):
+        EGNNConv(8, 6, 8).double()(x, pos, EDGE_INDEX, vel=pos)
+    with pytest.raises(TypeError, match="pos"):
+        EGNNConv(8, 6, 8).double()(x, pos.long(), EDGE_INDEX)
