@@ -142,7 +142,7 @@ class MolecularModel(torch.nn.Module):
             batch_size: number of graphs, if known; saves a look at ``batch``.
             inputs: what else the network takes.
         """
-        self._check_atoms(z, pos, batch)
+        self.check_atoms(z, pos, batch)
         graph = self.graph(pos, batch, edge_index, edge_shift, cell, pbc, batch_size)
         features = self.represent(z, graph, **inputs)
         if self.head is None:
@@ -157,7 +157,8 @@ class MolecularModel(torch.nn.Module):
             out = out + reference
         return out
 
-    def _check_atoms(self, z: Tensor, pos: Tensor, batch: Tensor | None) -> None:
+    def check_atoms(self, z: Tensor, pos: Tensor, batch: Tensor | None = None) -> None:
+        """Raise unless shapes and dtypes are those that :meth:`forward` expects."""
         if not pos.is_floating_point():
             raise TypeError(
                 f"expected floating-point positions, got {pos.dtype}; convert them "
@@ -217,6 +218,12 @@ def _check_units(
     head: Head | None, mean: float, scale: float, atomref: Tensor | None
 ) -> None:
     """Refuse units that the prediction has no place for."""
+    for name, value in (("mean", mean), ("scale", scale)):
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(
+                f"{name} is one number, got shape {tuple(value.shape)}; a network "
+                "predicts one property"
+            )
     if head is None and (mean != 0 or scale != 1 or atomref is not None):
         raise ValueError(
             "mean, scale and atomref are units of a prediction, but head=None makes "

@@ -48,7 +48,8 @@ class ForceField(torch.nn.Module):
           length, stress :math:`(B, 3, 3)` in energy per volume, or ``None``
 
     Raises:
-        ValueError: if stress is asked for and there is no cell.
+        ValueError: if the model predicts no energy, or stress is asked for and there is
+            no cell.
 
     Example:
         >>> from pyg_equivariant.nn.models.schnet import SchNet
@@ -61,6 +62,8 @@ class ForceField(torch.nn.Module):
 
     def __init__(self, model: MolecularModel, compute_stress: bool = False) -> None:
         super().__init__()
+        if model.head is None or not model.head.invariant:
+            raise ValueError(f"forces need a model of an energy, got head={model.head}")
         self.model = model
         self.compute_stress = compute_stress
 
@@ -79,6 +82,7 @@ class ForceField(torch.nn.Module):
         """Predict energy, forces and stress."""
         if self.compute_stress and cell is None:
             raise ValueError("the stress of a system needs its cell, got cell=None")
+        self.model.check_atoms(z, pos, batch)
         with torch.inference_mode(False), torch.enable_grad():
             z, pos, batch, edge_index, edge_shift, cell, pbc = map(
                 _differentiable, (z, pos, batch, edge_index, edge_shift, cell, pbc)
