@@ -4,7 +4,7 @@ from ._molecular import Features, Graph, MolecularModel
 from .egnn import EGNN
 from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
-from .heads import Head, ScalarHead
+from .heads import ExtensiveHead, Head, ScalarHead
 from .moment_heads import (
     DipoleHead,
     PolarizabilityHead,
@@ -31,6 +31,7 @@ __all__ = [
     "Features",
     "Head",
     "ScalarHead",
+    "ExtensiveHead",
     "DipoleHead",
     "PolarizabilityHead",
     "SpatialExtentHead",

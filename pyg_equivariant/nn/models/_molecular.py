@@ -46,9 +46,14 @@ class Features(NamedTuple):
     vec: Tensor | None
     """vectors (|V|, 3, C), if the network has any"""
     pos: Tensor
-    """positions (|V|, 3)"""
-    moved: Tensor | None = None
-    """positions (|V|, 3) to which the network moves the atoms, if it does"""
+    """positions (|V|, 3), moved where the network moves them"""
+    start: Tensor | None = None
+    """positions (|V|, 3) before the network moved them, if it does"""
+
+    @property
+    def atoms(self) -> Tensor:
+        """Where the atoms are (|V|, 3), wherever the network moves them."""
+        return self.pos if self.start is None else self.start
 
 
 class MolecularModel(torch.nn.Module):

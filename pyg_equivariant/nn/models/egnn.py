@@ -175,7 +175,7 @@ class EGNN(MolecularModel):
             x = self.out(x)
         if not self.update_pos:
             return Features(x, None, pos)
-        return Features(x, (pos - graph.pos).unsqueeze(-1), graph.pos, moved=pos)
+        return Features(x, (pos - graph.pos).unsqueeze(-1), pos, start=graph.pos)
 
     def __repr__(self) -> str:
         return (

@@ -86,3 +86,41 @@ class ScalarHead(Head):
         if self.reduce in ("sum", "mean"):
             out = pool(out, batch, batch_size, self.reduce)
         return out if self.post is None else self.post(out)
+
+
+class ExtensiveHead(Head):
+    r"""The sum of what another head gives for every atom, and nothing after it.
+
+    .. math::
+        y = \sum_i y_i
+
+    Molecules far apart, and repeated cells of a crystal, then add up exactly.
+
+    Args:
+        atomic: a head with ``reduce="node"``.
+
+    Example:
+        >>> ExtensiveHead(ScalarHead(torch.nn.Linear(8, 1), reduce="node")).reduce
+        'sum'
+    """
+
+    reduce = "sum"
+
+    def __init__(self, atomic: Head) -> None:
+        super().__init__()
+        if atomic.reduce != "node":
+            raise ValueError(
+                f"expected a head with reduce='node', got {atomic.reduce!r}"
+            )
+        self.atomic = atomic
+
+    def forward(
+        self,
+        features: Features,
+        z: Tensor,
+        batch: Tensor | None = None,
+        batch_size: int = 1,
+    ) -> Tensor:
+        """Predict ``(num_graphs, out)``."""
+        out: Tensor = self.atomic(features, z, batch, batch_size)
+        return pool(out, batch, batch_size, "sum")

@@ -13,7 +13,7 @@ from pyg_equivariant.o3._vector import safe_norm
 from ..mlp import MLP
 from ._pool import pool
 from .gated_block import GatedEquivariantBlock
-from .heads import Head
+from .heads import ExtensiveHead, Head
 
 if TYPE_CHECKING:
     from ._molecular import Features
@@ -126,7 +126,7 @@ class DipoleHead(AtomicMoments):
     ) -> Tensor:
         """Predict the dipole moment of every graph."""
         q, mu = self.moments(features)
-        pos = features.pos
+        pos = features.atoms
         if self.masses is None:
             excess = pool(q, batch, batch_size, "mean")
             q = q - (excess if batch is None else excess[batch])
@@ -176,7 +176,7 @@ class PolarizabilityHead(AtomicMoments):
     ) -> Tensor:
         """Predict the polarizability of every graph."""
         alpha, nu = self.moments(features)
-        r = centered(features.pos, z, batch, batch_size)
+        r = centered(features.atoms, z, batch, batch_size)
         outer = nu.unsqueeze(-1) * r.unsqueeze(-2)
         identity = torch.eye(3, dtype=r.dtype, device=r.device)
         atomic = alpha.unsqueeze(-1) * identity + outer + outer.transpose(-1, -2)
@@ -212,7 +212,7 @@ class SpatialExtentHead(AtomicMoments):
     ) -> Tensor:
         """Predict ``(num_graphs, 1)``."""
         q, _ = self.moments(features)
-        r = centered(features.pos, z, batch, batch_size)
+        r = centered(features.atoms, z, batch, batch_size)
         return pool(q * r.square().sum(-1, keepdim=True), batch, batch_size, "sum")
 
 
@@ -257,9 +257,9 @@ class PositionHead(Head):
         batch_size: int = 1,
     ) -> Tensor:
         """Return the positions."""
-        if features.moved is None:
+        if features.start is None:
             raise ValueError("this network does not move the atoms")
-        return features.moved
+        return features.pos
 
 
 def make_head(
@@ -274,10 +274,11 @@ def make_head(
 
     Args:
         head: a name, a head of the caller's own, or ``None``. Names are ``"sum"``,
-            ``"mean"``, ``"node"`` for scalars; ``"dipole"``, ``"dipole_magnitude"``,
-            ``"polarizability"``, ``"isotropic_polarizability"``,
-            ``"spatial_extent"``; ``"vector"`` where there are vectors; ``"pos"``
-            where the network moves the atoms.
+            ``"mean"``, ``"node"`` for scalars, and ``"extensive"`` for a sum over atoms
+            with nothing after it, whatever the network's own head of sums does;
+            ``"dipole"``, ``"dipole_magnitude"``, ``"polarizability"``,
+            ``"isotropic_polarizability"``, ``"spatial_extent"``; ``"vector"`` where
+            there are vectors; ``"pos"`` where the network moves the atoms.
         scalar_head: builds the network's own scalar head, given its ``reduce``.
         channels: number of scalars of an atom.
         vec_channels: number of vectors of an atom.
@@ -291,6 +292,7 @@ def make_head(
         return head
     moments: dict[str, Callable[[], Head]] = {
         "sum": lambda: scalar_head("sum"),
+        "extensive": lambda: ExtensiveHead(scalar_head("node")),
         "mean": lambda: scalar_head("mean"),
         "node": lambda: scalar_head("node"),
         "dipole": lambda: DipoleHead(channels, vec_channels, act),

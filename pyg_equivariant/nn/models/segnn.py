@@ -263,7 +263,7 @@ def _irreps_pool(head: str | Head | None, hidden: Irreps) -> Irreps:
     scalars = (hidden.num_irreps, "0e")
     if head == "vector":
         return Irreps("1x1o")
-    if head in (None, "sum", "mean", "node", "spatial_extent"):
+    if head in (None, "sum", "extensive", "mean", "node", "spatial_extent"):
         return Irreps([scalars])
     return Irreps([scalars, (hidden.count("1o"), "1o")])
 
