@@ -1,0 +1,39 @@
+"""Trained weights of other libraries: into this one, and to and from e3nn.
+
+Each ``..._from_...`` takes a ``state_dict`` and gives a model of this library that
+computes the same numbers, derivatives included; a name without a place is an error.
+"""
+
+from ._weights import regroup_weights
+from .e3nn import (
+    features_from_e3nn,
+    features_to_e3nn,
+    linear_from_e3nn,
+    linear_to_e3nn,
+    tensor_product_from_e3nn,
+    tensor_product_to_e3nn,
+)
+from .egnn import egnn_from_reference
+from .painn import painn_from_schnetpack
+from .schnet import schnet_from_pyg
+from .segnn import segnn_from_reference
+from .steerable import steerable_linear_from_reference, steerable_mlp_from_reference
+
+__all__ = [
+    # networks
+    "schnet_from_pyg",
+    "painn_from_schnetpack",
+    "egnn_from_reference",
+    "segnn_from_reference",
+    # layers
+    "steerable_linear_from_reference",
+    "steerable_mlp_from_reference",
+    "linear_from_e3nn",
+    "linear_to_e3nn",
+    "tensor_product_from_e3nn",
+    "tensor_product_to_e3nn",
+    # features and weights
+    "features_from_e3nn",
+    "features_to_e3nn",
+    "regroup_weights",
+]

@@ -1,0 +1,217 @@
+"""SchNet, from torch_geometric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyg_equivariant.nn.activation import ShiftedSoftplus
+from pyg_equivariant.nn.mlp import MLP
+from pyg_equivariant.nn.models.heads import Head
+from pyg_equivariant.nn.models.moment_heads import DipoleHead
+from pyg_equivariant.nn.models.schnet import SchNet
+
+from ._placement import Placement, build
+
+# log 2 as a module built in single precision subtracts it, minus log 2 itself
+_SINGLE_PRECISION_SHIFT = float(np.log(np.float32(2))) - math.log(2)
+
+
+def schnet_from_pyg(
+    state_dict: Mapping[str, Tensor],
+    *,
+    cutoff: float | None = None,
+    readout: str = "add",
+    mean: float | None = None,
+    std: float | None = None,
+    scale: float | None = None,
+    dipole: bool | None = None,
+    hidden_channels: int | None = None,
+    num_filters: int | None = None,
+    num_interactions: int | None = None,
+    num_gaussians: int | None = None,
+) -> SchNet:
+    r"""A :class:`~pyg_equivariant.nn.SchNet` with the weights of PyG's.
+
+    For :class:`torch_geometric.nn.SchNet`, the model of `"SchNet: A continuous-filter
+    convolutional neural network for modeling quantum interactions"
+    <https://arxiv.org/abs/1706.08566>`_ in `PyTorch Geometric
+    <https://github.com/pyg-team/pytorch_geometric>`_. The two give the same numbers for
+    the same edges, up to rounding; without ``edge_index`` ours joins all atoms within
+    the cutoff, PyG's at most 32 to each. An edge longer than the cutoff, which only a
+    graph of the caller's own can have, carries nothing here.
+
+    What PyG adds to every atom (``mean``, ``atomref``) becomes the ``atomref`` of our
+    model. There it is a buffer, not a parameter.
+
+    Args:
+        state_dict: of PyG's model.
+        cutoff: the reference's; by default where its last Gaussian sits.
+        readout: the reference's, ``"add"`` (or ``"sum"``) or ``"mean"``.
+        mean: the reference's.
+        std: the reference's.
+        scale: the attribute ``scale`` of a model from ``from_qm9_pretrained``.
+        dipole: the reference's; told by the ``state_dict``, like all that follow, and
+            compared with it if given.
+        hidden_channels: the reference's.
+        num_filters: the reference's.
+        num_interactions: the reference's.
+        num_gaussians: the reference's.
+
+    Returns:
+        The model in evaluation mode, in the dtype and on the device of the weights.
+
+    Raises:
+        ValueError: naming what could not be placed, what is missing, or what
+            contradicts the shapes of the weights.
+
+    Example:
+        >>> from torch_geometric.nn import SchNet
+        >>> reference = SchNet(16, 16, num_interactions=2, cutoff=5.0, mean=1.0, std=2.0)
+        >>> model = schnet_from_pyg(reference.state_dict(), mean=1.0, std=2.0)
+        >>> model
+        SchNet(hidden_channels=16, num_filters=16, num_layers=2, num_radial=50, cutoff=5.0)
+    """  # noqa: E501
+    weights = Placement(state_dict, "torch_geometric.nn.SchNet")
+    sizes = {
+        "hidden_channels": weights.shape("embedding.weight", 2)[1],
+        "num_filters": weights.shape("interactions.0.mlp.0.weight", 2)[0],
+        "num_layers": weights.count("interactions."),
+        "num_radial": weights.shape("distance_expansion.offset", 1)[0],
+        "num_elements": weights.shape("embedding.weight", 2)[0],
+    }
+    has_dipole = "atomic_mass" in weights
+    weights.agree(
+        hidden_channels=(hidden_channels, sizes["hidden_channels"]),
+        num_filters=(num_filters, sizes["num_filters"]),
+        num_interactions=(num_interactions, sizes["num_layers"]),
+        num_gaussians=(num_gaussians, sizes["num_radial"]),
+        dipole=(dipole, has_dipole),
+    )
+    if (mean is None) != (std is None):
+        raise ValueError(
+            f"the reference uses mean and std together or not at all, got {mean=} and "
+            f"{std=}; pass mean=0.0 or std=1.0 for the other"
+        )
+    center = weights.tensors["distance_expansion.offset"].double().cpu()
+    reach = _cutoff(center, cutoff)
+    head = _head(weights, sizes["hidden_channels"], readout)
+
+    def make() -> SchNet:
+        constants = torch.zeros(sizes["num_elements"])
+        atomref = None if has_dipole else constants
+        model = SchNet(**sizes, cutoff=reach, head=head, atomref=atomref)
+        model.radial_basis.register_constant("center", center)
+        width = torch.full_like(center, float(center[1] - center[0]))
+        model.radial_basis.register_constant("width", width)
+        return model
+
+    model = build(make, weights.tensors["embedding.weight"])
+    _place(weights, model)
+    _place_constants(weights, model, mean, std, scale)
+    weights.finish(model)
+    if _is_widened(weights, center):
+        _keep_single_precision_shift(model)
+    return model
+
+
+def _cutoff(center: Tensor, cutoff: float | None) -> float:
+    """Where the last Gaussian sits, as somebody would have written it."""
+    last = float(center[-1])
+    found = last if last != np.float32(last) else float(str(np.float32(last)))
+    if cutoff is None:
+        return found
+    if not math.isclose(cutoff, found, rel_tol=1e-6):
+        raise ValueError(
+            f"got cutoff={cutoff}, but the Gaussians of the state_dict end at {found}; "
+            "PyG lets them end at the cutoff"
+        )
+    return float(cutoff)
+
+
+def _head(weights: Placement, channels: int, readout: str) -> str | Head:
+    reduce = {"add": "sum", "sum": "sum", "mean": "mean"}.get(readout)
+    if reduce is None:
+        raise ValueError(f"readout is 'add', 'sum' or 'mean', got {readout!r}")
+    if "atomic_mass" not in weights:
+        return reduce
+    masses = weights.tensors["atomic_mass"]
+    act = ShiftedSoftplus()
+    with torch.random.fork_rng(devices=[]):
+        return DipoleHead(channels, 0, act, magnitude=True, masses=masses)
+
+
+def _place(weights: Placement, model: SchNet) -> None:
+    weights.place("embedding.weight", model.embedding.weight)
+    convs: Any = model.convs
+    linears: Any = model.linears
+    for k, (conv, linear) in enumerate(zip(convs, linears, strict=True)):
+        name = f"interactions.{k}"
+        weights.mlp([f"{name}.mlp.0", f"{name}.mlp.2"], conv.filter)
+        weights.linear(f"{name}.conv.lin1", conv.lin1)
+        weights.linear(f"{name}.conv.lin2", conv.lin2)
+        weights.linear(f"{name}.lin", linear)
+        # the filter network once more, under the convolution that shares it
+        for layer in ("0.weight", "0.bias", "2.weight", "2.bias"):
+            weights.ignore_copy(f"{name}.conv.nn.{layer}", f"{name}.mlp.{layer}")
+    weights.mlp(["lin1", "lin2"], _output_network(model))
+
+
+def _output_network(model: SchNet) -> MLP:
+    head: Any = model.head
+    mlp = head.scalar if isinstance(head, DipoleHead) else head.pre
+    assert isinstance(mlp, MLP)
+    return mlp
+
+
+def _place_constants(
+    weights: Placement,
+    model: SchNet,
+    mean: float | None,
+    std: float | None,
+    scale: float | None,
+) -> None:
+    factor = 1.0 if scale is None else scale
+    weights.ignore(["distance_expansion.offset", "initial_atomref"])
+    if model.atomref is None:
+        # of a dipole moment; neither mean, std nor atomref takes part
+        weights.place("atomic_mass", model.get_buffer("head.masses"))
+        weights.ignore(["atomref.weight"])
+        model.scale.fill_(factor)
+        return
+    model.scale.fill_(factor * (1.0 if std is None else std))
+    if "atomref.weight" in weights:
+        weights.place("atomref.weight", model.atomref.unsqueeze(-1))
+    model.atomref.add_(mean or 0.0).mul_(factor)
+
+
+def _is_widened(weights: Placement, center: Tensor) -> bool:
+    """Whether the reference was built in single precision and widened later."""
+    tensors = weights.tensors
+    if tensors["embedding.weight"].dtype != torch.float64:
+        return False
+    single = torch.linspace(0, float(center[-1]), len(center), dtype=torch.float32)
+    double = torch.linspace(0, float(center[-1]), len(center), dtype=torch.float64)
+    if not torch.equal(single.double(), double):
+        return torch.equal(single.double(), center)
+    # the centers do not tell; do the weights?
+    return all(torch.equal(t.float().double(), t.double()) for t in tensors.values())
+
+
+def _keep_single_precision_shift(model: SchNet) -> None:
+    """Let biases hold how far the reference's shifted softplus lies lower.
+
+    It subtracts log 2 as rounded in the dtype that it was built in: 2e-9 too much, if
+    that was single precision. A linear layer follows it everywhere.
+    """
+    convs: Any = model.convs
+    followers: list[Any] = [*model.linears, _output_network(model).linears[1]]
+    followers += [conv.filter.linears[1] for conv in convs]
+    with torch.no_grad():
+        for linear in followers:
+            linear.bias -= _SINGLE_PRECISION_SHIFT * linear.weight.sum(dim=1)
