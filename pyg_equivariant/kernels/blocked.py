@@ -97,11 +97,7 @@ class BlockedTensorProduct:
         """The product; arguments and result as in the reference."""
         blocks1 = _blocks(x1, self.sizes1, self.shapes1)
         blocks2 = _blocks(x2, self.sizes2, self.shapes2)
-        if weight is None and any(self.weight_sizes):
-            raise ValueError(f"expected weights (..., {sum(self.weight_sizes)})")
-        weights: Sequence[Tensor | None] = [None] * len(self.weight_sizes)
-        if weight is not None:
-            weights = weight.split(self.weight_sizes, dim=-1)
+        weights = self._split(weight)
         mixed: list[list[tuple[Tensor, Tensor]]] = [[] for _ in self.dims_out]
         added: list[list[Tensor]] = [[] for _ in self.dims_out]
         for group, constant in zip(self.groups, constants, strict=True):
@@ -122,11 +118,20 @@ class BlockedTensorProduct:
         # batch dimensions of some input.
         batched = weight is not None and weight.dim() > 1
         if not (self.all_weighted if batched else self.all_reached):
-            batch = torch.broadcast_shapes(
-                *(x.shape[:-1] for x in (x1, x2, weight) if x is not None)
-            )
+            leading = [x.shape[:-1] for x in (x1, x2, weight) if x is not None]
+            batch = torch.broadcast_shapes(*leading)
             out = [block.expand(*batch, -1) for block in (*out, x1.new_zeros(0))]
         return torch.cat(out, dim=-1)
+
+    def _split(self, weight: Tensor | None) -> Sequence[Tensor | None]:
+        """The weights of each path."""
+        if weight is not None:
+            return weight.split(self.weight_sizes, dim=-1)
+        if any(self.weight_sizes):
+            raise ValueError(
+                f"expected weights (..., {sum(self.weight_sizes)}), got none"
+            )
+        return [None] * len(self.weight_sizes)
 
 
 def _group(product: TensorProduct, i_in2: int, paths: list[int]) -> _Group:

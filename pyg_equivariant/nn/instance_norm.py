@@ -92,12 +92,7 @@ class EquivariantInstanceNorm(EquivariantModule):
             batch_size: number of graphs, if known; saves a look at ``batch``.
         """
         check_features(x, self.irreps_in, like=self.weight)
-        if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
-            got = None if batch is None else tuple(batch.shape)
-            raise ValueError(
-                "expected features (|V|, dim) and batch (|V|,), got shapes "
-                f"{tuple(x.shape)} and {got}"
-            )
+        batch, batch_size = _graphs(x, batch, batch_size)
         blocks = [
             block.unflatten(-1, shape)
             for block, shape in zip(
@@ -106,29 +101,18 @@ class EquivariantInstanceNorm(EquivariantModule):
         ]
         if not blocks:
             return x
-        if batch is None:
-            batch, batch_size = x.new_zeros(x.shape[0], dtype=torch.long), 1
-        elif batch_size is None:
-            batch_size = int(batch.max()) + 1 if len(batch) else 0
-        scalars = [
-            b.squeeze(-2) for b, s in zip(blocks, self._scalar, strict=True) if s
+        # Mean
+        centered = [
+            block - _mean(block.squeeze(-2), batch, batch_size).unsqueeze(-2)
+            if scalar
+            else block
+            for block, scalar in zip(blocks, self._scalar, strict=True)
         ]
-        if scalars:
-            muls = [block.shape[-1] for block in scalars]
-            mean = _mean(torch.cat(scalars, dim=-1), batch, batch_size)
-            means = iter(mean.unsqueeze(-2).split(muls, dim=-1))
-            blocks = [
-                block - next(means) if scalar else block
-                for block, scalar in zip(blocks, self._scalar, strict=True)
-            ]
-        squares = torch.cat([block.square().mean(dim=-2) for block in blocks], dim=-1)
-        scale = (_mean(squares, batch, batch_size) + self.eps).rsqrt().unsqueeze(-2)
-        blocks = [
-            block * factor
-            for block, factor in zip(
-                blocks, scale.split(self._muls, dim=-1), strict=True
-            )
-        ]
+        # Variance
+        squares = torch.cat([block.square().mean(dim=-2) for block in centered], dim=-1)
+        variance = _mean(squares, batch, batch_size).unsqueeze(-2)
+        factors = (variance + self.eps).rsqrt().split(self._muls, dim=-1)
+        blocks = [block * f for block, f in zip(centered, factors, strict=True)]
         return scale_and_shift(
             blocks, self._muls, self._scalar, self.weight, self.bias, x
         )
@@ -138,6 +122,23 @@ class EquivariantInstanceNorm(EquivariantModule):
             f"{type(self).__name__}({self.irreps_in}, eps={self.eps}, "
             f"affine={self.affine})"
         )
+
+
+def _graphs(
+    x: Tensor, batch: Tensor | None, batch_size: int | None
+) -> tuple[Tensor, int]:
+    """The graph of each node, and the number of graphs."""
+    if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
+        got = None if batch is None else tuple(batch.shape)
+        raise ValueError(
+            "expected features (|V|, dim) and batch (|V|,), got shapes "
+            f"{tuple(x.shape)} and {got}"
+        )
+    if batch is None:
+        return x.new_zeros(x.shape[0], dtype=torch.long), 1
+    if batch_size is None:
+        batch_size = int(batch.max()) + 1 if len(batch) else 0
+    return batch, batch_size
 
 
 def _mean(x: Tensor, batch: Tensor, batch_size: int) -> Tensor:

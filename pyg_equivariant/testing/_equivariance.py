@@ -99,17 +99,10 @@ def equivariance_error(
         )
 
     like = next(x for x in (*inputs, *expected) if _is_floating(x))
-    zero = torch.zeros(3, dtype=torch.float64)
     errors = [0.0, 0.0, 0.0]
     for _ in range(num_draws):
-        rotation = rand_matrix(generator=generator, dtype=torch.float64)
-        shift = torch.randn(3, generator=generator, dtype=torch.float64)
-        identity = torch.eye(3, dtype=torch.float64)
-        draws = [(rotation, zero), (-rotation, zero)]
-        if "pos" in kinds_in:
-            draws.append((identity, shift))
-        for k, (matrix, vector) in enumerate(draws):
-            error = deviation(matrix.to(like.device), vector.to(like.device))
+        for k, draw in enumerate(_transformations(generator, "pos" in kinds_in)):
+            error = deviation(*(matrix.to(like.device) for matrix in draw))
             errors[k] = largest([errors[k], error])
     return EquivarianceError(*errors)
 
@@ -193,6 +186,17 @@ def _draw(
     irreps = Irreps("1o") if kind == "pos" else Irreps(kind)
     x = irreps.randn(batch, -1, dtype=torch.float64, generator=generator)
     return x.to(like)
+
+
+def _transformations(
+    generator: torch.Generator | None, translate: bool
+) -> list[tuple[Tensor, Tensor]]:
+    """A rotation, a reflection and a translation, as matrices and vectors."""
+    R = rand_matrix(generator=generator, dtype=torch.float64)
+    shift = torch.randn(3, generator=generator, dtype=torch.float64)
+    zero, identity = torch.zeros_like(shift), torch.eye(3, dtype=torch.float64)
+    draws = [(R, zero), (-R, zero), (identity, shift)]
+    return draws if translate else draws[:2]
 
 
 def _transform(
