@@ -62,7 +62,7 @@ def test_weights_belong_to_copies_and_biases_to_scalars() -> None:
 
 
 def test_derivatives(check_derivatives: Callable[..., None]) -> None:
-    module = filled("2x0e+2x1o+1x2e", eps=0.1)
+    module = filled("2x0e+2x1o+1x2e")
     x = module.irreps_in.randn(2, -1, dtype=torch.float64)
     x[0] = 0
     check_derivatives(module, x)

@@ -47,7 +47,7 @@ def test_odd_scalars_have_a_length_too() -> None:
 
 
 def test_derivatives(check_derivatives: Callable[..., None]) -> None:
-    module = filled("2x0e+2x1o+1x2e", eps=0.01)
+    module = filled("2x0e+2x1o+1x2e")
     x = module.irreps_in.randn(3, -1, dtype=torch.float64)
     x[0] = 0
     x[1, 2:5] = 0
