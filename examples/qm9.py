@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from training.console import keep_quiet
 from training.molecules import QM9Molecules
 from training.presets import PRESETS
 from training.run import Run
@@ -37,7 +38,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--model", required=True, help=", ".join(MODELS))
     add("--target", required=True, help=", ".join(TARGETS))
     add("--root", default="data/qm9", help="folder of PyG's QM9 (default: data/qm9)")
-    add("--run", type=Path, help="folder of this run (default: runs/MODEL-TARGET)")
+    add("--folder", type=Path, help="folder of this run (default: runs/MODEL-TARGET)")
     add("--resume", action="store_true", help="go on with the run of that folder")
 
     group = parser.add_argument_group("settings, by default those of the paper")
@@ -68,12 +69,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--precision", default="32-true")
     add("--num-workers", type=int, default=0, help="processes that load")
     add("--checkpoint-every", type=int, default=500, help="steps")
+    add("--profiler", choices=("simple", "advanced"), help="where the time goes")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> None:
     """Train, test, report."""
     flags = parse(arguments)
+    keep_quiet()
     network: dict[str, Any] = {
         name: getattr(flags, name)
         for name in ("hidden_channels", "num_layers")
@@ -81,11 +84,17 @@ def main(arguments: list[str]) -> None:
     }
     chosen = {name: getattr(flags, name) for name in CHOSEN}
     settings = settle(flags.model, flags.target, flags.preset, network, **chosen)
-    folder = flags.run or Path("runs") / f"{flags.model}-{flags.target}"
+    folder = flags.folder or Path("runs") / f"{flags.model}-{flags.target}"
     run = Run(folder, settings, flags.resume)
     data = QM9Molecules(flags.root, settings, flags.num_workers)
     devices = {name: getattr(flags, name) for name in DEVICES}
-    run.fit(data, flags.max_time, flags.checkpoint_every, **devices)
+    run.fit(
+        data,
+        flags.max_time,
+        flags.checkpoint_every,
+        profiler=flags.profiler,
+        **devices,
+    )
     report = run.test(data, **devices)
     if report is not None:
         print(report)

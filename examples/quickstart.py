@@ -51,9 +51,7 @@ class ParticleNet(torch.nn.Module):
         centered = (systems - systems.mean(1, keepdim=True)).view(-1, 3)
         vectors = torch.stack([centered, vel], dim=-1).flatten(1)  # 2x1o
         speed = o3.safe_norm(vel, keepdim=True)  # 1x0e
-        direction = o3.spherical_harmonics(
-            self.segnn.irreps_sh, vel, normalization="integral"
-        )
+        direction = self.segnn.spherical_harmonics(vel)
         displacement = self.segnn(
             torch.cat([vectors, speed], dim=-1),
             pos,
@@ -133,11 +131,13 @@ def draw(
     left.legend()
 
     before, after, guess = test.pos[:5], test.y[:5], predicted[:5]
-    for a, b, c in zip(before, after, guess, strict=True):
-        right.annotate("", b[:2].tolist(), a[:2].tolist(), arrowprops={"width": 0.5})
-        right.plot(*c[:2], "x", color="tab:red")
+    for a, b in zip(before, after, strict=True):
+        right.plot([a[0], b[0]], [a[1], b[1]], color="grey", linewidth=1, zorder=0)
     right.scatter(before[:, 0], before[:, 1], c=test.charge[:5, 0], cmap="coolwarm")
-    right.set(xlabel="x", ylabel="y", title="arrows: true motion, x: prediction")
+    right.plot(*after[:, :2].T, "o", color="grey", fillstyle="none", label="moved to")
+    right.plot(*guess[:, :2].T, "x", color="black", label="predicted")
+    right.set(xlabel="x", ylabel="y", title="five particles, by charge")
+    right.legend()
     right.margins(0.1)
     figure.savefig(path, dpi=150)
 

@@ -11,6 +11,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 BEST = "best.ckpt"
@@ -82,7 +83,9 @@ class LastCheckpoint(Checkpoint):
     def _save(self, trainer: L.Trainer) -> None:
         for logger in trainer.loggers:
             logger.save()
-        trainer.save_checkpoint(self.path)
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.flush()
+        trainer.save_checkpoint(self.path, weights_only=False)
 
 
 class RandomState(L.Callback):

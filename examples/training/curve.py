@@ -67,7 +67,9 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        self.save()
+        """Write the end; of a run that failed, all up to its checkpoint is written."""
+        if status == "success":
+            self.save()
 
 
 def read_curve(path: str | Path) -> dict[int, dict[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     EMAWeightAveraging,
     ModelCheckpoint,
-    TQDMProgressBar,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
@@ -25,12 +25,13 @@ from .checkpoint import (
     RandomState,
     load_checkpoint,
 )
+from .console import ProgressBar
 from .curve import CURVE, CurveLogger
-from .errors import MeanError, mean_predictor
+from .errors import mean_predictor
 from .molecules import QM9Molecules
 from .report import draw_report, write_report
 from .settings import Settings
-from .task import PropertyTask
+from .task import PropertyTask, load_task
 
 SETTINGS = "settings.json"
 
@@ -62,26 +63,27 @@ class Run:
         last = folder / LAST
         if last.is_file() and not resume:
             raise FileExistsError(
-                f"{folder} holds a run; --resume goes on with it, --run names another "
-                "folder"
+                f"{folder} holds a run; --resume goes on with it, --folder names "
+                "another place"
             )
         self.last = last if last.is_file() else None
         self.first_step = 0
         if self.last is not None:
-            checkpoint = load_checkpoint(self.last)
-            self.first_step = int(checkpoint["global_step"])
-            _check_same(checkpoint["hyper_parameters"]["settings"], settings)
+            self.first_step = int(load_checkpoint(self.last)["global_step"])
+            saved = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+            _check_same(Settings.from_dict(saved), settings)
 
     def fit(
         self,
         data: QM9Molecules,
         max_time: str | None = None,
         checkpoint_every: int = 500,
+        profiler: str | None = None,
         **flags: Any,
     ) -> PropertyTask:
         """Train; ``flags`` are those of Lightning's ``Trainer`` for devices."""
         L.seed_everything(self.settings.seed, verbose=False)
-        task = PropertyTask(self._with_data(data).to_dict(), data.scaling()._asdict())
+        task = PropertyTask(self._complete(data).to_dict(), data.scaling()._asdict())
         steps = -(-len(data.table("train")) // self.settings.batch_size)
         trainer = L.Trainer(
             max_epochs=self.settings.epochs,
@@ -94,6 +96,7 @@ class Run:
             ],
             log_every_n_steps=max(1, steps // 20),
             num_sanity_val_steps=0,
+            profiler=profiler,
             use_distributed_sampler=False,
             **_devices(**flags),
         )
@@ -107,53 +110,47 @@ class Run:
     def test(self, data: QM9Molecules, **flags: Any) -> str | None:
         """Test the best weights and write the report; its text, on one process."""
         checkpoint = load_checkpoint(self.folder / BEST)
-        task = PropertyTask(**checkpoint["hyper_parameters"])
-        task.load_state_dict(checkpoint["state_dict"])
+        task = load_task(checkpoint)
         trainer = L.Trainer(
+            callbacks=[ProgressBar()],
             logger=False,
             enable_checkpointing=False,
             use_distributed_sampler=False,
             **_devices(**flags),
         )
         trainer.test(task, data, verbose=False)
-        predicted, true, error = task.collect()
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or task.tested is None:
             return None
-        return self._report(task, data, (predicted, true), error, checkpoint)
-
-    def _report(
-        self,
-        task: PropertyTask,
-        data: QM9Molecules,
-        values: tuple[Any, Any],
-        error: MeanError,
-        checkpoint: dict[str, Any],
-    ) -> str:
-        target = task.target
-        training = data.rows("train")[3].double() * target.factor
+        predicted, true, error = task.tested
+        training = data.rows("train")[3].double() * task.target.factor
         text = write_report(
             self.folder,
             self.settings,
-            target,
+            task.target,
             error,
-            mean_predictor(training, values[1]),
+            mean_predictor(training, true),
             {"best_epoch": checkpoint["epoch"], "best_step": checkpoint["global_step"]},
         )
-        names = (task.named("train"), task.named("val"))
         figure = self.folder / "report.png"
-        draw_report(figure, self.folder / CURVE, names, target.unit, values)
+        names = (task.named("train"), task.named("val"))
+        draw_report(
+            figure, self.folder / CURVE, names, task.target.unit, (predicted, true)
+        )
         return f"{text}\n  written to      {self.folder / 'report.json'}, {figure.name}"
 
-    def _with_data(self, data: QM9Molecules) -> Settings:
+    def _complete(self, data: QM9Molecules) -> Settings:
         """The settings, with what only the training set tells."""
-        return self.settings
+        if self.settings.model != "tfn":
+            return self.settings
+        neighbors = {"avg_num_neighbors": data.avg_num_neighbors()}
+        return replace(self.settings, network={**self.settings.network, **neighbors})
 
     def _callbacks(
         self, task: PropertyTask, checkpoint_every: int
     ) -> Sequence[L.Callback]:
         monitor = task.named("val")
         callbacks: list[L.Callback] = [
-            TQDMProgressBar(refresh_rate=10),
+            ProgressBar(),
             RandomState(),
             ModelCheckpoint(
                 self.folder,
@@ -179,15 +176,13 @@ class Run:
         return [*callbacks, *self.callbacks, last]
 
 
-def _check_same(saved: dict[str, Any], settings: Settings) -> None:
-    others = Settings.from_dict(saved).differences(settings)
+def _check_same(saved: Settings, settings: Settings) -> None:
+    others = saved.differences(settings)
     if others:
-        listed = ", ".join(
-            f"{key} {old} (now {new})" for key, (old, new) in others.items()
-        )
+        listed = ", ".join(f"{key} {a} (now {b})" for key, (a, b) in others.items())
         raise ValueError(
             f"the run to be resumed has other settings: {listed}; repeat its flags, or "
-            "name another folder with --run"
+            "name another folder with --folder"
         )
 
 
@@ -200,8 +195,7 @@ def _devices(
     """Flags of the ``Trainer``, one process for each device.
 
     Buffers are constants here. Were they sent around before each step, a process with
-    one validation batch more than another would wait for ever. Weights that a property
-    does not need get no gradient.
+    one validation batch more than another would wait for ever.
     """
     parallel = devices * num_nodes > 1
     return {
@@ -210,7 +204,5 @@ def _devices(
         "num_nodes": num_nodes,
         "precision": precision,
         "plugins": [AtomicCheckpointIO()],
-        "strategy": DDPStrategy(broadcast_buffers=False, find_unused_parameters=True)
-        if parallel
-        else "auto",
+        "strategy": DDPStrategy(broadcast_buffers=False) if parallel else "auto",
     }

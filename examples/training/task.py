@@ -44,6 +44,7 @@ class PropertyTask(L.LightningModule):
         self.errors = Predictions()
         self.plateau: SmoothedPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
+        self.tested: tuple[Tensor, Tensor, MeanError] | None = None
 
     def forward(self, data: Data, batch_size: int) -> Tensor:
         """Predict the property of every molecule."""
@@ -61,10 +62,24 @@ class PropertyTask(L.LightningModule):
         loss_function = F.l1_loss if self.settings.loss == "l1" else F.mse_loss
         loss = loss_function(predicted / self.deviation, batch.y / self.deviation)
         error = (predicted.detach() - batch.y).abs().mean() * self.target.factor
-        self.log("loss", loss.detach(), batch_size=len(batch.y))
-        self.log(self.named("train"), error, prog_bar=True, batch_size=len(batch.y))
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        name = self.named("train")
+        self.log(name, error, prog_bar=True, logger=False, batch_size=len(batch.y))
+        if self.global_step % self.trainer.log_every_n_steps == 0:
+            self._write({"loss": loss.detach(), name: error})
         return loss
+
+    def _write(self, values: dict[str, Tensor]) -> None:
+        """Log a step at once.
+
+        Lightning does so after the checkpoint of the step; a run that resumes from
+        there would leave it out.
+        """
+        mean = {key: self.trainer.strategy.reduce(values[key]) for key in values}
+        row = {key: float(value) for key, value in mean.items()}
+        row["lr"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        row["epoch"] = self.current_epoch
+        for logger in self.loggers:
+            logger.log_metrics(row, step=self.global_step)
 
     def validation_step(self, batch: Data, batch_idx: int) -> None:
         self.errors.update(batch.index, self(batch, len(batch.y)), batch.y)
@@ -77,6 +92,9 @@ class PropertyTask(L.LightningModule):
 
     def test_step(self, batch: Data, batch_idx: int) -> None:
         self.errors.update(batch.index, self(batch, len(batch.y)), batch.y)
+
+    def on_test_epoch_end(self) -> None:
+        self.tested = self.collect()
 
     def collect(self) -> tuple[Tensor, Tensor, MeanError]:
         """Predictions, truth and error of all processes, in the unit of the papers."""
@@ -131,3 +149,10 @@ def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
     return kinds[settings.optimizer](
         network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
+
+
+def load_task(checkpoint: dict[str, Any]) -> PropertyTask:
+    """The task of a checkpoint, with its weights: averaged ones if it averages."""
+    task = PropertyTask(**checkpoint["hyper_parameters"])
+    task.load_state_dict(checkpoint["state_dict"])
+    return task.eval()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from training.checkpoint import BEST, LAST, load_checkpoint
@@ -34,6 +36,15 @@ class Stop(L.Callback):
             raise PowerFailureError
 
 
+class Noise(L.Callback):
+    """Random numbers in every step, which have to go on as they were."""
+
+    def on_after_backward(self, trainer: L.Trainer, task: L.LightningModule) -> None:
+        for parameter in task.parameters():
+            chance = random.random() * np.random.rand()
+            parameter.grad += 1e-3 * chance * torch.randn_like(parameter)
+
+
 def make(preset: str, **chosen: Any) -> Settings:
     network = {"hidden_channels": 8, "num_layers": 1}
     chosen = {"batch_size": 20, "num_train": 100, "num_val": 10, **chosen}
@@ -43,7 +54,7 @@ def make(preset: str, **chosen: Any) -> Settings:
 def fit(
     folder: Path, root: Path, settings: Settings, every: int, *stop: L.Callback
 ) -> dict[str, Any]:
-    run = Run(folder, settings, resume=True, callbacks=stop)
+    run = Run(folder, settings, resume=True, callbacks=[Noise(), *stop])
     run.fit(QM9Molecules(root, settings), checkpoint_every=every, **CPU)
     return load_checkpoint(folder / LAST)
 
