@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 from torch_geometric.data import Data
@@ -44,8 +45,8 @@ class EpochOrder(Sampler[int]):
         return self.num_samples // self.world_size
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed((self.seed << 32) + self.epoch)
-        order = torch.randperm(self.num_samples, generator=generator)
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(self.num_samples)
         own = order[self.rank :: self.world_size][: len(self)]
         return iter(own[self.start :].tolist())
 
