@@ -195,12 +195,17 @@ def _is_widened(weights: Placement, center: Tensor) -> bool:
     tensors = weights.tensors
     if tensors["embedding.weight"].dtype != torch.float64:
         return False
-    single = torch.linspace(0, float(center[-1]), len(center), dtype=torch.float32)
-    double = torch.linspace(0, float(center[-1]), len(center), dtype=torch.float64)
-    if not torch.equal(single.double(), double):
-        return torch.equal(single.double(), center)
+    exact = torch.linspace(0, float(center[-1]), len(center), dtype=torch.float64)
+    if not _is_single(exact):
+        return _is_single(center)
     # the centers do not tell; do the weights?
-    return all(torch.equal(t.float().double(), t.double()) for t in tensors.values())
+    learned = (value for name, value in tensors.items() if "atom" not in name)
+    return all(map(_is_single, learned))
+
+
+def _is_single(x: Tensor) -> bool:
+    """Whether single precision holds all numbers exactly."""
+    return torch.equal(x.float().double(), x.double())
 
 
 def _keep_single_precision_shift(model: SchNet) -> None:
