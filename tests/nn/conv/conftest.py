@@ -94,7 +94,7 @@ CALLS = {
 }
 
 
-def _build(name: str) -> Case:
+def _build(name: str, irreps: Irreps = IRREPS, irreps_sh: str = "0e+1o+2e") -> Case:
     if name == "SchNetConv":
         conv = SchNetConv(8, 6, 7, NUM_RADIAL, CUTOFF)
         kinds, kinds_out = ("8x0e",), ("6x0e",)
@@ -105,11 +105,11 @@ def _build(name: str) -> Case:
         conv = EGNNConv(8, 6, 8, NUM_RADIAL, attention=True)
         kinds, kinds_out = ("8x0e",), ("8x0e", "pos")
     elif name == "TFNConv":
-        conv = TFNConv(IRREPS, "0e+1o+2e", IRREPS, NUM_RADIAL, (6,))
-        kinds = kinds_out = (IRREPS,)
+        conv = TFNConv(irreps, irreps_sh, irreps, NUM_RADIAL, (6,))
+        kinds = kinds_out = (irreps,)
     else:
-        conv = SEGNNConv(IRREPS, "0e+1o+2e", IRREPS, edge_dim=NUM_RADIAL)
-        kinds = kinds_out = (IRREPS,)
+        conv = SEGNNConv(irreps, irreps_sh, irreps, edge_dim=NUM_RADIAL)
+        kinds = kinds_out = (irreps,)
     return Case(conv, kinds, kinds_out, CALLS[name])
 
 
@@ -136,6 +136,18 @@ def calls() -> dict[str, Callable[..., Any]]:
 def case(request: pytest.FixtureRequest) -> Case:
     """Each of the five layers in turn, float64."""
     case = _build(request.param)
+    randomize(case.conv)
+    return case
+
+
+@pytest.fixture(params=list(CALLS))
+def small_case(request: pytest.FixtureRequest) -> Case:
+    """The same with few irreps, which a compiler is done with sooner.
+
+    Their sizes differ from the numbers of nodes and edges of the graphs: where these
+    agree in the first batch, the compiler takes them for the same and starts again.
+    """
+    case = _build(request.param, Irreps("4x0e+2x1o"), "0e+1o")
     randomize(case.conv)
     return case
 

@@ -1,0 +1,391 @@
+"""What every network owes to its user, whichever of the five it is."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck, gradgradcheck
+from torch.export import Dim
+from torch_geometric.data import Data
+from torch_geometric.loader import DataLoader
+
+from pyg_equivariant.graph import complete_graph, radius_graph
+from pyg_equivariant.nn.models import ForceField, MolecularModel
+from pyg_equivariant.testing import (
+    assert_equivariant,
+    assert_permutation_equivariant,
+)
+
+GRAPHS = (
+    "asymmetric",
+    "two_molecules",
+    "coincident",
+    "collinear",
+    "planar",
+    "no_edges",
+    "single_node",
+    "empty",
+)
+Build = Callable[..., MolecularModel]
+
+
+def close(found: Any, expected: Any, tolerance: float = 1e-12) -> None:
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_finds_its_own_edges(build: Build, name: str, graphs: dict[str, Data]) -> None:
+    model, data = build(name), graphs["two_molecules"]
+    edge_index, _ = radius_graph(data.pos, model.cutoff, data.batch)
+    assert 0 < edge_index.shape[1] < complete_graph(11, data.batch).shape[1]
+    bare = model(data.z, data.pos, data.batch)
+    assert bare.shape == (2, 1)
+    close(model(data.z, data.pos, data.batch, edge_index), bare)
+    close(model(data.z, data.pos, data.batch, batch_size=2), bare)
+    other = model(data.z, data.pos, data.batch, edge_index[:, ::2])
+    assert not torch.allclose(other, bare)
+
+
+def test_one_molecule_needs_no_batch(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    for head in ("sum", "mean"):
+        model, data = build(name, head=head), graphs["planar"]
+        close(model(data.z, data.pos), model(data.z, data.pos, data.batch))
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_energies_are_invariant_and_forces_turn(
+    smooth: Build, graphs: dict[str, Data], graph: str
+) -> None:
+    data = graphs[graph]
+    model = ForceField(smooth()).eval()
+
+    def function(pos: Tensor) -> tuple[Tensor, Tensor]:
+        return model(data.z, pos, data.batch, data.edge_index)[:2]
+
+    assert_equivariant(function, "pos", [None, "1o"], [data.pos])
+    energy, forces, _ = model(data.z, data.pos, data.batch, data.edge_index)
+    assert energy.isfinite().all()
+    assert forces.isfinite().all()
+    if not data.edge_index.numel():
+        assert not forces.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_symmetry_at_random_depths_and_widths(
+    build: Build, name: str, graphs: dict[str, Data], seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+
+    def between(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (), generator=generator))
+
+    kwargs = {"num_layers": between(1, 4), "hidden_channels": between(2, 9)}
+    if name in ("TFN", "SEGNN"):
+        kwargs["lmax"] = between(0, 4 if name == "TFN" else 3)
+    if name == "SEGNN":
+        kwargs["lmax_attr"] = between(1, 4)
+    data = graphs["two_molecules"]
+    model = build(name, **kwargs)
+    assert_equivariant(
+        lambda pos: model(data.z, pos, data.batch), "pos", [None], [data.pos]
+    )
+
+
+def test_the_order_of_atoms_and_edges_does_not_matter(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    data, model = graphs["two_molecules"], build(name)
+    inputs = [data.z, data.pos, data.batch, data.edge_index]
+    kinds = ["node", "node", "node", "edge_index"]
+    assert_permutation_equivariant(model, inputs, kinds, "graph")
+    node = build(name, head="node")
+    assert_permutation_equivariant(node, inputs, kinds, "node")
+    order = torch.randperm(11)
+    shuffled = model(data.z[order], data.pos[order], data.batch[order])
+    close(shuffled, model(data.z, data.pos, data.batch))
+
+
+@pytest.mark.parametrize("head", ["sum", "mean", "node"])
+def test_batches_equal_singles(
+    smooth: Build, graphs: dict[str, Data], head: str
+) -> None:
+    model = smooth(head=head)
+    names = ("asymmetric", "no_edges", "coincident", "single_node", "planar")
+    singles = [
+        Data(z=graphs[n].z, pos=graphs[n].pos, edge_index=graphs[n].edge_index)
+        for n in names
+    ]
+    (data,) = DataLoader(singles, batch_size=len(singles))
+    found = model(data.z, data.pos, data.batch, data.edge_index)
+    each = [model(s.z, s.pos, edge_index=s.edge_index) for s in singles]
+    close(found, torch.cat(each))
+
+
+def _supercell(crystal: Data, repeats: tuple[int, int, int]) -> Data:
+    cell = crystal.cell[0]
+    shifts = torch.cartesian_prod(*(torch.arange(n) for n in repeats)).double() @ cell
+    pos = (crystal.pos + shifts.unsqueeze(1)).flatten(0, 1)
+    scale = torch.tensor(repeats).unsqueeze(-1)
+    return Data(
+        z=crystal.z.repeat(len(shifts)),
+        pos=pos,
+        cell=(cell * scale).unsqueeze(0),
+        pbc=crystal.pbc,
+    )
+
+
+def test_a_cell_is_as_good_as_its_supercell(smooth: Build, crystal: Data) -> None:
+    """Energies are extensive, forces and stress the same."""
+    model = ForceField(smooth(), compute_stress=True).eval()
+    energy, forces, stress = model(
+        crystal.z, crystal.pos, cell=crystal.cell, pbc=crystal.pbc
+    )
+    assert forces.abs().max() > 1e-3
+    large = _supercell(crystal, (2, 3, 2))
+    found = model(large.z, large.pos, cell=large.cell, pbc=large.pbc)
+    close(found.energy, 12 * energy, 1e-11)
+    close(found.forces, forces.repeat(12, 1), 1e-11)
+    close(found.stress, stress, 1e-11)
+
+
+def test_a_slab_in_vacuum_is_periodic_in_its_plane_only(
+    smooth: Build, crystal: Data
+) -> None:
+    """Images that are given explicitly are atoms like any other: an energy per atom."""
+    model = smooth(local=True, head="node")
+    slab = torch.tensor([[True, True, False]])
+    periodic = model(crystal.z, crystal.pos, cell=crystal.cell, pbc=slab)
+    large = _supercell(crystal, (9, 11, 1))
+    cluster = model(large.z, large.pos).unflatten(0, (9, 11, 3))
+    close(cluster[4, 5], periodic, 1e-11)
+    everywhere = model(crystal.z, crystal.pos, cell=crystal.cell, pbc=crystal.pbc)
+    assert not torch.allclose(everywhere, periodic)
+
+
+def test_edges_and_shifts_may_be_given(smooth: Build, crystal: Data) -> None:
+    model = smooth()
+    cell, pbc = crystal.cell, crystal.pbc
+    edge_index, edge_shift = radius_graph(crystal.pos, model.cutoff, cell=cell, pbc=pbc)
+    expected = model(crystal.z, crystal.pos, cell=cell, pbc=pbc)
+    found = model(crystal.z, crystal.pos, None, edge_index, edge_shift, cell)
+    close(found, expected)
+
+
+def _scan(model: ForceField, z: Tensor, pos: Tensor, r: float) -> tuple[Tensor, Tensor]:
+    """Energy and forces with the last atom at a distance r from the one before."""
+    pos = pos.clone()
+    pos[-1] = pos[-2] + r * torch.tensor([0.6, 0.0, 0.8], dtype=pos.dtype)
+    return model(z, pos)[:2]
+
+
+CLUSTER = [[0.0, 0.0, 0.0], [1.1, 0.3, 0.0], [0.2, -0.4, 1.0], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("atoms", [2, 4])
+def test_energy_and_forces_pass_the_cutoff_without_a_jump(
+    smooth: Build, atoms: int
+) -> None:
+    """One atom leaves a cluster, or leaves its only neighbor alone."""
+    model = ForceField(smooth()).eval()
+    pos = torch.tensor(CLUSTER, dtype=torch.float64)[4 - atoms :]
+    z = torch.tensor([1, 6, 7, 8])[4 - atoms :]
+    cutoff = model.model.cutoff
+    step = 1e-5
+    inside, outside = (_scan(model, z, pos, cutoff + d) for d in (-step, step))
+    farther = _scan(model, z, pos, cutoff - 0.5)
+    assert (farther[0] - outside[0]).abs() > 1e-4
+    assert (inside[0] - outside[0]).abs() < 1e-8
+    assert (inside[1] - outside[1]).abs().max() < 1e-3
+    halved = _scan(model, z, pos, cutoff - step / 16)[1]
+    assert (halved - outside[1]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["EGNN", "SEGNN"], indirect=True)
+def test_without_an_envelope_they_jump_as_in_the_papers(
+    build: Build, name: str
+) -> None:
+    model = ForceField(build(name)).eval()
+    pos = torch.tensor(CLUSTER, dtype=torch.float64)
+    z = torch.tensor([1, 6, 7, 8])
+    inside, outside = (_scan(model, z, pos, 2.5 + d) for d in (-1e-9, 1e-9))
+    assert (inside[0] - outside[0]).abs() > 1e-4
+
+
+def test_derivatives_of_energies_and_forces(smooth: Build) -> None:
+    """Of energies first and second, of forces first: also in the parameters."""
+    model = smooth(num_layers=1)
+    z = torch.tensor([1, 6, 8])
+    pos = torch.randn(3, 3, dtype=torch.float64, requires_grad=True)
+    edge_index = torch.tensor([[0, 1, 2, 0, 2], [1, 0, 1, 2, 0]])
+    parameters = [*model.parameters()]  # perturbed in place by the check
+
+    def energy(pos: Tensor, *_: Tensor) -> Tensor:
+        return model(z, pos, edge_index=edge_index)
+
+    force_field = ForceField(model)
+
+    def forces(pos: Tensor, *_: Tensor) -> Tensor:
+        return force_field(z, pos, edge_index=edge_index).forces
+
+    assert gradcheck(energy, (pos, *parameters), fast_mode=True)
+    assert gradgradcheck(energy, (pos, *parameters), fast_mode=True)
+    assert gradcheck(forces, (pos, *parameters), fast_mode=True)
+
+
+def test_derivatives_with_atoms_at_one_place(smooth: Build) -> None:
+    model = smooth(num_layers=1)
+    z = torch.tensor([1, 6, 8])
+    points = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
+    edge_index = torch.tensor([[0, 1, 2, 0, 2, 1], [1, 0, 1, 2, 0, 2]])
+
+    def energy(points: Tensor) -> Tensor:
+        return model(z, points[[0, 0, 1]], edge_index=edge_index)
+
+    assert gradcheck(energy, (points,), fast_mode=True)
+    assert gradgradcheck(energy, (points,), fast_mode=True)
+    pos = points.detach()[[0, 0, 1]].requires_grad_()
+    forces = ForceField(model)(z, pos, edge_index=edge_index).forces
+    second = torch.autograd.grad(
+        forces.square().sum(), [pos, *model.parameters()], allow_unused=True
+    )
+    assert forces.isfinite().all()
+    assert all(g.isfinite().all() for g in second if g is not None)
+
+
+def test_works_in_float32_and_under_autocast(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    model, data = build(name), graphs["two_molecules"]
+    inputs = data.batch, data.edge_index
+    expected = model(data.z, data.pos, *inputs)
+    model.float()
+    pos = data.pos.float()
+    found = model(data.z, pos, *inputs)
+    close(found, expected.float(), 1e-4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(data.z, pos, *inputs)
+    assert found.dtype == torch.float32
+    close(found, expected.float(), 0.1)
+
+
+def test_copies_and_checkpoints_predict_the_same(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    units = {"mean": -3.25, "scale": 1.7, "atomref": torch.randn(10)}
+    model, data = build(name, **units), graphs["two_molecules"]
+    expected = model(data.z, data.pos, data.batch)
+    fresh = build(name, atomref=torch.zeros(10))
+    assert not torch.allclose(fresh(data.z, data.pos, data.batch), expected)
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    fresh.load_state_dict(torch.load(file, weights_only=True))
+    for copied in (
+        fresh,
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        copy.deepcopy(model).to(torch.float64),
+    ):
+        assert torch.equal(copied(data.z, data.pos, data.batch), expected)
+        assert str(copied) == str(model)
+    fresh.reset_parameters()
+    assert not torch.allclose(fresh(data.z, data.pos, data.batch), expected)
+    assert float(fresh.mean) == -3.25
+
+
+def test_exports_with_any_number_of_atoms_and_edges(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    small = {"lmax_attr": 1} if name == "SEGNN" else {}
+    model = build(name, num_layers=1, **small, mean=0.5).eval()
+    atoms, edges = Dim("atoms"), Dim("edges")
+
+    def arguments(graph: str) -> tuple[tuple[Tensor, Tensor], dict[str, Any]]:
+        data = graphs[graph]
+        batch = data.batch if graph == "two_molecules" else torch.tensor([0, 0, 1, 1])
+        kwargs = {"batch": batch, "edge_index": data.edge_index, "batch_size": 2}
+        return (data.z, data.pos), kwargs
+
+    args, kwargs = arguments("two_molecules")
+    shapes = {"z": {0: atoms}, "pos": {0: atoms}, "batch": {0: atoms}}
+    program = torch.export.export(
+        model,
+        args,
+        kwargs,
+        dynamic_shapes=shapes | {"edge_index": {1: edges}, "batch_size": None},
+    )
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    loaded = torch.export.load(file).module()
+    for graph in ("two_molecules", "planar"):
+        (z, pos), kwargs = arguments(graph)
+        pos = pos.clone().requires_grad_()
+        results = []
+        for network in (loaded, model):
+            energy = network(z, pos, **kwargs)
+            results.append((energy, torch.autograd.grad(energy.sum(), pos)[0]))
+        close(results[0], results[1])
+
+
+@pytest.mark.slow
+def test_compiles_whole_and_once_for_all_batches(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    from torch._dynamo.testing import CompileCounterWithBackend
+
+    torch.compiler.reset()
+    small = {"lmax_attr": 1} if name == "SEGNN" else {}
+    model = build(name, num_layers=1, **small)
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend=counter)
+    frames = []
+    for graph in ("two_molecules", "asymmetric", "planar"):
+        data = graphs[graph]
+        batch = data.batch if graph == "two_molecules" else data.pos[:, 0].ge(0).long()
+        inputs = {"batch": batch, "edge_index": data.edge_index, "batch_size": 2}
+        pos = data.pos.clone().requires_grad_()
+        results = []
+        for network in (compiled, model):
+            energy = network(data.z, pos, **inputs)
+            results.append((energy, torch.autograd.grad(energy.sum(), pos)[0]))
+        close(results[0], results[1])
+        frames.append(counter.frame_count)
+    assert frames[0] == frames[-1] > 0
+
+
+def test_bad_input_is_named(build: Build, name: str, graphs: dict[str, Data]) -> None:
+    model, data = build(name), graphs["planar"]
+    z, pos = data.z, data.pos
+    with pytest.raises(TypeError, match=r"positions.*int64"):
+        model(z, pos.long())
+    with pytest.raises(TypeError, match="float32"):
+        model(z, pos.float())
+    with pytest.raises(ValueError, match=r"\(\|V\|, 3\), got \(4, 2\)"):
+        model(z, pos[:, :2])
+    with pytest.raises(ValueError, match="one row of z for each of 4"):
+        model(z[:-1], pos)
+    with pytest.raises(ValueError, match="one row of batch for each of 4"):
+        model(z, pos, data.batch[:-1])
+    with pytest.raises(TypeError, match="atomic numbers"):
+        model(z.double(), pos)
+    with pytest.raises(ValueError, match=r"121"):
+        model(torch.tensor([1, 121, 6, 1]), pos)
+    with pytest.raises(ValueError, match=r"-1"):
+        model(torch.tensor([1, -1, 6, 1]), pos)
+    with pytest.raises(ValueError, match="edge_shift"):
+        model(z, pos, edge_shift=torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("cutoff", [0.0, -1.0])
+def test_a_cutoff_is_positive(build: Build, name: str, cutoff: float) -> None:
+    with pytest.raises(ValueError, match="cutoff"):
+        build(name, cutoff=cutoff)
