@@ -23,19 +23,22 @@ X = "32x0e+8x0o+16x1o+8x1e+8x2e+4x2o+4x3o+4x4e"
 ATTR = "1x0e+1x1o+1x2e+1x3o+1x4e"
 SORTED = o3.Irreps(X).sort().irreps
 
-MODULES: list[torch.nn.Module] = [
-    o3.SphericalHarmonics(ATTR, irreps_in="1x1o"),
-    nn.Linear(X, X),
-    nn.FullyConnectedTensorProduct(X, ATTR, X),
-    nn.TensorProduct(o3.TensorProduct.depthwise(X, ATTR, keep=X)),
-    nn.SteerableLinear(X, ATTR, X),
-    nn.SteerableMLP(X, ATTR, SORTED, X),
-    nn.Gate.from_irreps(SORTED),
-    nn.NormActivation(X),
-    nn.EquivariantLayerNorm(X),
-    nn.EquivariantInstanceNorm(X),
-    nn.Dropout(X, p=0.2),
-]
+
+def modules() -> list[torch.nn.Module]:
+    """One of each kind."""
+    return [
+        o3.SphericalHarmonics(ATTR, irreps_in="1x1o"),
+        nn.Linear(X, X),
+        nn.FullyConnectedTensorProduct(X, ATTR, X),
+        nn.TensorProduct(o3.TensorProduct.depthwise(X, ATTR, keep=X)),
+        nn.SteerableLinear(X, ATTR, X),
+        nn.SteerableMLP(X, ATTR, SORTED, X),
+        nn.Gate.from_irreps(SORTED),
+        nn.NormActivation(X),
+        nn.EquivariantLayerNorm(X),
+        nn.EquivariantInstanceNorm(X),
+        nn.Dropout(X, p=0.2),
+    ]
 
 
 def under_autocast(module: torch.nn.Module) -> Callable[..., Tensor]:
@@ -80,7 +83,7 @@ def main() -> None:
     print(rule)
     print(f"{'module':27}  " + "  ".join(f"{column:13}" for column in columns))
     print(rule)
-    for module in MODULES:
+    for module in modules():
         errors = [
             error(module, column, arguments.batch, arguments.seed) for column in columns
         ]
