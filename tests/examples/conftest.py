@@ -29,7 +29,7 @@ def qm9_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         size = int(torch.randint(3, 9, (), generator=generator))
         z = species[torch.randint(5, (size,), generator=generator)]
         pos = 1.5 * torch.randn(size, 3, generator=generator)
-        y = torch.randn(1, 19, generator=generator) + z.sum() / 10 + pos.norm()
+        y = 0.1 * torch.randn(1, 19, generator=generator) + z.sum() / 10 + pos.norm()
         graphs.append(Data(z=z, pos=pos, y=y, idx=torch.tensor([index])))
 
     root = tmp_path_factory.mktemp("qm9")
