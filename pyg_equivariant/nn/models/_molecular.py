@@ -91,7 +91,7 @@ class MolecularModel(torch.nn.Module):
         self.cutoff = cutoff
         self.head = head
         self._exact = {
-            name: torch.as_tensor(value).detach().cpu().double().clone()
+            name: torch.as_tensor(value, dtype=torch.float64).detach().cpu().clone()
             for name, value in (("mean", mean), ("scale", scale), ("atomref", atomref))
             if value is not None
         }
@@ -100,7 +100,7 @@ class MolecularModel(torch.nn.Module):
             dtype, device = torch.get_default_dtype(), torch.get_default_device()
             shape = (-1,) if name == "atomref" else ()
             self._exact[name] = value.reshape(shape)
-            self.register_buffer(name, self._exact[name].to(device, dtype))
+            self.register_buffer(name, self._exact[name].to(device, dtype, copy=True))
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
@@ -117,7 +117,7 @@ class MolecularModel(torch.nn.Module):
         ]
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name in kept:
-            setattr(self, name, self._exact[name].to(getattr(self, name)))
+            setattr(self, name, self._exact[name].to(getattr(self, name), copy=True))
         return self
 
     def forward(

@@ -53,10 +53,10 @@ class AtomicMoments(Head):
         if self.scalar is not None:
             return self.scalar(features.x), torch.zeros_like(features.pos)
         x, vec = features.x, features.vec
-        for block in self.blocks:
-            x, vec = block(x, vec)
         if vec is None:
             raise ValueError("this head was built for vectors, but there are none")
+        for block in self.blocks:
+            x, vec = block(x, vec)
         return x, vec.squeeze(-1)
 
 
