@@ -47,7 +47,8 @@ class CurveLogger(Logger):
         self, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
         place = len(self.rows) if step is None else step
-        self.rows.setdefault(place, {}).update(metrics)
+        row = {name: float(value) for name, value in metrics.items()}
+        self.rows.setdefault(place, {}).update(row)
 
     @rank_zero_only
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
