@@ -43,7 +43,7 @@ def test_has_either_non_linearity() -> None:
 
 
 def test_l1net_is_a_configuration(graphs: dict[str, Data]) -> None:
-    """Degrees 0 and 1, gates, no self-interaction, sums over a root of the mean size."""
+    """Degrees 0 and 1, gates, no self-interaction, a division by a root."""
     data = graphs["planar"]
     model = TFN(
         hidden_channels=8,
@@ -73,15 +73,16 @@ def test_atoms_enter_as_scalars() -> None:
 def test_higher_degrees_tell_more_structures_apart() -> None:
     """A square and a regular tetrahedron of neighbors at the same distance.
 
-    Both have one mean direction, zero; the second moments differ.
+    The mean direction is zero in both; of the second moments, l=2, only in one.
     """
     square = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]])
     tetrahedron = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
     shapes = [square.double(), tetrahedron.double() / 3**0.5]
     z = torch.tensor([6, 1, 1, 1, 1])
-    star = torch.tensor([[1, 2, 3, 4], [0, 0, 0, 0]])  # to the center alone
+    spokes = torch.tensor([[1, 2, 3, 4], [0, 0, 0, 0]])
+    star = torch.cat([spokes, spokes.flip(0)], dim=1)
     for lmax, apart in ((1, False), (2, True)):
-        model = TFN(8, lmax, 2, cutoff=3.0, head="node").double()
+        model = TFN(8, lmax, 3, cutoff=3.0, head="node").double()
         out = [
             model(z, torch.cat([torch.zeros(1, 3), s]), edge_index=star)[0]
             for s in shapes
