@@ -15,7 +15,7 @@ from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from ._placement import build
 from ._segnn_layers import configuration, place_layer, place_model
-from ._steerable import SteerablePlacement
+from ._steerable import SteerablePlacement, gate_irreps
 from .e3nn import as_irreps
 
 _SOURCE = "the authors' SEGNN"
@@ -113,6 +113,7 @@ def segnn_from_reference(
             "attributes of edges and nodes have the same irreps here, got "
             f"edge_attr_irreps={attr} and node_attr_irreps={node_attr_irreps}"
         )
+    gate_irreps(hidden)  # refuses those that the reference confuses
     extra = _scalars("additional_message_irreps", additional_message_irreps)
     if "embedding_layer.tp.weight" not in weights:
         if input_irreps is not None:
