@@ -39,7 +39,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--target", required=True, help=", ".join(TARGETS))
     add("--root", default="data/qm9", help="folder of PyG's QM9 (default: data/qm9)")
     add("--folder", type=Path, help="folder of this run (default: runs/MODEL-TARGET)")
-    add("--resume", action="store_true", help="go on with the run of that folder")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the run of that folder, if any",
+    )
 
     group = parser.add_argument_group("settings, by default those of the paper")
     add = group.add_argument

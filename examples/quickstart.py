@@ -164,6 +164,8 @@ def main() -> None:
     for name, error in guesses.items():
         print(f"particles {name}: test error {error:.4f}")
 
+    print("papers, after hours on 3,000 systems: EGNN 0.0070, SEGNN 0.0043")
+
     network = ParticleNet()
     print(f"{network.segnn}, {sum(p.numel() for p in network.parameters())} weights")
     curve = train(network, loader, test, flags.seconds)
