@@ -45,6 +45,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="go on with the run of that folder, if any",
     )
 
+    _add_settings(parser)
+    _add_machine(parser)
+    return parser.parse_args(arguments)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("settings, by default those of the paper")
     add = group.add_argument
     add("--preset", help=f"whose: {', '.join(PRESETS)} (default: that of the model)")
@@ -64,6 +70,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--num-layers", type=int, help="depth of the network")
     add("--seed", type=int, help="of weights and order (default: 0)")
 
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine, as Lightning's Trainer has them")
     add = group.add_argument
     add("--max-time", help="stop after DD:HH:MM:SS, resumed parts included")
@@ -74,7 +82,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--num-workers", type=int, default=0, help="processes that load")
     add("--checkpoint-every", type=int, default=500, help="steps")
     add("--profiler", choices=("simple", "advanced"), help="where the time goes")
-    return parser.parse_args(arguments)
 
 
 def main(arguments: list[str]) -> None:

@@ -110,6 +110,18 @@ def baselines(train: Data, test: Data) -> dict[str, float]:
     }
 
 
+def check_equivariance(network: ParticleNet, systems: ChargedNBody) -> str:
+    """How much the predictions differ if everything is turned, mirrored or moved."""
+    some = next(iter(DataLoader(systems, 2)))
+    error = equivariance_error(
+        network,
+        ["pos", "1o", None, None],
+        "pos",
+        [some.pos, some.vel, some.edge_index, some.edge_attr],
+    )
+    return ", ".join(f"{name} {value:.0e}" for name, value in error._asdict().items())
+
+
 def draw(
     path: Path,
     curve: list[tuple[float, float]],
@@ -170,17 +182,7 @@ def main() -> None:
     print(f"{network.segnn}, {sum(p.numel() for p in network.parameters())} weights")
     curve = train(network, loader, test, flags.seconds)
 
-    some = next(iter(DataLoader(testing, 2)))
-    error = equivariance_error(
-        network,
-        ["pos", "1o", None, None],
-        "pos",
-        [some.pos, some.vel, some.edge_index, some.edge_attr],
-    )
-    print(
-        "equivariance error: "
-        + ", ".join(f"{name} {value:.0e}" for name, value in error._asdict().items())
-    )
+    print(f"equivariance error: {check_equivariance(network, testing)}")
     with torch.no_grad():
         draw(flags.figure, curve, guesses, test, predict(network, test))
     print(f"figure: {flags.figure}")

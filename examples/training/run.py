@@ -15,18 +15,17 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy
 
 from .checkpoint import (
     BEST,
     LAST,
-    AtomicCheckpointIO,
     LastCheckpoint,
     RandomState,
     load_checkpoint,
 )
 from .console import ProgressBar
 from .curve import CURVE, CurveLogger
+from .devices import on_devices
 from .errors import mean_predictor
 from .molecules import QM9Molecules
 from .report import draw_report, write_report
@@ -98,7 +97,7 @@ class Run:
             num_sanity_val_steps=0,
             profiler=profiler,
             use_distributed_sampler=False,
-            **_devices(**flags),
+            **on_devices(**flags),
         )
         if trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +115,7 @@ class Run:
             logger=False,
             enable_checkpointing=False,
             use_distributed_sampler=False,
-            **_devices(**flags),
+            **on_devices(**flags),
         )
         trainer.test(task, data, verbose=False)
         if not trainer.is_global_zero or task.tested is None:
@@ -184,25 +183,3 @@ def _check_same(saved: Settings, settings: Settings) -> None:
             f"the run to be resumed has other settings: {listed}; repeat its flags, or "
             "name another folder with --folder"
         )
-
-
-def _devices(
-    accelerator: str = "auto",
-    devices: int = 1,
-    num_nodes: int = 1,
-    precision: str = "32-true",
-) -> dict[str, Any]:
-    """Flags of the ``Trainer``, one process for each device.
-
-    Buffers are constants here. Were they sent around before each step, a process with
-    one validation batch more than another would wait for ever.
-    """
-    parallel = devices * num_nodes > 1
-    return {
-        "accelerator": accelerator,
-        "devices": devices,
-        "num_nodes": num_nodes,
-        "precision": precision,
-        "plugins": [AtomicCheckpointIO()],
-        "strategy": DDPStrategy(broadcast_buffers=False) if parallel else "auto",
-    }

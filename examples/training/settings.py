@@ -10,6 +10,11 @@ from .targets import find_target
 
 MODELS = ("schnet", "painn", "egnn", "tfn", "segnn")
 
+_AS_IN_PRESET = (
+    *("split", "epochs", "batch_size", "optimizer", "weight_decay", "schedule"),
+    *("loss", "ema", "clip"),
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -81,24 +86,16 @@ def settle(
         model=model,
         target=target,
         preset=preset or model,
-        split=of.split,
         num_train=None,
         num_val=None,
         seed=0,
-        epochs=of.epochs,
-        batch_size=of.batch_size,
-        optimizer=of.optimizer,
         lr=default_lr(preset or model, target),
-        weight_decay=of.weight_decay,
-        schedule=of.schedule,
-        loss=of.loss,
-        ema=of.ema,
-        clip=of.clip,
         patience=0,
         cutoff=own.cutoff,
         head=choose_head(own, property_),
         references=property_.extensive,
         network={**own.network, **(network or {})},
+        **{name: getattr(of, name) for name in _AS_IN_PRESET},
     )
     picked = {key: value for key, value in chosen.items() if value is not None}
     return replace(settings, **picked)
