@@ -92,6 +92,20 @@ def test_clamps_the_length_not_the_components(randomize) -> None:
     assert abs(abs(cosine) - 1) < 1e-12
 
 
+@pytest.mark.parametrize("options", [{"clamp": 0.05}, {"normalize": True}])
+def test_options_have_finite_derivatives_at_coincident_atoms(
+    randomize, options: dict[str, Any]
+) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, **options))
+    x, pos, _ = inputs()
+    pos[1] = pos[0]
+    pos.requires_grad_()
+    total = sum(out.square().sum() for out in conv(x, pos, EDGE_INDEX))
+    (first,) = torch.autograd.grad(total, pos, create_graph=True)
+    second = torch.autograd.grad(first.square().sum(), [pos, *conv.parameters()])
+    assert all(g.isfinite().all() for g in (first, *second))
+
+
 def test_moves_little_at_first_and_leaves_the_callers_positions(randomize) -> None:
     conv = EGNNConv(8, 6, 8).double()
     x, pos, _ = inputs()

@@ -87,6 +87,24 @@ def test_edges_change_with_the_positions(build: Any, graphs: dict[str, Data]) ->
     torch.testing.assert_close(features.pos, pos, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("atoms", [2, 3])
+def test_positions_pass_the_cutoff_without_a_jump(build: Any, atoms: int) -> None:
+    """Also where the last neighbor leaves, whose displacement is a mean of one."""
+    z = torch.tensor([1, 6, 8])[:atoms]
+    pos = torch.tensor([[0.0, 0, 0], [0, 0, 0], [1, 1, 0]])[:atoms].double()
+    model = build("EGNN", update_pos=True, head="pos", smooth=True)
+
+    def displacement(r: float) -> torch.Tensor:
+        at = pos.clone()
+        at[0, 0] = -r
+        return (model(z, at) - at).detach()
+
+    cutoff = model.cutoff
+    near, far = displacement(cutoff - 1e-5), displacement(cutoff + 1e-5)
+    assert (near - far).abs().max() < 1e-8
+    assert (displacement(cutoff / 2) - far).abs().max() > 1e-3
+
+
 def test_velocities_need_moving_positions() -> None:
     with pytest.raises(ValueError, match="update_pos"):
         EGNN(8, 1, velocity=True)

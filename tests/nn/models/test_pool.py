@@ -7,16 +7,16 @@ import torch
 
 from pyg_equivariant.nn.models._pool import pool
 
-BATCH = torch.tensor([2, 0, 0, 2, 0])  # in any order; graph 1 has no node
+BATCH = torch.tensor([2, 0, 0, 3, 0])  # in any order; graph 1 has no node
 
 
 @pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 3, 2)])
 @pytest.mark.parametrize("reduce", ["sum", "mean"])
 def test_joins_the_nodes_of_each_graph(shape: tuple[int, ...], reduce: str) -> None:
     x = torch.randn(shape, dtype=torch.float64)
-    found = pool(x, BATCH, 3, reduce)
-    assert found.shape == (3, *shape[1:])
-    for graph in (0, 2):
+    found = pool(x, BATCH, 4, reduce)
+    assert found.shape == (4, *shape[1:])
+    for graph in (0, 2, 3):
         expected = getattr(x[graph == BATCH], reduce)(0)
         torch.testing.assert_close(found[graph], expected, rtol=0, atol=1e-15)
     assert not found[1].any()
