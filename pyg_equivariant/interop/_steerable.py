@@ -79,10 +79,15 @@ class SteerablePlacement(Placement):
         product = o3.TensorProduct.fully_connected(*irreps, path_normalization="none")
         if self.path_normalization == "element":
             return product
-        paths = [
-            path._replace(path_weight=product.fan_in[path.i_out])
-            for path in product.paths
-        ]
+        paths = []
+        for path in product.paths:
+            (_, ir1), (_, ir2), (_, ir) = product.blocks(path)
+            if (ir1.l + ir2.l + ir.l) % 2:
+                raise ValueError(
+                    f"e3nn 0.3 couples {ir1} * {ir2} -> {ir} with other signs; "
+                    "path_normalization='path' knows irreps such as 0e, 1o, 2e only"
+                )
+            paths.append(path._replace(path_weight=product.fan_in[path.i_out]))
         return o3.TensorProduct(*irreps, tuple(paths), path_normalization="path")
 
 

@@ -60,6 +60,9 @@ def test_weights_of_e3nn_before_normalisation_by_element() -> None:
     torch.testing.assert_close(module.weight, torch.tensor(expected))
     with pytest.raises(ValueError, match="is 'element' or 'path', got 'none'"):
         steerable_linear_from_reference(BLOCK, *IRREPS, path_normalization="none")
+    cross = "1x1o", "1x1e", "1x1o"
+    with pytest.raises(ValueError, match=r"couples 1o . 1o -> 1e with other signs"):
+        steerable_linear_from_reference(BLOCK, *cross, path_normalization="path")
 
 
 def test_constants_of_e3nn_are_no_weights() -> None:
