@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import shutil
 from typing import Any
 
 import pytest
@@ -375,6 +376,24 @@ def test_compiles_whole_and_once_for_all_batches(
         assert deviation(results[1], results[0]) <= 1e-12
         frames.append(counter.frame_count)
     assert frames[0] == frames[-1] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a compiler")
+def test_compiles_to_machine_code(small_case: Any, graphs: dict[str, Data]) -> None:
+    torch.compiler.reset()
+    compiled = torch.compile(small_case.conv, fullgraph=True, dynamic=True)
+    for name in ("two_molecules", "planar"):
+        data = graphs[name]
+        features = _leaves(small_case, len(data.pos))
+        pos = data.pos.clone().requires_grad_()
+        results = []
+        for conv in (small_case.conv, compiled):
+            out = small_case._replace(conv=conv)(features, pos, data.edge_index)
+            total = sum(o.square().sum() for o in out)
+            grads = torch.autograd.grad(total, [pos, *features], allow_unused=True)
+            results.append((*out, *(g for g in grads if g is not None)))
+        assert deviation(results[1], results[0]) <= 1e-12
 
 
 @pytest.mark.parametrize("what", ["width", "dtype", "integer", "edge"])
