@@ -10,6 +10,7 @@ from torch.nn import Linear
 
 from pyg_equivariant.o3._vector import safe_norm
 
+from ..activation import resolve_activation
 from ..mlp import MLP
 
 
@@ -50,12 +51,14 @@ class GatedEquivariantBlock(torch.nn.Module):
         scalars, vectors = channels_in
         self.mix = Linear(vectors, 2 * channels_out[1], bias=False)
         width = max(scalars, 1)
-        self.a = MLP([scalars + channels_out[1], width, sum(channels_out)], act)
-        self.act = torch.nn.SiLU() if act_last else None
+        widths = [scalars + channels_out[1], width, sum(channels_out)]
+        self.a = MLP(widths, act, init="xavier")
+        self.act = resolve_activation(act) if act_last else None
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        self.mix.reset_parameters()
+        torch.nn.init.xavier_uniform_(self.mix.weight)
         self.a.reset_parameters()
 
     def forward(self, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,7 @@ class AtomicMoments(Head):
             self.scalar = None
         else:
             self.blocks = torch.nn.ModuleList()
-            self.scalar = MLP([channels, hidden, 1], act)
+            self.scalar = MLP([channels, hidden, 1], act, init="xavier")
 
     def moments(self, features: Features) -> tuple[Tensor, Tensor]:
         """Scalars ``(|V|, 1)`` and vectors ``(|V|, 3)``, zero without vectors."""
