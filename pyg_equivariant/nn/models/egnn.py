@@ -35,13 +35,15 @@ class EGNN(MolecularModel):
         num_layers: number of layers (default: 7).
         cutoff: radius of the neighborhoods; ``None`` joins all pairs
             (default: ``None``).
-        smooth: multiply messages by a cosine envelope, so that energies are smooth at
-            the cutoff (default: ``False``, as in the paper).
+        smooth: multiply messages by a cosine envelope of the distances at the start,
+            so that energies are smooth at the cutoff (default: ``False``, as in the
+            paper).
         attention: as in :class:`~pyg_equivariant.nn.EGNNConv` (default: ``True``).
         update_pos: as there (default: ``False``).
         velocity: as there (default: ``False``).
         tanh: as there (default: ``False``).
-        normalize: as there (default: ``False``).
+        normalize: as there; forces of energies that depend on moved positions are
+            then not exact derivatives (default: ``False``).
         clamp: as there (default: ``None``).
         residual: as there (default: ``True``).
         pos_aggr: as there (default: ``"mean"``).
@@ -54,7 +56,8 @@ class EGNN(MolecularModel):
         out_channels: size of a last linear map of the scalars, as in the authors'
             general code; ``None`` for none (default: ``None``).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
-            (default: ``"sum"``).
+            (default: ``"sum"``, which a network follows as in the paper;
+            ``"extensive"`` for energies of materials, which add up).
         mean: added to the prediction.
         scale: multiplies the output of the head.
         atomref: one number per atomic number, see :class:`MolecularModel`.

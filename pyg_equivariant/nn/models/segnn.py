@@ -49,7 +49,8 @@ class SEGNN(MolecularModel):
         cutoff: radius of the neighborhoods; ``None`` joins all pairs (default: 2.0).
         smooth: multiply messages by a cosine envelope, so that energies are smooth at
             the cutoff (default: ``False``, as in the paper).
-        norm: ``"instance"`` or ``None`` (default: ``"instance"``).
+        norm: ``"instance"``, over all atoms of a graph, or ``None``, which keeps the
+            energies of far molecules apart (default: ``"instance"``).
         normalization: of the harmonics, ``"component"`` or ``"integral"`` as in the
             N-body experiment (default: ``"component"``).
         distance: the invariant of an edge: its ``"squared"`` length or its ``"length"``
@@ -66,7 +67,8 @@ class SEGNN(MolecularModel):
         gate: as there.
         e3nn_constants: as in :class:`~pyg_equivariant.nn.Gate`.
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
-            (default: ``"mean"``, as in the authors' code for every target).
+            (default: ``"mean"``, which a network follows, as in the authors' code for
+            every target; ``"extensive"`` for energies of materials, which add up).
         mean: added to the prediction.
         scale: multiplies the output of the head.
         atomref: one number per atomic number, see :class:`MolecularModel`.
