@@ -1,0 +1,91 @@
+"""Derivatives of the trilinear form by compiled C, on the CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .c_build import build
+from .c_source import c_source
+from .edge_order import edge_order
+from .table import Table
+
+_REAL = {torch.float32: "float", torch.float64: "double"}
+_HUGE = 1 << 22  # bytes from which pages of 2 MB are asked for
+_PAGE = 4096
+_MADV_HUGEPAGE = 14
+
+
+def contract_c(
+    table: Table,
+    arguments: dict[str, Tensor | None],
+    edge_index: Tensor,
+    sizes: tuple[int, int],
+    wanted: str,
+) -> list[Tensor]:
+    """What :func:`contract_reference` specifies, on float32 or float64 CPU tensors."""
+    given = {name: _rows(t) for name, t in arguments.items() if t is not None}
+    like = next(iter(given.values()))
+    order = edge_order(edge_index, *sizes)
+    edges = edge_index.shape[1]
+    rows = dict(zip("xywg", (sizes[0], edges, edges, sizes[1]), strict=True))
+    dims = dict(zip("xywg", table.dims, strict=True))
+    out = {a: _empty(rows[a], dims[a], like) for a in wanted}
+    if not table.terms:
+        return [out[a].zero_() for a in wanted]
+    for part in (wanted.replace("g", ""), "g" if "g" in wanted else ""):
+        if not part:
+            continue
+        visits = order.by_target if part == "g" else order.by_source
+        run = _kernel(table, part, _REAL[like.dtype])
+        run(
+            torch.get_num_threads(),
+            len(visits.node_at) - 1,
+            *(t.data_ptr() for t in visits),
+            *(row.data_ptr() for row in order.edges),
+            *(n for a in "xywg" for n in _place(given.get(a))),
+            *(out[a].data_ptr() if a in part else None for a in "xywg"),
+        )
+    return [out[a] for a in wanted]
+
+
+def _rows(t: Tensor) -> Tensor:
+    """The same numbers, each row consecutive."""
+    return t if t.stride(-1) == 1 or t.shape[-1] == 1 else t.contiguous()
+
+
+def _place(t: Tensor | None) -> tuple[int | None, int]:
+    return (None, 0) if t is None else (t.data_ptr(), t.stride(0))
+
+
+@cache
+def _kernel(table: Table, wanted: str, real: str) -> Any:
+    run = build(c_source(table, wanted, real)).run
+    pointer, step = ctypes.c_void_p, ctypes.c_int64
+    integers: list[Any] = [ctypes.c_int] * 2
+    run.argtypes = integers + [pointer] * 5 + [pointer, step] * 4 + [pointer] * 4
+    run.restype = None
+    return run
+
+
+@cache
+def _madvise() -> Any:
+    return (
+        getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None
+    )
+
+
+def _empty(rows: int, dim: int, like: Tensor) -> Tensor:
+    """New memory. The first touch of a small page costs more than all arithmetic."""
+    out = like.new_empty(rows, dim)
+    size = out.numel() * out.element_size()
+    if size >= _HUGE and (advise := _madvise()) is not None:
+        start = -(-out.data_ptr() // _PAGE) * _PAGE
+        length = out.data_ptr() + size - start
+        advise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_HUGEPAGE)
+    return out

@@ -1,0 +1,110 @@
+"""Build C text once: a shared library in the user's cache folder, and in this process.
+
+A library is named after a digest of its text, the compiler and the processor, and put
+in place by one atomic rename: any number of processes may build it at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+# No options that change the floating-point state of the process (as -ffast-math does).
+_OPTIONS = ("-O2", "-fPIC", "-shared", "-w", "-fassociative-math", "-fno-signed-zeros")
+_ALWAYS = (*_OPTIONS, "-fno-trapping-math")
+_ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ())
+
+
+@cache
+def compiler() -> tuple[str, str] | None:
+    """Path and version of the C compiler: ``$CC``, ``cc``, ``gcc`` or ``clang``."""
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        path = shutil.which(name) if name else None
+        if path is not None:
+            found = subprocess.run(
+                [path, "--version"], capture_output=True, text=True, check=False
+            )
+            if found.returncode == 0:
+                return path, found.stdout
+    return None
+
+
+@cache
+def _processor() -> str:
+    """What ``-march=native`` depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() + platform.machine()
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def cache_folder() -> Path:
+    """Where libraries are kept: ``$XDG_CACHE_HOME/pyg_equivariant``, ours alone.
+
+    A folder that others may write to is not trusted, and one that cannot be made is no
+    reason to fail: then a temporary folder serves this process.
+    """
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+    folder = Path(root).expanduser() / "pyg_equivariant"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+        ours = not hasattr(os, "getuid") or state.st_uid == os.getuid()
+        if ours and not state.st_mode & 0o022 and os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return _temporary_folder()
+
+
+@cache
+def _temporary_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="pyg_equivariant-"))
+
+
+@cache
+def build(text: str) -> ctypes.CDLL:
+    """The library compiled from ``text``.
+
+    Raises:
+        RuntimeError: without a compiler, or if it refuses the text.
+    """
+    found = compiler()
+    if found is None:
+        raise RuntimeError("no C compiler: set CC, or install cc, gcc or clang")
+    key = "\0".join((text, *found, _processor(), *_ALWAYS, repr(_ATTEMPTS)))
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    path = cache_folder() / f"{digest}.so"
+    if path.is_file():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # not whole, or of another machine: built anew
+            pass
+    _compile(found[0], text, path)
+    return ctypes.CDLL(str(path))
+
+
+def _compile(command: str, text: str, path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        source, library = Path(folder, "kernel.c"), Path(folder, "kernel.so")
+        source.write_text(text, "utf-8")
+        for options in _ATTEMPTS:
+            ran = subprocess.run(
+                [command, *_ALWAYS, *options, str(source), "-o", str(library)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if ran.returncode == 0:
+                os.replace(library, path)
+                return
+    raise RuntimeError(f"{command} could not compile a kernel:\n{ran.stderr}")
