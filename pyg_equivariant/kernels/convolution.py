@@ -46,11 +46,17 @@ class Convolution:
     def __init__(self, product: TensorProduct) -> None:
         self.product = product
         self.table = Table.of(product).text()
+        self._compiles = compiler() is not None
 
     @staticmethod
     def supports(product: TensorProduct) -> bool:
         """Whether all paths are ``uvu`` with multiplicity 1 in the second input."""
         return Table.supports(product)
+
+    def is_fast_for(self, *tensors: Tensor) -> bool:
+        """Whether there is a compiled backend for such tensors."""
+        cpu = all(t.device.type == "cpu" and t.is_floating_point() for t in tensors)
+        return self._compiles and cpu
 
     def __call__(
         self,
@@ -124,9 +130,3 @@ class Convolution:
         found = () if weight is None else tuple(weight.shape)
         if found not in ((edges, size), (size,)) and (size or weight is not None):
             raise ValueError(f"expected weights ({edges}, {size}), got {found}")
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def is_fast(device: str, dtype: torch.dtype) -> bool:
-    """Whether :class:`Convolution` has a compiled backend for such tensors."""
-    return device == "cpu" and dtype.is_floating_point and compiler() is not None

@@ -7,6 +7,9 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, PairTensor
 
+from pyg_equivariant import o3
+from pyg_equivariant.kernels.convolution import Convolution
+from pyg_equivariant.nn.conv._fused import directed, fuses
 from pyg_equivariant.nn.cutoff import CosineCutoff
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3._vector import safe_norm, safe_normalize
@@ -94,6 +97,9 @@ class PaiNNConv(MessagePassing):
         # W: filter, f: its envelope
         self.filter = torch.nn.Linear(edge_dim, 3 * channels)
         self.envelope = None if cutoff is None else CosineCutoff(cutoff)
+        # Σ: the paths of the message, summed over neighbors without forming messages
+        self.fused = True
+        self.convolve = Convolution(_product(channels))
         # V, U: vector mixing
         self.mix = torch.nn.Linear(channels, 2 * channels, bias=False)
         # a: mixing network
@@ -141,10 +147,25 @@ class PaiNNConv(MessagePassing):
         # Atom-wise part
         h = self.phi(x[0])  # [num_nodes, 3 F]
         # Message passing
-        # propagate_type: (h: PairTensor, vec: PairTensor, w: Tensor, edge_dir: Tensor)
-        out = self.propagate(
-            edge_index, h=(h, x[1]), vec=vec, w=w, edge_dir=edge_dir
-        )  # [num_nodes, 4, F]
+        size = (x[0].shape[0], x[1].shape[0])
+        if fuses(self, PaiNNConv.message, edge_index, h, vec[0], w, edge_dir):
+            edges = directed(self, edge_index)
+            h_s, h_vs, h_vv = h.chunk(3, dim=-1)
+            vectors = (h_vv.unsqueeze(1) * vec[0]).flatten(1)
+            joined = torch.cat([h_s, h_vs, vectors], dim=-1)  # [num_nodes, 5 F]
+            edge_sh = torch.cat([torch.ones_like(edge_dir[:, :1]), edge_dir], dim=-1)
+            out = self.convolve(joined, edge_sh, w, edges, size[1])
+            out = out.unflatten(-1, (4, self.channels))
+        else:
+            # propagate_type: (h: Tensor, vec: Tensor, w: Tensor, edge_dir: Tensor)
+            out = self.propagate(
+                edge_index,
+                h=(h, None),
+                vec=(vec[0], None),
+                w=w,
+                edge_dir=edge_dir,
+                size=size,
+            )
         return x[1] + out[:, 0], vec[1] + out[:, 1:]
 
     def message(
@@ -166,3 +187,20 @@ class PaiNNConv(MessagePassing):
             f"{self.__class__.__name__}({self.channels}, edge_dim={self.edge_dim}, "
             f"cutoff={self.cutoff})"
         )
+
+
+def _product(channels: int) -> o3.TensorProduct:
+    """The paths of the message, on gated features, as plain products."""
+    F, three = channels, 3.0  # the coefficients of the last two are 1 / sqrt(3)
+    return o3.TensorProduct(
+        o3.Irreps(f"{F}x0e+{F}x0e+{F}x1o"),
+        o3.Irreps("0e+1o"),
+        o3.Irreps(f"{F}x0e+{F}x1o"),
+        (
+            o3.Path(0, 0, 0, "uvu"),
+            o3.Path(1, 1, 1, "uvu", path_weight=three),
+            o3.Path(2, 0, 1, "uvu", path_weight=three),
+        ),
+        irrep_normalization="none",
+        path_normalization="none",
+    )

@@ -7,7 +7,10 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
+from pyg_equivariant import o3
+from pyg_equivariant.kernels.convolution import Convolution
 from pyg_equivariant.nn.activation import ShiftedSoftplus
+from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
 from pyg_equivariant.nn.cutoff import CosineCutoff
 from pyg_equivariant.nn.mlp import MLP
 
@@ -75,6 +78,10 @@ class SchNetConv(MessagePassing):
         self.filter = MLP(widths, ShiftedSoftplus(), init="xavier")
         # f: envelope
         self.envelope = None if cutoff is None else CosineCutoff(cutoff)
+        # Σ: the path 0 x 0 -> 0, summed over neighbors without forming messages
+        self.fused = True
+        product = o3.TensorProduct.depthwise(f"{num_filters}x0e", "0e")
+        self.convolve = Convolution(product)
         # W_1, W_2: atom-wise layers
         self.lin1 = torch.nn.Linear(in_channels, num_filters, bias=False)
         self.lin2 = torch.nn.Linear(num_filters, out_channels)
@@ -105,8 +112,13 @@ class SchNetConv(MessagePassing):
             w = w * self.envelope(edge_length).unsqueeze(-1)
         # Message passing
         x = (self.lin1(x[0]), x[1])
-        # propagate_type: (x: OptPairTensor, w: Tensor)
-        out = self.propagate(edge_index, x=x, w=w, size=size)
+        if fuses(self, SchNetConv.message, edge_index, x[0], w):
+            edges, number = directed(self, edge_index), num_receivers(self, x, size)
+            one = w.new_ones(1, 1).expand(w.shape[0], 1)
+            out = self.convolve(x[0], one, w, edges, number)
+        else:
+            # propagate_type: (x: OptPairTensor, w: Tensor)
+            out = self.propagate(edge_index, x=x, w=w, size=size)
         return self.lin2(out)
 
     def message(self, x_j: Tensor, w: Tensor) -> Tensor:

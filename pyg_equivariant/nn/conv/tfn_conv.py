@@ -10,6 +10,8 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
 from pyg_equivariant import o3
+from pyg_equivariant.kernels.convolution import Convolution
+from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
 from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.mlp import RadialMLP
 from pyg_equivariant.nn.module import check_features
@@ -34,6 +36,10 @@ class TFNConv(MessagePassing):
     the features of the distance, which acts channel by channel. :math:`\mathbf{W}` then
     mixes paths and channels (self-interaction, with a bias on scalars);
     :math:`\bar n` is the average number of neighbors.
+
+    On the CPU the sum runs as one compiled operation, without messages. The method
+    ``message`` says what it computes, and runs instead where hooks, explanations,
+    another aggregation or ``conv.fused = False`` ask for messages.
 
     The other linear convolutions are subsets of its paths:
     :class:`~pyg_equivariant.nn.SchNetConv` is :math:`0 \times 0 \to 0`,
@@ -108,6 +114,9 @@ class TFNConv(MessagePassing):
             self.irreps_in, self.irreps_sh, keep=self.irreps_out
         )
         self.tp = TensorProduct(product, internal_weights=False)
+        # Σ ⊗: the same, summed over neighbors without forming messages
+        self.fused = True
+        self.convolve = Convolution(product) if Convolution.supports(product) else None
         # R: radial network
         if radial is None:
             radial = RadialMLP([edge_dim, *radial_channels, product.weight_numel])
@@ -133,15 +142,22 @@ class TFNConv(MessagePassing):
         size: Size = None,
     ) -> Tensor:
         x = as_pair(x, self.flow)
-        check_features(x[0], self.irreps_in)
-        check_features(edge_sh, self.irreps_sh, "edge_sh")
+        check_features(x[0], self.irreps_in, "x", self.mix.weight)
+        check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix.weight)
         if isinstance(self.radial, RadialMLP):
             check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
         # Radial part
         weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
         # Message passing
-        # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
-        out = self.propagate(edge_index, x=x, edge_sh=edge_sh, weight=weight, size=size)
+        used = (x[0], edge_sh, weight)
+        if self.convolve and fuses(self, TFNConv.message, edge_index, *used):
+            edges, number = directed(self, edge_index), num_receivers(self, x, size)
+            out = self.convolve(*used, edges, number)
+        else:
+            # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
+            out = self.propagate(
+                edge_index, x=x, edge_sh=edge_sh, weight=weight, size=size
+            )
         out = out / math.sqrt(self.avg_num_neighbors)
         # Self-interaction
         if self.self_interaction:
