@@ -22,6 +22,10 @@ _ALWAYS = (*_OPTIONS, "-fno-trapping-math")
 _ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ())
 
 
+class BuildError(RuntimeError):
+    """There is no compiler, or it refuses the text."""
+
+
 @cache
 def compiler() -> tuple[str, str] | None:
     """Path and version of the C compiler: ``$CC``, ``cc``, ``gcc`` or ``clang``."""
@@ -71,16 +75,30 @@ def _temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="pyg_equivariant-"))
 
 
-@cache
 def build(text: str) -> ctypes.CDLL:
-    """The library compiled from ``text``.
+    """The library compiled from ``text``, tried once in each process.
 
     Raises:
-        RuntimeError: without a compiler, or if it refuses the text.
+        BuildError: without a compiler, or if it refuses the text.
     """
+    built = _try(text)
+    if isinstance(built, BuildError):
+        raise built
+    return built
+
+
+@cache
+def _try(text: str) -> ctypes.CDLL | BuildError:
+    try:
+        return _build(text)
+    except BuildError as error:
+        return error
+
+
+def _build(text: str) -> ctypes.CDLL:
     found = compiler()
     if found is None:
-        raise RuntimeError("no C compiler: set CC, or install cc, gcc or clang")
+        raise BuildError("no C compiler: set CC, or install cc, gcc or clang")
     key = "\0".join((text, *found, _processor(), *_ALWAYS, repr(_ATTEMPTS)))
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     path = cache_folder() / f"{digest}.so"
@@ -107,4 +125,4 @@ def _compile(command: str, text: str, path: Path) -> None:
             if ran.returncode == 0:
                 os.replace(library, path)
                 return
-    raise RuntimeError(f"{command} could not compile a kernel:\n{ran.stderr}")
+    raise BuildError(f"{command} could not compile a kernel:\n{ran.stderr}")

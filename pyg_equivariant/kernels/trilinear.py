@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .c_backend import contract_c
-from .c_build import compiler
+from .c_build import BuildError, compiler
 from .table import Table
 from .trilinear_reference import contract_reference
 
@@ -42,7 +42,10 @@ def _contract(
     first = next(t for t in arguments.values() if t is not None)
     compiled = first.device.type == "cpu" and first.dtype in _COMPILED
     if compiled and compiler_or_warning():
-        return contract_c(form, arguments, edge_index, sizes, wanted)
+        try:
+            return contract_c(form, arguments, edge_index, sizes, wanted)
+        except BuildError as error:
+            warnings.warn(f"{error}; plain torch runs instead", stacklevel=2)
     return contract_reference(form, arguments, edge_index, sizes, wanted)
 
 

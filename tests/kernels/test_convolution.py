@@ -363,7 +363,7 @@ def test_a_library_is_built_once_and_mended(tmp_path, monkeypatch) -> None:
         pytest.skip("no compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     text = "int answer(void) { return 42; }\n"
-    build = c_build.build.__wrapped__
+    build = c_build._build
     assert build(text).answer() == 42
     (library,) = tmp_path.rglob("*.so")
     state = library.stat()
@@ -374,5 +374,22 @@ def test_a_library_is_built_once_and_mended(tmp_path, monkeypatch) -> None:
     (other / "pyg_equivariant").mkdir(parents=True, mode=0o700)
     (other / "pyg_equivariant" / library.name).write_bytes(b"not a library")
     assert build(text).answer() == 42
-    with pytest.raises(RuntimeError, match="could not compile"):
+    with pytest.raises(c_build.BuildError, match="could not compile"):
         build("this is no C")
+
+
+def test_a_compiler_that_fails_is_no_error(monkeypatch) -> None:
+    if c_build.compiler() is None:
+        pytest.skip("no compiler")
+
+    def fail(*arguments) -> None:
+        raise c_build.BuildError("cc could not compile a kernel")
+
+    monkeypatch.setattr(trilinear, "contract_c", fail)
+    product = PRODUCTS["vectors"]
+    arguments, edge_index, size = inputs(product, "unsorted")
+    convolve = Convolution(product)
+    expected = convolve(*arguments, edge_index, size, backend="reference")
+    with pytest.warns(UserWarning, match="could not compile.*plain torch"):
+        found = convolve(*arguments, edge_index, size)
+    assert_same([found], [expected], 1e-12)
