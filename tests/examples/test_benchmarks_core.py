@@ -33,7 +33,22 @@ def test_both_sides_give_as_many_numbers(benchmark: dict[str, Any]) -> None:
         assert sizes(case.ours()) == sizes(case.theirs()), case.name
 
 
-def test_medians(benchmark: dict[str, Any]) -> None:
-    durations = iter([9.0, 1.0, 2.0, 5.0, 3.0])
-    case = benchmark["Case"]("", lambda: next(durations), lambda: 0.5)
-    assert benchmark["measure"](case, 3, warmup=2) == (3.0, 0.5)
+def test_calls_alternate_and_the_first_do_not_count(benchmark: dict[str, Any]) -> None:
+    calls = []
+    case = benchmark["Case"](
+        "",
+        lambda: calls.append("ours") or float(len(calls)),
+        lambda: calls.append("e3nn"),
+    )
+    ours, theirs = benchmark["measure"](case, 3, warmup=2)
+    assert calls == ["ours", "e3nn"] * 5
+    assert ours == [5.0, 7.0, 9.0]
+    assert all(0 <= seconds < 1 for seconds in theirs)
+    assert len(theirs) == 3
+
+
+def test_a_row_of_the_table(
+    benchmark: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark["print_row"]("gate", [[3e-3, 1e-3, 2e-3], [4e-3, 8e-3, 5e-3]])
+    assert capsys.readouterr().out.split() == ["gate", "2.000", "5.000", "2.50", "4.00"]
