@@ -36,7 +36,8 @@ def from_ase(
 
     It has ``z`` and ``pos``; if anything is periodic ``cell`` (1, 3, 3) and ``pbc``
     (1, 3); ``vel`` if there are momenta; and those results that a calculator already
-    holds: ``energy`` (1), ``force`` (|V|, 3), ``stress`` (1, 3, 3), ``dipole`` (1, 3).
+    holds: ``energy`` ``(1,)``, ``force`` ``(|V|, 3)``, ``stress`` ``(1, 3, 3)``,
+    ``dipole`` ``(1, 3)``.
     Units are ASE's. Nothing is calculated.
 
     Args:

@@ -16,7 +16,7 @@ class EnergyForces(NamedTuple):
     energy: Tensor
     """(num_graphs, 1)"""
     forces: Tensor
-    """(|V|, 3)"""
+    """``(|V|, 3)``"""
     stress: Tensor | None
     """(num_graphs, 3, 3), or None if it was not asked for"""
 
