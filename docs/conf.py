@@ -20,6 +20,8 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
+# o3 and nn both have a TensorProduct, the paths and the module that computes them.
+suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = f"pyg_equivariant {release}"
 
