@@ -1,31 +1,45 @@
-"""The fused tensor-product convolution beside e3nn's gather, product and scatter.
+"""The fused tensor-product convolution beside e3nn and cuEquivariance.
 
-Every row is a ratio of medians taken in turns in this process, on the same numbers,
-after the results were compared. Run from the root of the repository::
+    python examples/benchmarks/convolution.py --compile --memory
+    python examples/benchmarks/convolution.py --lmax 4 6 --channels 16 --memory
 
-    python examples/benchmarks/convolution.py --lmax 2 --channels 64
-    python examples/benchmarks/convolution.py --lmax 4 6 --channels 16
+Gather, product, path weights and sum over neighbors, on the same numbers; results are
+compared before they are timed. Peers gather, multiply and ``index_add``: e3nn's
+``TensorProduct``, the same under ``torch.compile`` (which differentiates once), and
+``ChannelWiseTensorProduct`` of cuequivariance-torch on its CPU path.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
-import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import torch
+from timing import (
+    fresh,
+    head,
+    in_turns,
+    optional,
+    parser,
+    rise,
+    rows,
+    rule,
+    same,
+    skip,
+    start,
+)
 from torch import Tensor
 
 from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.o3 import Irreps, TensorProduct
 
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
+ORDERS = ("forward", "forward + backward", "double backward")
 
 
 def product_of(lmax: int, channels: int) -> TensorProduct:
@@ -36,17 +50,28 @@ def product_of(lmax: int, channels: int) -> TensorProduct:
     )
 
 
-def ours(product: TensorProduct, edges: Tensor, nodes: int) -> Function:
+def scattered(messages: Function, edges: Tensor, nodes: int) -> Function:
+    """Gather, ``messages``, sum."""
+    source, target = edges
+
+    def convolve(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        m = messages(x[source], y, w)
+        return m.new_zeros(nodes, m.shape[1]).index_add(0, target, m)
+
+    return convolve
+
+
+def ours(product: TensorProduct) -> Callable[[Tensor, int], Function]:
     convolve = Convolution(product)
-    return lambda x, y, w: convolve(x, y, w, edges, nodes)
+    return lambda edges, nodes: lambda x, y, w: convolve(x, y, w, edges, nodes)
 
 
-def theirs(product: TensorProduct, edges: Tensor, nodes: int, jit: bool) -> Function:
-    """The same in e3nn. Features are in e3nn's order, the path weights in both."""
+def of_e3nn(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+    """Features are in e3nn's order, the path weights in the same order as ours."""
     import e3nn.o3
 
     paths = [(*p[:3], p.connection, p.has_weight, p.path_weight) for p in product.paths]
-    module: Callable[..., Tensor] = e3nn.o3.TensorProduct(
+    module: Any = e3nn.o3.TensorProduct(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),
@@ -54,16 +79,41 @@ def theirs(product: TensorProduct, edges: Tensor, nodes: int, jit: bool) -> Func
         shared_weights=False,
         internal_weights=False,
     )
-    source, target = edges
+    return partial(scattered, module)
 
-    def convolve(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
-        messages = module(x[source], y, w)
-        out = messages.new_zeros(nodes, messages.shape[1])
-        return out.index_add(0, target, messages)
 
-    if jit:
-        return torch.compile(convolve)
-    return convolve
+def compiled(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+    eager = of_e3nn(product)
+    return lambda edges, nodes: torch.compile(eager(edges, nodes))
+
+
+def of_cuequivariance(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+    """With our layout, ``ir_mul``, which suits it best."""
+    import cuequivariance as cue
+    import cuequivariance_torch as cuet
+
+    irreps_in = [
+        cue.Irreps("O3", str(i)) for i in (product.irreps_in1, product.irreps_in2)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module: Any = cuet.ChannelWiseTensorProduct(
+            *irreps_in,
+            [ir for _, ir in cue.Irreps("O3", str(product.irreps_in2))],
+            layout=cue.ir_mul,
+            shared_weights=False,
+            internal_weights=False,
+            method="naive",
+        )
+    return partial(scattered, module)
+
+
+PEERS = {
+    "ours": ours,
+    "e3nn": of_e3nn,
+    "e3nn compiled": compiled,
+    "cuEquivariance": of_cuequivariance,
+}
 
 
 def step(
@@ -81,75 +131,93 @@ def step(
     return [out.detach(), *(t.detach() for t in first), *second]
 
 
-def medians(
-    functions: dict[str, Callable[[], object]], seconds: float
-) -> dict[str, float]:
-    """Milliseconds of each, taken in turns."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    start = time.perf_counter()
-    while time.perf_counter() - start < seconds or len(times[min(times)]) < 3:
-        for name, function in functions.items():
-            begin = time.perf_counter()
-            function()
-            times[name].append(1e3 * (time.perf_counter() - begin))
-    return {name: statistics.median(values) for name, values in times.items()}
+def weight_order(product: TensorProduct) -> Tensor:
+    """Path weights sorted by output block, as cuEquivariance has them."""
+    start, blocks = 0, []
+    for path in product.paths:
+        size = product.irreps_in1[path.i_in1].mul
+        blocks.append((path.i_out, torch.arange(start, start + size)))
+        start += size
+    return torch.cat([block for _, block in sorted(blocks, key=lambda b: b[0])])
 
 
-def table(
-    lmax: int, channels: int, nodes: int, edges: int, options: argparse.Namespace
-) -> None:
-    torch.manual_seed(0)
-    product = product_of(lmax, channels)
+def arguments_of(
+    peer: str, product: TensorProduct, inputs: list[Tensor], g: Tensor
+) -> tuple[list[Tensor], Tensor]:
+    """The same numbers as the peer orders them."""
+    x, y, w = (t.detach() for t in inputs)
+    if peer.startswith("e3nn"):
+        x = product.irreps_in1.to_mul_ir(x).contiguous()
+        g = product.irreps_out.to_mul_ir(g).contiguous()
+    elif peer == "cuEquivariance":
+        w = w[:, weight_order(product)]
+    return [t.requires_grad_() for t in (x, y, w)], g
+
+
+def as_ours(peer: str, product: TensorProduct, results: list[Tensor]) -> list[Tensor]:
+    """Results of a peer in our order."""
+    results = list(results)
+    for i in range(len(results)):
+        if peer.startswith("e3nn") and i in (0, 1, 4):
+            irreps = product.irreps_in1 if i else product.irreps_out
+            results[i] = irreps.from_mul_ir(results[i])
+        elif peer == "cuEquivariance" and i in (3, 6):
+            results[i] = results[i][:, weight_order(product).argsort()]
+    return results
+
+
+def draw(
+    product: TensorProduct, nodes: int, edges: int
+) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Edges sorted by target, the three inputs, and a cotangent."""
     edge_index = torch.randint(nodes, (2, edges))
     edge_index = edge_index[:, edge_index[1].argsort()]
-    in1, out = product.irreps_in1, product.irreps_out
     sizes = (
-        (nodes, in1.dim),
+        (nodes, product.irreps_in1.dim),
         (edges, product.irreps_in2.dim),
         (edges, product.weight_numel),
     )
     inputs = [torch.randn(*size, requires_grad=True) for size in sizes]
-    g = torch.randn(nodes, out.dim)
-    peers = ["e3nn"] + ["e3nn compiled"] * options.compile
-    x_e3nn = in1.to_mul_ir(inputs[0].detach()).contiguous().requires_grad_()
-    g_e3nn = out.to_mul_ir(g).contiguous()
-    runs = {"ours": (ours(product, edge_index, nodes), inputs, g)}
-    for peer in peers:
-        function = theirs(product, edge_index, nodes, peer != "e3nn")
-        runs[peer] = (function, [x_e3nn, *inputs[1:]], g_e3nn)
-    print(
-        f"\nlmax {lmax}, {channels} channels, {len(product.paths)} paths, {edges} edges"
-    )
-    begin = time.perf_counter()
-    step(*runs["ours"], 1)
-    print(f"  first call: {time.perf_counter() - begin:.2f} s")
-    names = ("forward", "forward + backward", "double backward")
-    for order in options.orders:
-        found = step(*runs["ours"], order)
-        for peer in peers:
-            if order == 2 and peer != "e3nn":
-                continue  # AOTAutograd differentiates once
-            expected = step(*runs[peer], order)
-            for i, (a, b) in enumerate(zip(found, expected, strict=True)):
-                if i in (1, 4):
-                    b = in1.from_mul_ir(b)
-                elif i == 0:
-                    b = out.from_mul_ir(b)
-                error = float((a - b).abs().max() / b.abs().max())
-                if error > 1e-5:
-                    raise SystemExit(f"{peer}: derivative {i} differs by {error:.1e}")
-        del found, expected
-        functions = {
-            name: partial(step, *run, order)
-            for name, run in runs.items()
-            if order < 2 or name in ("ours", "e3nn")
-        }
-        times = medians(functions, options.seconds)
-        ratios = ", ".join(
-            f"{times[p] / times['ours']:.1f}x {p}" for p in times if p != "ours"
+    return edge_index, inputs, torch.randn(nodes, product.irreps_out.dim)
+
+
+def table(lmax: int, peers: list[str], options: argparse.Namespace) -> None:
+    """All rows of one size."""
+    product = product_of(lmax, options.channels)
+    edge_index, inputs, g = draw(product, options.nodes, options.edges)
+    runs = {
+        peer: (
+            PEERS[peer](product)(edge_index, options.nodes),
+            *arguments_of(peer, product, inputs, g),
         )
-        listed = ", ".join(f"{name} {t:.1f}" for name, t in times.items())
-        print(f"  {names[order]:20} {ratios}   (ms: {listed})")
+        for peer in ["ours", *peers]
+    }
+    for order in options.orders:
+        begin = time.perf_counter()
+        found = step(*runs["ours"], order)
+        if order == 1 and 0 not in options.orders:
+            print(f"first call: {time.perf_counter() - begin:.2f} s")
+        functions = {"ours": partial(step, *runs["ours"], order)}
+        for peer in peers:
+            if order == 2 and peer == "e3nn compiled":
+                continue  # AOTAutograd differentiates once
+            theirs = as_ours(peer, product, step(*runs[peer], order))
+            same(f"{peer}, {ORDERS[order]}", found, theirs)
+            functions[peer] = partial(step, *runs[peer], order)
+        what = f"lmax {lmax}, {len(product.paths)} paths, {ORDERS[order]}"
+        rows(what, in_turns(functions, options.seconds))
+
+
+def memory(lmax: int, peers: list[str], options: argparse.Namespace) -> None:
+    """Each peak in a process of its own."""
+    sizes = [str(n) for n in (lmax, options.channels, options.nodes, options.edges)]
+    for order in {1, max(options.orders)} - {0}:
+        found = {
+            peer: [float(fresh(__file__, "--peak", peer, *sizes, str(order)))]
+            for peer in ["ours", *peers]
+            if peer != "e3nn compiled"
+        }
+        rows(f"lmax {lmax}, peak memory (MB), {ORDERS[order]}", found)
 
 
 def peak(
@@ -157,73 +225,55 @@ def peak(
 ) -> None:
     """Print by how many MB one step raises the peak memory of this process."""
     product = product_of(lmax, channels)
-    edge_index = torch.randint(nodes, (2, edges))
-    function = (
-        ours(product, edge_index, nodes)
-        if which == "ours"
-        else theirs(product, edge_index, nodes, False)
-    )
-    shapes = ((nodes, product.irreps_in1.dim), (edges, product.irreps_in2.dim))
-    inputs = [torch.randn(*s, requires_grad=True) for s in shapes]
-    inputs.append(torch.randn(edges, product.weight_numel, requires_grad=True))
-    g = torch.randn(nodes, product.irreps_out.dim)
-    small = edge_index[:, :1] * 0
-    warm = (
-        ours(product, small, nodes)
-        if which == "ours"
-        else theirs(product, small, nodes, False)
-    )
-    step(warm, [inputs[0], inputs[1][:1], inputs[2][:1]], g, order)
-    before = highest()
-    step(function, inputs, g, order)
-    print(highest() - before)
+    edge_index, inputs, g = draw(product, nodes, edges)
+    convolution = PEERS[which](product)
+    small = [inputs[0], inputs[1][:1], inputs[2][:1]]
+    step(convolution(edge_index[:, :1], nodes), small, g, order)
+    print(rise(partial(step, convolution(edge_index, nodes), inputs, g, order)))
 
 
-def highest() -> float:
-    """The most memory that this process has held, in MB (Linux)."""
-    for line in Path("/proc/self/status").read_text("utf-8").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit("peak memory is read from /proc/self/status, which is not here")
+def available(options: argparse.Namespace) -> list[str]:
+    """The peers that are installed and wanted."""
+    peers = []
+    if optional("e3nn") is None:
+        skip("e3nn", "pip install e3nn")
+    else:
+        peers += ["e3nn"] + ["e3nn compiled"] * options.compile
+    if optional("cuequivariance_torch") is None:
+        skip("cuEquivariance", "pip install cuequivariance-torch")
+    else:
+        peers.append("cuEquivariance")
+    return peers
 
 
-def memory(
-    arguments: list[str], lmax: int, channels: int, options: argparse.Namespace
-) -> None:
-    sizes = [str(n) for n in (lmax, channels, options.nodes, options.edges, 1)]
-    found = {}
-    for which in ("ours", "e3nn"):
-        command = [sys.executable, arguments[0], "--peak", which, *sizes]
-        found[which] = float(subprocess.check_output(command, text=True))
-    ratio = found["e3nn"] / max(found["ours"], 1e-9)
-    listed = ", ".join(f"{name} {mb:.0f}" for name, mb in found.items())
-    print(f"  peak memory          {ratio:.1f}x e3nn   (MB: {listed})")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lmax", type=int, nargs="+", default=[2])
-    parser.add_argument("--channels", type=int, default=64)
-    parser.add_argument("--nodes", type=int, default=1500)
-    parser.add_argument("--edges", type=int, default=30_000)
-    parser.add_argument("--orders", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--compile", action="store_true", help="e3nn compiled too")
-    parser.add_argument("--memory", action="store_true", help="peak memory too")
-    parser.add_argument("--peak", nargs=6, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+def main(argv: list[str] | None = None) -> None:
+    options_of = parser(__doc__)
+    options_of.add_argument("--lmax", type=int, nargs="+", default=[2])
+    options_of.add_argument("--channels", type=int, default=64)
+    options_of.add_argument("--nodes", type=int, default=1500)
+    options_of.add_argument("--edges", type=int, default=30_000)
+    options_of.add_argument("--orders", type=int, nargs="+", default=[0, 1, 2])
+    options_of.add_argument("--compile", action="store_true", help="e3nn compiled too")
+    options_of.add_argument("--memory", action="store_true", help="peak memory too")
+    options_of.add_argument("--peak", nargs=6, help=argparse.SUPPRESS)
+    options = options_of.parse_args(argv)
     if options.peak:
         peak(options.peak[0], *map(int, options.peak[1:]))
         return
-    import e3nn
-
-    print(f"torch {torch.__version__}, e3nn {e3nn.__version__}, {platform.machine()}, ")
-    print(f"{torch.get_num_threads()} threads, float32")
+    if options.quick:
+        options.channels, options.nodes, options.edges, options.seconds = 4, 20, 90, 0.0
+    peers = available(options)
+    start(options, "e3nn", "cuequivariance_torch")
+    print(
+        f"{options.channels} channels, {options.nodes} nodes, {options.edges} random edges"
+    )
+    head()
     for lmax in options.lmax:
-        table(lmax, options.channels, options.nodes, options.edges, options)
+        table(lmax, peers, options)
         if options.memory:
-            memory(sys.argv, lmax, options.channels, options)
+            memory(lmax, peers, options)
+    rule()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
