@@ -15,7 +15,7 @@ from .c_source import c_source
 from .edge_order import edge_order
 from .table import Table
 
-_REAL = {torch.float32: "float", torch.float64: "double"}
+REAL = {torch.float32: "float", torch.float64: "double"}
 _HUGE = 1 << 22  # bytes from which pages of 2 MB are asked for
 _PAGE = 4096
 _MADV_HUGEPAGE = 14
@@ -29,37 +29,37 @@ def contract_c(
     wanted: str,
 ) -> list[Tensor]:
     """What :func:`contract_reference` specifies, on float32 or float64 CPU tensors."""
-    given = {name: _rows(t) for name, t in arguments.items() if t is not None}
+    given = {name: rows_of(t) for name, t in arguments.items() if t is not None}
     like = next(iter(given.values()))
     order = edge_order(edge_index, *sizes)
     edges = edge_index.shape[1]
     rows = dict(zip("xywg", (sizes[0], edges, edges, sizes[1]), strict=True))
     dims = dict(zip("xywg", table.dims, strict=True))
-    out = {a: _empty(rows[a], dims[a], like) for a in wanted}
+    out = {a: new_rows(rows[a], dims[a], like) for a in wanted}
     if not table.terms:
         return [out[a].zero_() for a in wanted]
     for part in (wanted.replace("g", ""), "g" if "g" in wanted else ""):
         if not part:
             continue
         visits = order.by_target if part == "g" else order.by_source
-        run = _kernel(table, part, _REAL[like.dtype])
+        run = _kernel(table, part, REAL[like.dtype])
         run(
             torch.get_num_threads(),
             len(visits.node_at) - 1,
             *(t.data_ptr() for t in visits),
             *(row.data_ptr() for row in order.edges),
-            *(n for a in "xywg" for n in _place(given.get(a))),
+            *(n for a in "xywg" for n in place(given.get(a))),
             *(out[a].data_ptr() if a in part else None for a in "xywg"),
         )
     return [out[a] for a in wanted]
 
 
-def _rows(t: Tensor) -> Tensor:
+def rows_of(t: Tensor) -> Tensor:
     """The same numbers, each row consecutive."""
     return t if t.stride(-1) == 1 or t.shape[-1] == 1 else t.contiguous()
 
 
-def _place(t: Tensor | None) -> tuple[int | None, int]:
+def place(t: Tensor | None) -> tuple[int | None, int]:
     return (None, 0) if t is None else (t.data_ptr(), t.stride(0))
 
 
@@ -80,7 +80,7 @@ def _madvise() -> Any:
     )
 
 
-def _empty(rows: int, dim: int, like: Tensor) -> Tensor:
+def new_rows(rows: int, dim: int, like: Tensor) -> Tensor:
     """New memory. The first touch of a small page costs more than all arithmetic."""
     out = like.new_empty(rows, dim)
     size = out.numel() * out.element_size()

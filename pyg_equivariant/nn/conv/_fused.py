@@ -10,6 +10,8 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
+from pyg_equivariant.kernels.observed import transformed
+
 _HOOKS = (
     "_propagate_forward_pre_hooks",
     "_propagate_forward_hooks",
@@ -47,18 +49,7 @@ def fuses(
         and isinstance(edge_index, Tensor)
         and edge_index.layout == torch.strided
         and conv.convolve.is_fast_for(*used)
-        and not _transformed()
-    )
-
-
-def _transformed() -> bool:
-    """Whether torch.func, forward-mode derivatives or torch.jit look on."""
-    if torch.compiler.is_compiling():
-        return False
-    return (
-        torch._C._functorch.peek_interpreter_stack() is not None
-        or torch.autograd.forward_ad._current_level >= 0
-        or torch._C._get_tracing_state() is not None
+        and not transformed()
     )
 
 

@@ -1,0 +1,104 @@
+"""A linear map of channels steered by an attribute, as a table of numbers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from pyg_equivariant.o3._tensor_product import TensorProduct
+
+
+class SteerTerm(NamedTuple):
+    """One path: degrees, channels, where its blocks begin, and its coefficient."""
+
+    l1: int
+    l2: int
+    l3: int
+    mul1: int
+    mul3: int
+    x: int
+    y: int
+    w: int
+    g: int
+    coefficient: float
+
+
+class SteerTable(NamedTuple):
+    """All paths, with the sizes of the rows of ``x``, ``y``, ``w`` and ``g``.
+
+    Example:
+        >>> product = TensorProduct.fully_connected("8x0e", "0e+1o", "4x0e+2x1o")
+        >>> table = SteerTable.of(product)
+        >>> table.dims, len(table.terms)
+        ((8, 4, 48, 10), 2)
+        >>> SteerTable.parse(table.text()) == table
+        True
+    """
+
+    dims: tuple[int, int, int, int]
+    terms: tuple[SteerTerm, ...]
+
+    @staticmethod
+    def supports(product: TensorProduct) -> bool:
+        """Whether all paths are ``uvw`` with weights and one copy in the second input.
+
+        A product that has no weights, or no output, has nothing to gain.
+        """
+        return product.weight_numel > 0 and all(
+            path.connection == "uvw"
+            and path.has_weight
+            and product.irreps_in2[path.i_in2].mul == 1
+            for path in product.paths
+        )
+
+    @classmethod
+    def of(cls, product: TensorProduct) -> SteerTable:
+        """The table of a product.
+
+        Raises:
+            ValueError: if the product is not fully connected with single harmonics.
+        """
+        if not cls.supports(product):
+            raise ValueError(
+                "the steered map mixes all channels of the first input for every "
+                "harmonic (paths uvw with weights, multiplicity 1 in the second), got "
+                f"{product}"
+            )
+        in1, in2, out = (
+            [part.start for part in irreps.slices()]
+            for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
+        )
+        terms = []
+        for path, weights, coefficient in zip(
+            product.paths, product.weight_slices, product.coefficients, strict=True
+        ):
+            (mul1, ir1), (_, ir2), (mul3, ir3) = product.blocks(path)
+            if mul1 and mul3:
+                degrees = ir1.l, ir2.l, ir3.l
+                starts = in1[path.i_in1], in2[path.i_in2], weights.start
+                terms.append(
+                    SteerTerm(
+                        *degrees, mul1, mul3, *starts, out[path.i_out], coefficient
+                    )
+                )
+        dims = (
+            product.irreps_in1.dim,
+            product.irreps_in2.dim,
+            product.weight_numel,
+            product.irreps_out.dim,
+        )
+        return cls(dims, tuple(terms))
+
+    def text(self) -> str:
+        """The table in one line, exactly: what a saved graph holds."""
+        rows = [self.dims, *self.terms]
+        return ";".join(" ".join(map(repr, row)) for row in rows)
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def parse(text: str) -> SteerTable:
+        """The inverse of :meth:`text`."""
+        dims, *rows = (row.split() for row in text.split(";"))
+        terms = [SteerTerm._make((*map(int, row[:-1]), float(row[-1]))) for row in rows]
+        x, y, w, g = map(int, dims)
+        return SteerTable((x, y, w, g), tuple(terms))
