@@ -1,0 +1,149 @@
+"""Derivatives of the spherical harmonics in plain torch: their specification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import factorial, sqrt
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.o3._solid_harmonics import _SQUARED_LENGTH
+from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
+from pyg_equivariant.o3._vector import safe_norm, safe_normalize
+
+Form = tuple[tuple[int, ...], bool, str]
+"""Degrees, ``normalize`` and ``normalization``."""
+
+
+def harmonics_reference(vectors: Tensor, form: Form) -> Tensor:
+    """The values, ``(N, dim)``."""
+    degrees, normalize, normalization = form
+    return spherical_harmonics(degrees, vectors, normalize, normalization)
+
+
+def gradient_reference(vectors: Tensor, grad: Tensor, form: Form) -> Tensor:
+    r"""The gradient of :math:`\sum g\, Y(\mathbf r)`, ``(N, 3)``.
+
+    Every derivative of a solid harmonic of degree :math:`l` is a combination of those
+    of degree :math:`l - 1`. For a direction :math:`\mathbf u = \mathbf r / |\mathbf r|`
+    the gradient :math:`\mathbf v` at :math:`\mathbf u` gives
+
+    .. math::
+        \nabla = (\mathbf v - \mathbf u\, (\mathbf u \cdot \mathbf v)) / |\mathbf r|.
+    """
+    direction, inverse = _direction(vectors, form)
+    slope = _slope(_lower(direction, form), grad, form)
+    return _tangent(slope, direction, inverse)
+
+
+def second_reference(
+    vectors: Tensor, grad: Tensor, h: Tensor, form: Form
+) -> tuple[Tensor, Tensor]:
+    r"""The derivatives of :math:`\mathbf h \cdot \nabla \sum g\, Y(\mathbf r)`.
+
+    Returns:
+        Those by ``grad``, ``(N, dim)``, and by ``vectors``, ``(N, 3)``.
+    """
+    direction, inverse = _direction(vectors, form)
+    low = _lower(direction, form)
+    slope = _slope(low, grad, form)
+    if inverse is None:
+        k = h
+    else:
+        k = _tangent(h, direction, inverse)
+    by_grad = _along(low, k, form)
+    lower = (tuple(range(max(form[0]))), False, "norm")
+    lowest = _lower(direction, lower)
+    curvature = _slope(_along(lowest, k, lower), grad, form)
+    if inverse is None:
+        return by_grad, curvature
+    uv, uh = _dot(direction, slope), _dot(direction, h)
+    turned = curvature - (uv * h + uh * slope) * inverse
+    stretched = direction * (_dot(k, slope) * inverse)
+    return by_grad, _tangent(turned, direction, inverse) - stretched
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(-1, keepdim=True)
+
+
+def _direction(vectors: Tensor, form: Form) -> tuple[Tensor, Tensor | None]:
+    """Where the polynomials are evaluated, and the inverse length (0 for 0)."""
+    if not form[1]:
+        return vectors, None
+    length = safe_norm(vectors, keepdim=True)
+    inverse = torch.where(length > 0, 1 / torch.where(length > 0, length, 1.0), 0.0)
+    return safe_normalize(vectors), inverse
+
+
+def _tangent(v: Tensor, direction: Tensor, inverse: Tensor | None) -> Tensor:
+    if inverse is None:
+        return v
+    return (v - direction * _dot(direction, v)) * inverse
+
+
+def _lower(direction: Tensor, form: Form) -> Tensor:
+    """The polynomials of all degrees below the highest."""
+    degrees = range(max(form[0]))
+    return spherical_harmonics(degrees, direction, False, "norm")
+
+
+def _slope(low: Tensor, grad: Tensor, form: Form) -> Tensor:
+    """The gradient of the polynomials, summed with ``grad``."""
+    table = _table(form[0], form[2]).to(low)
+    return torch.stack([_dot(low, grad @ part.T)[..., 0] for part in table], -1)
+
+
+def _along(low: Tensor, k: Tensor, form: Form) -> Tensor:
+    """The derivatives of the polynomials along ``k``."""
+    table = _table(form[0], form[2]).to(low)
+    parts = zip(k.split(1, -1), table, strict=True)
+    return torch.stack([a * (low @ part) for a, part in parts]).sum(0)
+
+
+@lru_cache(maxsize=64)
+def _table(degrees: tuple[int, ...], normalization: str) -> Tensor:
+    """``[a, i, j]``: what harmonic ``i`` adds to the derivative of ``j`` by ``a``."""
+    columns = [(l, m) for l in degrees for m in range(-l, l + 1)]
+    rows = max(degrees) ** 2
+    table = torch.zeros(3, rows, len(columns), dtype=torch.float64, device="cpu")
+    for j, (l, m) in enumerate(columns):
+        scale = sqrt(_SQUARED_LENGTH[normalization](l)) * _scale(l, m)
+        for axis, order, factor in _derivatives(m):
+            if abs(order) < l:
+                i = l * (l - 1) + order
+                table[axis, i, j] = factor * scale / _scale(l - 1, order)
+    return table
+
+
+def _derivatives(m: int) -> Iterator[tuple[int, int, float]]:
+    r"""Those of a harmonic: axes, orders (one degree lower) and factors.
+
+    With the derivatives :math:`P_l^{(m)}` of the Legendre polynomials and
+    :math:`w = z + ix`, let :math:`N_l^m = r^{l-m} P_l^{(m)}(y/r)\, w^m / (l+m)!`. Then
+
+    .. math::
+        \partial_y N_l^m = N_{l-1}^m, \qquad
+        2 \partial_w N_l^m = N_{l-1}^{m-1}, \qquad
+        2 \partial_{\bar w} N_l^m = -N_{l-1}^{m+1}.
+    """
+    x, y, z = range(3)
+    yield y, m, 1.0
+    if m == 0:
+        yield from ((x, -1, -1.0), (z, 1, -1.0))
+    elif m > 0:  # the real part
+        yield from ((x, -m - 1, -0.5), (z, m - 1, 0.5), (z, m + 1, -0.5))
+        if m > 1:
+            yield x, 1 - m, -0.5
+    else:
+        yield from ((x, -m - 1, 0.5), (x, 1 - m, 0.5), (z, m - 1, -0.5))
+        if m < -1:
+            yield z, m + 1, 0.5
+
+
+def _scale(l: int, m: int) -> float:
+    """What makes a harmonic with ``|Y_l| = 1`` of a part of :math:`N_l^{|m|}`."""
+    squared = (1 if m == 0 else 2) * factorial(l - abs(m)) * factorial(l + abs(m))
+    return sqrt(squared)
