@@ -264,9 +264,8 @@ def main(argv: list[str] | None = None) -> None:
         options.channels, options.nodes, options.edges, options.seconds = 4, 20, 90, 0.0
     peers = available(options)
     start(options, "e3nn", "cuequivariance_torch")
-    print(
-        f"{options.channels} channels, {options.nodes} nodes, {options.edges} random edges"
-    )
+    sizes = f"{options.nodes} nodes, {options.edges} random edges"
+    print(f"{options.channels} channels, {sizes}")
     head()
     for lmax in options.lmax:
         table(lmax, peers, options)

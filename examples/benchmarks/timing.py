@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import platform
 import statistics
 import subprocess
@@ -89,9 +88,13 @@ def difference(ours: Iterable[Tensor], theirs: Iterable[Tensor]) -> float:
     """The largest difference of each pair relative to its largest number."""
     pairs = zip(ours, theirs, strict=True)
     return max(
-        (float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) for a, b in pairs),
+        (float(_relative(a.detach(), b.detach())) for a, b in pairs),
         default=0.0,
     )
+
+
+def _relative(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).abs().max() / b.abs().max().clamp(min=1e-30)
 
 
 def same(
@@ -152,12 +155,8 @@ def rise(function: Callable[[], object]) -> float:
     return highest() - before
 
 
-def fresh(script: str, *arguments: str, **environment: str) -> str:
+def fresh(script: str, *arguments: str) -> str:
     """The last line that a script prints in a process of its own."""
     command = [sys.executable, script, *arguments]
-    ran = subprocess.run(
-        command, env=os.environ | environment, stdout=subprocess.PIPE, text=True
-    )
-    if ran.returncode:
-        raise SystemExit(f"{' '.join(command)} failed")
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return ran.stdout.splitlines()[-1]

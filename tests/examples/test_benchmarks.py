@@ -1,0 +1,155 @@
+"""The benchmarks run at tiny sizes, and what they share does what it says."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "examples" / "benchmarks"
+MODULES = [path.stem for path in BENCHMARKS.glob("*.py")]
+
+
+@pytest.fixture
+def load() -> Iterator[Callable[[str], Any]]:
+    """Import a benchmark as its own directory does, and forget it afterwards."""
+    threads = torch.get_num_threads()
+    sys.path.insert(0, str(BENCHMARKS))
+    yield importlib.import_module
+    sys.path.remove(str(BENCHMARKS))
+    for name in MODULES:
+        sys.modules.pop(name, None)
+    torch.set_num_threads(threads)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of the rows between the second rule of a table and the third."""
+    lines = text.splitlines()
+    rules = [k for k, each in enumerate(lines) if set(each) == {"=", " "}]
+    assert len(rules) == 3
+    return [line.split() for line in lines[rules[1] + 1 : rules[2]]]
+
+
+def test_calls_alternate_until_time_is_up(load: Callable[[str], Any]) -> None:
+    calls: list[str] = []
+    functions = {name: (lambda name=name: calls.append(name)) for name in "ab"}
+    times = load("timing").in_turns(functions, 0.0, least=4)
+    assert calls == ["a", "b"] * 4
+    assert [len(found) for found in times.values()] == [4, 4]
+
+
+def test_rows_of_a_table(
+    load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    timing = load("timing")
+    timing.rows("gate", {"ours": [3.0, 1.0, 2.0], "e3nn": [4.0, 8.0, 5.0]})
+    cells = capsys.readouterr().out.split()
+    assert cells == ["gate", "e3nn", "2.00", "5.00", "2.50", "4.00"]
+
+
+def test_different_results_stop_a_benchmark(load: Callable[[str], Any]) -> None:
+    timing = load("timing")
+    a = torch.tensor([1.0, 100.0])
+    timing.same("it", [a], [a + 1e-4])
+    with pytest.raises(SystemExit, match=r"it: results differ by 1\.0e-02"):
+        timing.same("it", [a, a + 1], [a, a])
+    with pytest.raises(SystemExit, match="nan"):
+        timing.same("it", [a * torch.nan], [a])
+
+
+def test_rise_of_memory(load: Callable[[str], Any]) -> None:
+    timing, status = load("timing"), Path("/proc/self/status")
+    if not status.is_file():
+        pytest.skip("memory is read from /proc")
+    (line,) = (each for each in status.read_text().split("\n") if "VmRSS" in each)
+    free = int(timing.highest() - int(line.split()[1]) / 1024)  # below the old peak
+    assert 90 < timing.rise(lambda: bytearray((free + 100) << 20)) < 110
+    assert timing.rise(lambda: None) == 0
+
+
+@pytest.mark.parametrize("lmax", [1, 2])
+def test_convolution(
+    lmax: int, load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("e3nn")
+    load("convolution").main(["--quick", "--lmax", str(lmax)])
+    found = [row for row in rows_of(capsys.readouterr().out) if "e3nn" in row]
+    assert [row[4] for row in found] == ["forward", "forward", "double"]
+
+
+def test_layers(load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("e3nn")
+    load("layers").main(["--quick"])
+    assert len(rows_of(capsys.readouterr().out)) == 6
+
+
+def test_networks(
+    load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load("networks").main(["--quick", "--networks", "schnet", "painn", "egnn", "tfn"])
+    out = capsys.readouterr().out
+    assert "2 random molecules" in out
+    assert "without EGNN of its authors: git clone" in out
+    rows = [line.split() for line in out.splitlines() if line.startswith("SchNet, ")]
+    assert len(rows) in (3, 6)
+
+
+def test_scaling(
+    load: Callable[[str], Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("matplotlib")
+    scaling = load("scaling")
+    for name, size in (("convolution", 100), ("TFN", 2)):
+        scaling.measure(name, size, 0.0)
+        edges, atoms, milliseconds, megabytes = map(
+            float, capsys.readouterr().out.split()
+        )
+        assert edges > atoms > 0
+        assert milliseconds > 0
+        assert megabytes >= 0
+    monkeypatch.setattr(scaling, "fresh", lambda *given: f"{given[3]} 5 {given[3]} 1")
+    scaling.main(["--quick", "--networks", "TFN", "--folder", str(tmp_path)])
+    assert (tmp_path / "scaling.png").stat().st_size > 0
+    assert "exponents: time 1.00 in edges" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_exponents_of_power_laws(load: Callable[[str], Any], power: float) -> None:
+    x = [10.0, 100.0, 1000.0, 10_000.0]
+    y = [1e6, *(3 * v**power for v in x[1:])]  # the small end does not count
+    assert load("scaling").exponent(x, y) == pytest.approx(power, rel=1e-4)
+
+
+def test_startup(
+    load: Callable[[str], Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    startup = load("startup")
+    code = """
+import os, pathlib
+kept = pathlib.Path(os.environ["XDG_CACHE_HOME"], "{name}")
+print("kept" if kept.is_file() else "nothing")
+kept.touch()
+"""
+    monkeypatch.setattr(startup, "FLOOR", "print(1)")
+    monkeypatch.setattr(startup, "STEP", code)
+    startup.main(["--rounds", "2", "--networks", "PaiNN"])
+    rows = rows_of(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["imports", "PaiNN", "PaiNN"]
+    assert [row[-1] for row in rows] == ["1", "nothing", "kept"]
+
+
+def test_first_step(
+    load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    exec(load("startup").STEP.format(name="SchNet", molecules=2), {})
+    assert capsys.readouterr().out.startswith("import ")
