@@ -8,7 +8,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList, Parameter, ParameterList
+from torch.nn import ModuleList, Parameter, ParameterList
+
+from pyg_equivariant.kernels.matmul import matmul
 
 from .activation import (
     ActivationLike,
@@ -16,6 +18,7 @@ from .activation import (
     activation_name,
     resolve_activation,
 )
+from .dense import Dense
 
 
 class MLP(torch.nn.Module):
@@ -67,14 +70,14 @@ class MLP(torch.nn.Module):
         self.act_last = act_last
         self.init = init
         self.linears = ModuleList(
-            Linear(a, b, bias=bias) for a, b in pairwise(self.channels)
+            Dense(a, b, bias=bias) for a, b in pairwise(self.channels)
         )
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         for linear in self.linears:
-            assert isinstance(linear, Linear)
+            assert isinstance(linear, torch.nn.Linear)
             linear.reset_parameters()
             if self.init == "xavier":
                 torch.nn.init.xavier_uniform_(linear.weight)
@@ -155,7 +158,7 @@ class RadialMLP(torch.nn.Module):
         for k, weight in enumerate(self.weights):
             if k:
                 x = self.act(x)
-            x = x @ (weight / math.sqrt(len(weight)))
+            x = matmul(x, weight / math.sqrt(len(weight)))
         return x
 
     def __repr__(self) -> str:

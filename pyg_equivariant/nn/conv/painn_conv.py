@@ -11,6 +11,7 @@ from pyg_equivariant import o3
 from pyg_equivariant.kernels.convolution import Convolution
 from pyg_equivariant.nn.conv._fused import directed, fuses
 from pyg_equivariant.nn.cutoff import CosineCutoff
+from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3._vector import safe_norm, safe_normalize
 
@@ -95,13 +96,13 @@ class PaiNNConv(MessagePassing):
         # φ: atom-wise network
         self.phi = MLP([channels, channels, 3 * channels], init="xavier")
         # W: filter, f: its envelope
-        self.filter = torch.nn.Linear(edge_dim, 3 * channels)
+        self.filter = Dense(edge_dim, 3 * channels)
         self.envelope = None if cutoff is None else CosineCutoff(cutoff)
         # Σ: the paths of the message, summed over neighbors without forming messages
         self.fused = True
         self.convolve = Convolution(_product(channels))
         # V, U: vector mixing
-        self.mix = torch.nn.Linear(channels, 2 * channels, bias=False)
+        self.mix = Dense(channels, 2 * channels, bias=False)
         # a: mixing network
         self.a = MLP([2 * channels, channels, 3 * channels], init="xavier")
         self.reset_parameters()

@@ -12,6 +12,7 @@ from pyg_equivariant.kernels.convolution import Convolution
 from pyg_equivariant.nn.activation import ShiftedSoftplus
 from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
 from pyg_equivariant.nn.cutoff import CosineCutoff
+from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP
 
 from ._inputs import as_pair, check_scalars, check_vector
@@ -83,8 +84,8 @@ class SchNetConv(MessagePassing):
         product = o3.TensorProduct.depthwise(f"{num_filters}x0e", "0e")
         self.convolve = Convolution(product)
         # W_1, W_2: atom-wise layers
-        self.lin1 = torch.nn.Linear(in_channels, num_filters, bias=False)
-        self.lin2 = torch.nn.Linear(num_filters, out_channels)
+        self.lin1 = Dense(in_channels, num_filters, bias=False)
+        self.lin2 = Dense(num_filters, out_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

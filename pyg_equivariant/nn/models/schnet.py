@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList
+from torch.nn import ModuleList
 
 from ..activation import ShiftedSoftplus
 from ..conv.schnet_conv import SchNetConv
+from ..dense import Dense
 from ..mlp import MLP
 from ..radial import GaussianBasis
 from ._molecular import Features, Graph, MolecularModel, edge_lengths
@@ -91,7 +92,7 @@ class SchNet(MolecularModel):
         )
         self.act = ShiftedSoftplus()
         self.linears = ModuleList(
-            Linear(hidden_channels, hidden_channels) for _ in range(num_layers)
+            Dense(hidden_channels, hidden_channels) for _ in range(num_layers)
         )
         self.reset_parameters()
 
@@ -99,7 +100,7 @@ class SchNet(MolecularModel):
         """Draw all parameters anew."""
         super().reset_parameters()
         for linear in self.linears:
-            assert isinstance(linear, Linear)
+            assert isinstance(linear, Dense)
             torch.nn.init.xavier_uniform_(linear.weight)
             torch.nn.init.zeros_(linear.bias)
 
