@@ -25,7 +25,7 @@ from .harmonics_source import c_source
 from .trilinear import compiler_or_warning
 
 _VECTORS_PER_THREAD = 1024
-_LARGEST = 12  # the highest degree with a kernel: text grows like its square
+LARGEST = 12  # the highest degree with a kernel: text grows like its square
 
 
 def _parse(degrees: str) -> tuple[int, ...]:
@@ -38,7 +38,7 @@ def _kernels(
 ) -> Any:
     """The compiled library, or ``None`` without one."""
     ls = _parse(degrees)
-    if dtype not in REAL or not 0 < max(ls) <= _LARGEST or not compiler_or_warning():
+    if dtype not in REAL or not 0 < max(ls) <= LARGEST or not compiler_or_warning():
         return None
     try:
         library = build(c_source(ls, normalize, normalization, REAL[dtype]))
@@ -201,7 +201,8 @@ def _second_backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
     with torch.enable_grad():
         given = [t.view_as(t) for t in ctx.saved_tensors]
         given = [t if t.requires_grad else t.requires_grad_() for t in given]
-        results = second_reference(*given, form)
+        vectors, grad, along = given
+        results = second_reference(vectors, grad, along, form)
         found = torch.autograd.grad(
             results, given, grads, create_graph=again, materialize_grads=True
         )

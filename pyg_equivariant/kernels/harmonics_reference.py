@@ -49,10 +49,7 @@ def second_reference(
     direction, inverse = _direction(vectors, form)
     low = _lower(direction, form)
     slope = _slope(low, grad, form)
-    if inverse is None:
-        k = h
-    else:
-        k = _tangent(h, direction, inverse)
+    k = _tangent(h, direction, inverse)
     by_grad = _along(low, k, form)
     lower = (tuple(range(max(form[0]))), False, "norm")
     lowest = _lower(direction, lower)
@@ -92,30 +89,38 @@ def _lower(direction: Tensor, form: Form) -> Tensor:
 
 def _slope(low: Tensor, grad: Tensor, form: Form) -> Tensor:
     """The gradient of the polynomials, summed with ``grad``."""
-    table = _table(form[0], form[2]).to(low)
+    table = _table(form, low)
     return torch.stack([_dot(low, grad @ part.T)[..., 0] for part in table], -1)
 
 
 def _along(low: Tensor, k: Tensor, form: Form) -> Tensor:
     """The derivatives of the polynomials along ``k``."""
-    table = _table(form[0], form[2]).to(low)
+    table = _table(form, low)
     parts = zip(k.split(1, -1), table, strict=True)
     return torch.stack([a * (low @ part) for a, part in parts]).sum(0)
 
 
-@lru_cache(maxsize=64)
-def _table(degrees: tuple[int, ...], normalization: str) -> Tensor:
+def _table(form: Form, like: Tensor) -> Tensor:
     """``[a, i, j]``: what harmonic ``i`` adds to the derivative of ``j`` by ``a``."""
+    degrees, _, normalization = form
+    shape = 3, max(degrees) ** 2, sum(2 * l + 1 for l in degrees)
+    values = _table_values(degrees, normalization)
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(shape)
+
+
+@lru_cache(maxsize=64)
+def _table_values(degrees: tuple[int, ...], normalization: str) -> list[float]:
     columns = [(l, m) for l in degrees for m in range(-l, l + 1)]
     rows = max(degrees) ** 2
-    table = torch.zeros(3, rows, len(columns), dtype=torch.float64, device="cpu")
+    values = [0.0] * (3 * rows * len(columns))
     for j, (l, m) in enumerate(columns):
         scale = sqrt(_SQUARED_LENGTH[normalization](l)) * _scale(l, m)
         for axis, order, factor in _derivatives(m):
             if abs(order) < l:
-                i = l * (l - 1) + order
-                table[axis, i, j] = factor * scale / _scale(l - 1, order)
-    return table
+                row = axis * rows + l * (l - 1) + order
+                factor *= scale / _scale(l - 1, order)
+                values[row * len(columns) + j] = factor
+    return values
 
 
 def _derivatives(m: int) -> Iterator[tuple[int, int, float]]:
