@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -93,15 +91,8 @@ def _is_fast(vectors: Tensor, blocks: Blocks) -> bool:
         and vectors.dtype in _DTYPES
         and 0 < max([0, *(l for _, l in blocks)]) <= LARGEST
         and not transformed()
-        and _compiles()
+        and (torch.compiler.is_compiling() or compiler_or_warning())
     )
-
-
-def _has_compiler() -> bool:
-    return compiler_or_warning()
-
-
-_compiles: Callable[[], bool] = torch.compiler.assume_constant_result(_has_compiler)
 
 
 def _evaluate(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
+from pyg_equivariant.kernels.harmonics import SphericalHarmonics
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
-from pyg_equivariant.o3._spherical_harmonics import SphericalHarmonics
 
 from ..conv.tfn_conv import TFNConv
 from ..cutoff import PolynomialCutoff
