@@ -38,25 +38,24 @@ def steer_c(
         return [
             like.new_zeros(dims["w"]) if a == "w" else out[a].zero_() for a in wanted
         ]
-    for group in ("g", "xy", "w"):
-        some = "".join(a for a in group if a in wanted)
+    terms, library = _plan(table, REAL[like.dtype])
+    for group, name in (("g", "sums"), ("xy", "parts_of_rows"), ("w", "weights")):
+        some = [a for a in group if a in wanted]
         if not some:
             continue
-        run = _kernel(table, some, REAL[like.dtype])
-        results = (
-            {"w": sums.data_ptr()}
-            if some == "w"
-            else {a: out[a].data_ptr() for a in some}
-        )
-        failed = run(
+        results = {a: sums if a == "w" else out[a] for a in some}
+        failed = getattr(library, name)(
             torch.get_num_threads(),
-            parts_w if some == "w" else parts,
+            parts_w if group == "w" else parts,
             rows,
+            terms.data_ptr(),
+            len(terms),
+            *table.dims,
             *place(given.get("x")),
             *place(given.get("y")),
             place(given.get("w"))[0],
             *place(given.get("g")),
-            *(results.get(a) for a in "xywg"),
+            *(results[a].data_ptr() if a in some else None for a in "xywg"),
         )
         if failed:
             raise MemoryError("a steered map found no memory for its blocks")
@@ -66,10 +65,26 @@ def steer_c(
 
 
 @cache
-def _kernel(table: SteerTable, wanted: str, real: str) -> Any:
-    run = build(steer_source(table, wanted, real)).run
-    pointer, step = ctypes.c_void_p, ctypes.c_int64
-    steps: list[Any] = [pointer, step, pointer, step, pointer, pointer, step]
-    run.argtypes = [ctypes.c_int, ctypes.c_int, step, *steps, *[pointer] * 4]
-    run.restype = ctypes.c_int
-    return run
+def _plan(table: SteerTable, real: str) -> tuple[Tensor, ctypes.CDLL]:
+    """The terms as C has them, and the functions for their degrees."""
+    degrees = tuple(sorted({term[:3] for term in table.terms}))
+    fields = [
+        [degrees.index(t[:3]), 2 * t.l3 + 1, t.mul1, t.mul3, t.x, t.y, t.w, t.g, 0]
+        for t in table.terms
+    ]
+    terms = torch.tensor(fields, dtype=torch.int64)
+    scale = torch.tensor([t.coefficient for t in table.terms], dtype=torch.float64)
+    terms[:, -1] = scale.view(torch.int64)
+    return terms, _library(degrees, real)
+
+
+@cache
+def _library(degrees: tuple[tuple[int, int, int], ...], real: str) -> ctypes.CDLL:
+    library = build(steer_source(degrees, real))
+    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+    types: list[Any] = [number, number, size, pointer, number, *[size] * 4]
+    types += [pointer, size, pointer, size, pointer, pointer, size, *[pointer] * 4]
+    for name in ("sums", "parts_of_rows", "weights"):
+        function = getattr(library, name)
+        function.argtypes, function.restype = types, number
+    return library

@@ -1,17 +1,20 @@
-"""C text for derivatives of the steered linear map, written from its table.
+"""C text for derivatives of the steered linear map, written from its degrees.
 
 Rows are taken as many at a time as a vector of the machine has lanes, and turned so
 that every number becomes a vector over rows. Then a path is a small matrix of vectors
 (the attribute joined with the coefficients), and mixing channels is a matrix product
 whose weights are scalars: it keeps its sums in registers for any number of channels.
+Sizes and places are arguments, so that maps of the same degrees share one library.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 
-from .steer_table import SteerTable, SteerTerm
 from .table import entries
+
+Degrees = tuple[int, int, int]
 
 _HEAD = """\
 #include <stdint.h>
@@ -30,6 +33,7 @@ enum {{ ROOM = 10, TALL = 2, WIDE = 4 }};
 #endif
 enum {{ LANES = WIDTH / sizeof(real), CHUNK = 16 }};
 typedef real vec __attribute__((vector_size(WIDTH), may_alias));
+typedef struct {{ int64_t kind, k, mul1, mul3, x, y, w, g; double scale; }} term;
 typedef vec loose __attribute__((aligned(sizeof(real))));
 #define UNROLL _Pragma("GCC unroll 32")
 #define INLINE static inline __attribute__((always_inline))
@@ -154,16 +158,14 @@ INLINE void meet(int K, int count, const vec *A, int rows, int64_t next_a,
 }}
 """
 
-_MIX = """\
+_MATRICES = """\
 static __attribute__((noinline)) void mix_{K}(
     const vec *A, int rows, vec *B, int columns, const real *w, int64_t row,
     int64_t column)
 {{
   mix({K}, A, rows, B, columns, w, row, column);
 }}
-"""
 
-_MEET = """\
 static __attribute__((noinline)) void meet_{K}(
     int count, const vec *A, int rows, int64_t next_a, const vec *B, int columns,
     int64_t next_b, real *w)
@@ -172,114 +174,206 @@ static __attribute__((noinline)) void meet_{K}(
 }}
 """
 
-_JOIN = """\
+_PATH = """\
 static __attribute__((noinline)) void join_{name}(
     const vec *restrict X, const vec *restrict Y, vec *restrict Z, int mul, real scale)
 {{
 {couple}  for (int u = 0; u < mul; ++u) {{
-{body}  }}
+{join}  }}
 }}
-"""
 
-_PART = """\
-static __attribute__((noinline)) void part_{name}(
-    const vec *restrict X, const vec *restrict Y, const vec *restrict Z,
-    vec *restrict DX, vec *restrict DY, int mul, real scale)
+static __attribute__((noinline)) void to_x_{name}(
+    vec *restrict DX, const vec *restrict Y, const vec *restrict Z, int mul, real scale)
 {{
-{couple}{body}}}
+{couple}  for (int u = 0; u < mul; ++u) {{
+{to_x}  }}
+}}
+
+static __attribute__((noinline)) void to_y_{name}(
+    const vec *restrict X, vec *restrict DY, const vec *restrict Z, int mul, real scale)
+{{
+{to_y}}}
 """
 
 _RUN = """\
-int run(int threads, int parts, int64_t rows,
-        const real *x, int64_t x_step, const real *y, int64_t y_step,
-        const real *w, const real *g, int64_t g_step,
-        real *dx, real *dy, real *dw, real *dg)
+#define EACH_TERM(terms, count) \\
+  for (const term *t = (terms); t < (terms) + (count); ++t)
+#define EACH_PART(size) \\
+  _Pragma("omp parallel for num_threads(threads) schedule(dynamic, 1)") \\
+  for (int part = 0; part < parts; ++part) {{ \\
+    vec *room = aligned_alloc(WIDTH, (size) * sizeof(vec)); \\
+    if (!room) {{ failed = 1; continue; }} \\
+    const int64_t begin = blocks * part / parts * LANES; \\
+    const int64_t end = blocks * (part + 1) / parts * LANES; \\
+    const int64_t stop = end < rows ? end : rows;
+
+static int64_t longest(const term *terms, int count)
+{{
+  int64_t size = 0;
+  EACH_TERM(terms, count) if (t->k * t->mul1 > size) size = t->k * t->mul1;
+  return size;
+}}
+
+static void join(const term *t, const vec *X, const vec *Y, vec *Z)
+{{
+  switch (t->kind) {{
+{join}  }}
+}}
+
+static void to_x(const term *t, vec *DX, const vec *Y, const vec *Z)
+{{
+  switch (t->kind) {{
+{to_x}  }}
+}}
+
+static void to_y(const term *t, const vec *X, vec *DY, const vec *Z)
+{{
+  switch (t->kind) {{
+{to_y}  }}
+}}
+
+int sums(int threads, int parts, int64_t rows, const term *terms, int count,
+         int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
+         const real *x, int64_t x_step, const real *y, int64_t y_step,
+         const real *w, const real *g, int64_t g_step,
+         real *dx, real *dy, real *dw, real *dg)
 {{
   int failed = 0;
-  const int64_t blocks = (rows + LANES - 1) / LANES;
-  #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-  for (int part = 0; part < parts; ++part) {{
-    vec *room = aligned_alloc(WIDTH, {room} * sizeof(vec));
-    if (!room) {{ failed = 1; continue; }}
-    const int64_t begin = blocks * part / parts * LANES;
-    const int64_t end = blocks * (part + 1) / parts * LANES;
-    const int64_t stop = end < rows ? end : rows;
-{work}    free(room);
+  const int64_t blocks = (rows + LANES - 1) / LANES, z_dim = longest(terms, count);
+  EACH_PART(x_dim + y_dim + g_dim + z_dim)
+    vec *X = room, *G = X + x_dim, *Y = G + g_dim, *Z = Y + y_dim;
+    for (int64_t first = begin; first < stop; first += LANES) {{
+      const int n = stop - first < LANES ? (int)(stop - first) : LANES;
+      load(Y, y + first * y_step, y_step, y_dim, n);
+      load(X, x + first * x_step, x_step, x_dim, n);
+      memset(G, 0, g_dim * sizeof(vec));
+      EACH_TERM(terms, count) {{
+        const real *v = w + t->w;
+        vec *D = G + t->g;
+        join(t, X, Y, Z);
+        switch (t->k) {{
+{mix_forth}        }}
+      }}
+      store(dg + first * g_dim, G, g_dim, n);
+    }}
+    free(room);
+  }}
+  return failed;
+}}
+
+int parts_of_rows(int threads, int parts, int64_t rows, const term *terms, int count,
+         int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
+         const real *x, int64_t x_step, const real *y, int64_t y_step,
+         const real *w, const real *g, int64_t g_step,
+         real *dx, real *dy, real *dw, real *dg)
+{{
+  int failed = 0;
+  const int64_t blocks = (rows + LANES - 1) / LANES, z_dim = longest(terms, count);
+  EACH_PART(2 * (x_dim + y_dim) + g_dim + z_dim)
+    vec *X = room, *G = X + x_dim, *Y = G + g_dim, *Z = Y + y_dim;
+    vec *DX = Z + z_dim, *DY = DX + x_dim;
+    for (int64_t first = begin; first < stop; first += LANES) {{
+      const int n = stop - first < LANES ? (int)(stop - first) : LANES;
+      load(G, g + first * g_step, g_step, g_dim, n);
+      if (dx) load(Y, y + first * y_step, y_step, y_dim, n);
+      if (dy) load(X, x + first * x_step, x_step, x_dim, n);
+      memset(DX, 0, (x_dim + y_dim) * sizeof(vec));
+      EACH_TERM(terms, count) {{
+        const real *v = w + t->w;
+        const vec *D = G + t->g;
+        memset(Z, 0, t->k * t->mul1 * sizeof(vec));
+        switch (t->k) {{
+{mix_back}        }}
+        if (dx) to_x(t, DX, Y, Z);
+        if (dy) to_y(t, X, DY, Z);
+      }}
+      if (dx) store(dx + first * x_dim, DX, x_dim, n);
+      if (dy) store(dy + first * y_dim, DY, y_dim, n);
+    }}
+    free(room);
+  }}
+  return failed;
+}}
+
+int weights(int threads, int parts, int64_t rows, const term *terms, int count,
+         int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
+         const real *x, int64_t x_step, const real *y, int64_t y_step,
+         const real *w, const real *g, int64_t g_step,
+         real *dx, real *dy, real *dw, real *dg)
+{{
+  int failed = 0;
+  const int64_t blocks = (rows + LANES - 1) / LANES, z_dim = longest(terms, count);
+  EACH_PART(CHUNK * (x_dim + y_dim + g_dim + z_dim))
+    vec *X = room, *G = X + CHUNK * x_dim, *Y = G + CHUNK * g_dim;
+    vec *Z = Y + CHUNK * y_dim;
+    real *own = dw + part * w_dim;
+    memset(own, 0, w_dim * sizeof(real));
+    for (int64_t first = begin; first < stop; first += CHUNK * LANES) {{
+      int many = 0;
+      for (; many < CHUNK && first + many * LANES < stop; ++many) {{
+        const int64_t row = first + many * LANES;
+        const int n = stop - row < LANES ? (int)(stop - row) : LANES;
+        load(X + many * x_dim, x + row * x_step, x_step, x_dim, n);
+        load(G + many * g_dim, g + row * g_step, g_step, g_dim, n);
+        load(Y + many * y_dim, y + row * y_step, y_step, y_dim, n);
+      }}
+      EACH_TERM(terms, count) {{
+        const vec *D = G + t->g;
+        const int64_t next = t->k * t->mul1;
+        for (int c = 0; c < many; ++c)
+          join(t, X + c * x_dim, Y + c * y_dim, Z + c * next);
+        switch (t->k) {{
+{meet}        }}
+      }}
+    }}
+    free(room);
   }}
   return failed;
 }}
 """
 
-_SUMS = """\
-    vec *X = room, *G = X + {x}, *Y = G + {g}, *Z = Y + {y};
-    for (int64_t first = begin; first < stop; first += LANES) {{
-      const int n = stop - first < LANES ? (int)(stop - first) : LANES;
-      load(Y, y + first * y_step, y_step, {y}, n);
-      load(X, x + first * x_step, x_step, {x}, n);
-      memset(G, 0, {g} * sizeof(vec));
-{calls}      store(dg + first * {g}, G, {g}, n);
-    }}
-"""
 
-_PARTS = """\
-    vec *X = room, *G = X + {x}, *Y = G + {g}, *Z = Y + {y};
-    vec *DX = Z + {z}, *DY = DX + {x};
-    for (int64_t first = begin; first < stop; first += LANES) {{
-      const int n = stop - first < LANES ? (int)(stop - first) : LANES;
-      load(G, g + first * g_step, g_step, {g}, n);
-      if (x) load(X, x + first * x_step, x_step, {x}, n);
-      if (y) load(Y, y + first * y_step, y_step, {y}, n);
-      memset(DX, 0, ({x} + {y}) * sizeof(vec));
-{calls}      if (dx) store(dx + first * {x}, DX, {x}, n);
-      if (dy) store(dy + first * {y}, DY, {y}, n);
-    }}
-"""
+def steer_source(degrees: tuple[Degrees, ...], real: str) -> str:
+    """The text of ``sums``, ``parts_of_rows`` and ``weights``.
 
-_WEIGHTS = """\
-    vec *X = room, *G = X + CHUNK * {x}, *Y = G + CHUNK * {g}, *Z = Y + CHUNK * {y};
-    real *sums = dw + part * (int64_t){w};
-    memset(sums, 0, {w} * sizeof(real));
-    for (int64_t first = begin; first < stop; first += CHUNK * LANES) {{
-      int count = 0;
-      for (; count < CHUNK && first + count * LANES < stop; ++count) {{
-        const int64_t row = first + count * LANES;
-        const int n = stop - row < LANES ? (int)(stop - row) : LANES;
-        load(X + count * {x}, x + row * x_step, x_step, {x}, n);
-        load(G + count * {g}, g + row * g_step, g_step, {g}, n);
-        load(Y + count * {y}, y + row * y_step, y_step, {y}, n);
-      }}
-{calls}    }}
-"""
-
-
-def steer_source(table: SteerTable, wanted: str, real: str) -> str:
-    """The text of ``run``, which computes some derivatives of the form.
+    They return the derivatives by ``g``, by ``x`` and ``y``, and by ``w``, the last one
+    for each part.
 
     Args:
-        table: the steered map.
-        wanted: ``"g"``, ``"w"``, or some of ``"xy"``.
+        degrees: ``(l1, l2, l3)`` of the paths; ``kind`` of a term counts them.
         real: ``"float"`` or ``"double"``.
     """
-    functions, calls = {}, []
-    for term in table.terms:
-        name = f"{term.l1}_{term.l2}_{term.l3}"
-        k = 2 * term.l3 + 1
-        if wanted == "w":
-            functions[f"meet {k}"] = _MEET.format(K=k)
-        else:
-            functions[f"mix {k}"] = _MIX.format(K=k)
-        make = _part if "g" not in wanted and wanted != "w" else _join
-        functions[name] = make(name, term, wanted)
-        calls.append(_call(name, term, wanted, table.dims))
-    x, y, w, g = table.dims
-    z = max((2 * t.l3 + 1) * t.mul1 for t in table.terms)
-    room = {"g": x + g + y + z, "w": f"CHUNK * {x + g + y + z}"}
-    work = {"g": _SUMS, "w": _WEIGHTS}.get(wanted, _PARTS)
-    text = work.format(x=x, y=y, w=w, g=g, z=z, calls="".join(calls))
-    run = _RUN.format(room=room.get(wanted, 2 * (x + y) + g + z), work=text)
-    integer, turn = ("int32_t", _turn(4)) if real == "float" else ("int64_t", _turn(8))
-    head = _HEAD.format(real=real, integer=integer, turn=turn)
-    return "\n".join([head, *functions.values(), run])
+    size = 4 if real == "float" else 8
+    rows = sorted({2 * l3 + 1 for _, _, l3 in degrees})
+    cases = range(len(degrees))
+    run = _RUN.format(
+        join=_cases(cases, lambda n: f"join_{n}(X + t->x, Y + t->y, Z{_SHAPE}"),
+        to_x=_cases(cases, lambda n: f"to_x_{n}(DX + t->x, Y + t->y, Z{_SHAPE}"),
+        to_y=_cases(cases, lambda n: f"to_y_{n}(X + t->x, DY + t->y, Z{_SHAPE}"),
+        mix_forth=_cases(
+            rows, lambda k: f"mix_{k}(Z, t->mul1, D, t->mul3, v, t->mul3, 1)"
+        ),
+        mix_back=_cases(
+            rows, lambda k: f"mix_{k}(D, t->mul3, Z, t->mul1, v, 1, t->mul3)"
+        ),
+        meet=_cases(
+            rows,
+            lambda k: (
+                f"meet_{k}(many, Z, t->mul1, next, D, t->mul3, g_dim, own + t->w)"
+            ),
+        ),
+    )
+    head = _HEAD.format(real=real, integer=f"int{8 * size}_t", turn=_turn(size))
+    matrices = [_MATRICES.format(K=k) for k in rows]
+    paths = [_path(n, *ls) for n, ls in enumerate(degrees)]
+    return "\n".join([head, *matrices, *paths, run])
+
+
+_SHAPE = ", t->mul1, t->scale)"
+
+
+def _cases(numbers: Iterable[int], call: Callable[[int], str]) -> str:
+    return "".join(f"    case {n}: {call(n)}; break;\n" for n in numbers)
 
 
 def _turn(size: int) -> str:
@@ -303,85 +397,50 @@ def _turn(size: int) -> str:
     return "".join([*text, "#endif\n"])
 
 
-def _call(name: str, t: SteerTerm, wanted: str, dims: tuple[int, ...]) -> str:
-    """The statements of one path."""
-    k, scale, rows, columns = 2 * t.l3 + 1, repr(t.coefficient), t.mul1, t.mul3
-    if wanted == "g":
-        return (
-            f"      join_{name}(X + {t.x}, Y + {t.y}, Z, {rows}, {scale});\n"
-            f"      mix_{k}(Z, {rows}, G + {t.g}, {columns}, "
-            f"w + {t.w}, {columns}, 1);\n"
-        )
-    if wanted == "w":
-        x, y, _, g = dims
-        step = k * t.mul1
-        return (
-            f"      for (int c = 0; c < count; ++c)\n"
-            f"        join_{name}(X + c * {x} + {t.x}, Y + c * {y} + {t.y}, "
-            f"Z + c * {step}, {t.mul1}, {scale});\n"
-            f"      meet_{k}(count, Z, {t.mul1}, {step}, G + {t.g}, {t.mul3}, {g}, "
-            f"sums + {t.w});\n"
-        )
-    return (
-        f"      memset(Z, 0, {k * t.mul1} * sizeof(vec));\n"
-        f"      mix_{k}(G + {t.g}, {t.mul3}, Z, {t.mul1}, w + {t.w}, 1, {t.mul3});\n"
-        f"      part_{name}(X + {t.x}, Y + {t.y}, Z, DX + {t.x}, DY + {t.y}, {t.mul1}, "
-        f"{scale});\n"
+def _path(name: int, l1: int, l2: int, l3: int) -> str:
+    """``Z[k] = sum_i M[i, k] X[i]`` and what it hands back to ``X`` and ``Y``."""
+    pairs: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
+    for i, j, k, value in entries(l1, l2, l3):
+        pairs[i, k].append((j, value))
+    couple = []
+    for (i, k), terms in pairs.items():
+        total = " + ".join(f"(real){value!r} * Y[{j}]" for j, value in terms)
+        couple.append(f"  const vec m{i}_{k} = scale * ({total});\n")
+    join = [
+        f"    const vec x{i} = X[{i} * mul + u];\n"
+        for i in sorted({i for i, _ in pairs})
+    ]
+    for k in range(2 * l3 + 1):
+        total = " + ".join(f"m{i}_{n} * x{i}" for i, n in pairs if n == k)
+        join.append(f"    Z[{k} * mul + u] = {total};\n")
+    to_x = [
+        f"    const vec z{k} = Z[{k} * mul + u];\n"
+        for k in sorted({k for _, k in pairs})
+    ]
+    for i in range(2 * l1 + 1):
+        total = " + ".join(f"m{n}_{k} * z{k}" for n, k in pairs if n == i)
+        to_x.append(f"    DX[{i} * mul + u] += {total};\n")
+    return _PATH.format(
+        name=name,
+        couple="".join(couple),
+        join="".join(join),
+        to_x="".join(to_x),
+        to_y="".join(_to_y(pairs)),
     )
 
 
-def _pairs(term: SteerTerm) -> dict[tuple[int, int], list[tuple[int, float]]]:
-    """The non-zero coefficients of a path, gathered by ``(i, k)``."""
-    pairs: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
-    for i, j, k, value in entries(term.l1, term.l2, term.l3):
-        pairs[i, k].append((j, value))
-    return pairs
-
-
-def _couple(pairs: dict[tuple[int, int], list[tuple[int, float]]]) -> str:
-    lines = []
+def _to_y(pairs: dict[tuple[int, int], list[tuple[int, float]]]) -> Iterator[str]:
+    """``DY[j] += sum C[i, j, k] X[i] Z[k]``."""
+    for k in sorted({k for _, k in pairs}):
+        mine = [i for i, n in pairs if n == k]
+        yield from (f"  vec q{i}_{k} = {{0}};\n" for i in mine)
+        yield "  for (int u = 0; u < mul; ++u) {\n"
+        yield f"    const vec z = Z[{k} * mul + u];\n"
+        yield from (f"    q{i}_{k} += X[{i} * mul + u] * z;\n" for i in mine)
+        yield "  }\n"
+    sums = defaultdict(list)
     for (i, k), terms in pairs.items():
-        total = " + ".join(f"(real){value!r} * Y[{j}]" for j, value in terms)
-        lines.append(f"  const vec m{i}_{k} = scale * ({total});\n")
-    return "".join(lines)
-
-
-def _join(name: str, term: SteerTerm, wanted: str) -> str:
-    """``Z[k] = sum_i M[i, k] X[i]``."""
-    pairs = _pairs(term)
-    used = sorted({i for i, _ in pairs})
-    lines = [f"    const vec x{i} = X[{i} * mul + u];\n" for i in used]
-    for k in range(2 * term.l3 + 1):
-        total = " + ".join(f"m{i}_{n} * x{i}" for i, n in pairs if n == k)
-        lines.append(f"    Z[{k} * mul + u] = {total};\n")
-    return _JOIN.format(name=name, couple=_couple(pairs), body="".join(lines))
-
-
-def _part(name: str, term: SteerTerm, wanted: str) -> str:
-    """``DX[i] += sum_k M[i, k] Z[k]`` and ``DY[j] += sum C X[i] Z[k]``."""
-    pairs = _pairs(term)
-    lines, couple = [], ""
-    if "x" in wanted:
-        couple = _couple(pairs)
-        used = sorted({k for _, k in pairs})
-        lines.append("  for (int u = 0; u < mul; ++u) {\n")
-        lines += [f"    const vec z{k} = Z[{k} * mul + u];\n" for k in used]
-        for i in sorted({i for i, _ in pairs}):
-            total = " + ".join(f"m{n}_{k} * z{k}" for n, k in pairs if n == i)
-            lines.append(f"    DX[{i} * mul + u] += {total};\n")
-        lines.append("  }\n")
-    if "y" in wanted:
-        for k in sorted({k for _, k in pairs}):
-            mine = [i for i, n in pairs if n == k]
-            lines += [f"  vec q{i}_{k} = {{0}};\n" for i in mine]
-            lines.append("  for (int u = 0; u < mul; ++u) {\n")
-            lines.append(f"    const vec z = Z[{k} * mul + u];\n")
-            lines += [f"    q{i}_{k} += X[{i} * mul + u] * z;\n" for i in mine]
-            lines.append("  }\n")
-        sums = defaultdict(list)
-        for (i, k), terms in pairs.items():
-            for j, value in terms:
-                sums[j].append(f"(real){value!r} * q{i}_{k}")
-        for j, parts in sums.items():
-            lines.append(f"  DY[{j}] += scale * ({' + '.join(parts)});\n")
-    return _PART.format(name=name, couple=couple, body="".join(lines))
+        for j, value in terms:
+            sums[j].append(f"(real){value!r} * q{i}_{k}")
+    for j, products in sums.items():
+        yield f"  DY[{j}] += scale * ({' + '.join(products)});\n"

@@ -114,10 +114,13 @@ class SteerableLinear(EquivariantModule):
         if attr is None:
             attr = self._trivial(x)
         check_features(attr, self.irreps_attr, "attr", self.weight)
-        y: Tensor = self.tp(x, attr, self.weight)
-        if self.bias is not None:
-            y = y + spread(self.bias, self._sizes_bias, self._sizes).to(y.dtype)
-        return y
+        return self.add_bias(self.tp(x, attr, self.weight))
+
+    def add_bias(self, y: Tensor) -> Tensor:
+        """The second step of the map."""
+        if self.bias is None:
+            return y
+        return y + spread(self.bias, self._sizes_bias, self._sizes).to(y.dtype)
 
     def _trivial(self, x: Tensor) -> Tensor:
         if self.irreps_attr != Irreps("1x0e"):

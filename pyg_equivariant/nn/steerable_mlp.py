@@ -89,6 +89,13 @@ class SteerableMLP(EquivariantModule):
         self.acts = ModuleList(acts)
         self.reset_parameters()
 
+    @property
+    def first(self) -> SteerableLinear:
+        """The first linear map."""
+        linear = self.linears[0]
+        assert isinstance(linear, SteerableLinear)
+        return linear
+
     def reset_parameters(self) -> None:
         """Draw the weights of every layer anew."""
         for linear in self.linears:
@@ -97,8 +104,13 @@ class SteerableMLP(EquivariantModule):
 
     def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
         """Apply the layers, each steered by ``attr``."""
+        return self.after_first(self.first(x, attr), attr)
+
+    def after_first(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
+        """What follows the first linear map."""
         for k, linear in enumerate(self.linears):
-            x = linear(x, attr)
+            if k:
+                x = linear(x, attr)
             if k < len(self.acts):
                 x = self.acts[k](x)
         return x

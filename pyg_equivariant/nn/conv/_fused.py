@@ -21,9 +21,34 @@ _HOOKS = (
     "_aggregate_forward_hooks",
 )
 
+_CALLS = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+)
+
 
 def fuses(
     conv: MessagePassing, message: Callable[..., Any], edge_index: Adj, *used: Tensor
+) -> bool:
+    """Whether one compiled operation may take the place of messages and their sum.
+
+    Args:
+        conv: the layer, and ``conv.convolve`` the operation.
+        message: the method that the operation stands for.
+        edge_index: the edges.
+        used: what the messages are made of.
+    """
+    return (
+        unobserved(conv, message, edge_index)
+        and conv.convolve.is_fast_for(*used)
+        and not transformed()
+    )
+
+
+def unobserved(
+    conv: MessagePassing, message: Callable[..., Any], edge_index: Adj
 ) -> bool:
     """Whether nobody would notice if the messages were never formed.
 
@@ -31,9 +56,8 @@ def fuses(
         conv: the layer. Explanations, hooks, an aggregation other than the sum, methods
             replaced by a subclass or on the layer, and ``conv.fused = False`` ask for
             its messages.
-        message: the method that the fused operation stands for.
+        message: the method that makes them.
         edge_index: dense edges allow it, sparse matrices do not.
-        used: what the messages are made of.
     """
     own = type(conv)
     return (
@@ -48,9 +72,12 @@ def fuses(
         and not {"message", "aggregate", "update"} & vars(conv).keys()
         and isinstance(edge_index, Tensor)
         and edge_index.layout == torch.strided
-        and conv.convolve.is_fast_for(*used)
-        and not transformed()
     )
+
+
+def is_plain(module: torch.nn.Module, kind: type[torch.nn.Module]) -> bool:
+    """Whether a module is of exactly that kind, and nothing listens to its calls."""
+    return type(module) is kind and not any(getattr(module, name) for name in _CALLS)
 
 
 def directed(conv: MessagePassing, edge_index: Tensor) -> Tensor:

@@ -7,8 +7,13 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
+from pyg_equivariant.kernels.gathered import GatheredMap
+from pyg_equivariant.kernels.incidence import incidence
+from pyg_equivariant.kernels.neighbor_sum import neighbor_sum
+from pyg_equivariant.nn.conv._fused import directed, fuses, is_plain
 from pyg_equivariant.nn.gate import Gate
 from pyg_equivariant.nn.module import check_features
+from pyg_equivariant.nn.steerable_linear import SteerableLinear
 from pyg_equivariant.nn.steerable_mlp import SteerableMLP
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
@@ -165,6 +170,10 @@ class SEGNNConv(MessagePassing):
                 num_update_layers,
                 e3nn_constants=e3nn_constants,
             )
+        # W_a of φ_m at the nodes, so that messages begin with a product without weights
+        first = self.phi_m.first.tp.product
+        self.fused = True
+        self.convolve = GatheredMap(first, len(self.irreps_in))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -185,18 +194,27 @@ class SEGNNConv(MessagePassing):
         x = as_pair(x, self.flow)
         for features in x:
             check_features(features, self.irreps_in, like=edge_sh)
-        check_features(edge_sh, self.irreps_sh, "edge_sh")
+        weight = self.phi_m.first.weight
+        check_features(edge_sh, self.irreps_sh, "edge_sh", weight)
         check_scalars(edge_attr, self.edge_dim, "edge_attr", edge_sh)
         check_vector(edge_weight, "edge_weight")
         # Message passing
-        # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
-        out = self.propagate(
-            edge_index,
-            x=x,
-            edge_sh=edge_sh,
-            edge_attr=edge_attr,
-            edge_weight=edge_weight,
-        )
+        if self._gathers(edge_index, *x, edge_sh):
+            graph = incidence(directed(self, edge_index), x[0].shape[0])
+            first = self.phi_m.first
+            ends = (x[1], x[0], edge_attr, edge_sh)
+            m = first.add_bias(self.convolve(*ends, first.weight, graph.ends))
+            m = self.phi_m.after_first(m, edge_sh)
+            out = neighbor_sum(m, graph.arrivals, x[1].shape[0], edge_weight)
+        else:
+            # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
+            out = self.propagate(
+                edge_index,
+                x=x,
+                edge_sh=edge_sh,
+                edge_attr=edge_attr,
+                edge_weight=edge_weight,
+            )
         # Update
         if self.act is not None:
             out = self.act(out)
@@ -204,6 +222,14 @@ class SEGNNConv(MessagePassing):
             attr = of_targets(node_attr)
             out = self.phi_x(torch.cat([x[1], out], dim=-1), attr)
         return x[1] + out if self.residual else out
+
+    def _gathers(self, edge_index: Adj, *used: Tensor) -> bool:
+        """Whether nobody would notice if messages began at the nodes."""
+        return (
+            fuses(self, SEGNNConv.message, edge_index, *used)
+            and is_plain(self.phi_m, SteerableMLP)
+            and is_plain(self.phi_m.first, SteerableLinear)
+        )
 
     def message(
         self,

