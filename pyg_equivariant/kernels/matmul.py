@@ -65,7 +65,7 @@ class _Matmul(torch.autograd.Function):
         return c
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         a, b = ctx.saved_tensors
         by_a, by_b, by_bias = ctx.needs_input_grad
         return (
@@ -122,7 +122,7 @@ def _kernel(dtype: torch.dtype) -> Any:
     except BuildError:
         return None
     pointer, size = ctypes.c_void_p, ctypes.c_int64
-    sizes, matrices = [size] * 3, [pointer, size, size, pointer, size]
-    run.argtypes = [ctypes.c_int, *sizes, *matrices, pointer, pointer]
+    matrices: list[Any] = [pointer, size, size, pointer, size]
+    run.argtypes = [ctypes.c_int, size, size, size, *matrices, pointer, pointer]
     run.restype = None
     return run

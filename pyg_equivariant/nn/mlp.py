@@ -86,12 +86,14 @@ class MLP(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers."""
-        last = len(self.linears) - 1
+        return self.after_first(self.linears[0](x))
+
+    def after_first(self, x: Tensor) -> Tensor:
+        """Apply what follows the first linear map."""
         for k, linear in enumerate(self.linears):
-            x = linear(x)
-            if k < last or self.act_last:
-                x = self.act(x)
-        return x
+            if k > 0:
+                x = linear(self.act(x))
+        return self.act(x) if self.act_last else x
 
     def __repr__(self) -> str:
         act_last = ", act_last=True" if self.act_last else ""

@@ -9,6 +9,9 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
+from pyg_equivariant.kernels.matmul import matmul
+from pyg_equivariant.nn.conv._fused import directed, is_plain, unobserved
+from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3._vector import safe_norm
 
@@ -31,6 +34,10 @@ class EGNNConv(MessagePassing):
     Features :math:`\mathbf{h}` (``x``) are invariant; positions :math:`\mathbf{x}`
     (``pos``) turn and shift with the input. The sum, not the mean, is taken over
     messages, and the mean over displacements, as in the authors' code.
+
+    The first linear map of :math:`\phi_e` acts on the nodes before its result is
+    gathered. The method ``message`` says what is computed, and runs instead where
+    hooks, explanations, another aggregation or ``conv.fused = False`` ask for messages.
 
     Args:
         in_channels (int or tuple): Size of the input features; a pair (of sources, of
@@ -123,6 +130,7 @@ class EGNNConv(MessagePassing):
         self.velocity = velocity
         self.residual = sizes[1] == out_channels if residual is None else residual
         self.pos_aggr = pos_aggr
+        self.fused = True
 
         self._sizes = sizes
         hidden = hidden_channels
@@ -166,18 +174,22 @@ class EGNNConv(MessagePassing):
         self._check(x, pos, edge_attr, edge_weight)
         vel = of_targets(vel)
         # Message passing
-        # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
-        out = self.propagate(
-            edge_index,
-            x=x,
-            pos=pos,
-            edge_attr=edge_attr,
-            edge_vec=edge_vec,
-            edge_weight=edge_weight,
-        )
-        m, displacement, weight = out.split(
-            [self.hidden_channels, out.shape[-1] - self.hidden_channels - 1, 1], dim=-1
-        )
+        edges = (edge_attr, edge_vec, edge_weight)
+        if self._splits(edge_index):
+            out = self._gather(x, pos, directed(self, edge_index), *edges)
+        else:
+            # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
+            out = self.propagate(
+                edge_index,
+                x=x,
+                pos=pos,
+                edge_attr=edge_attr,
+                edge_vec=edge_vec,
+                edge_weight=edge_weight,
+            )
+            sizes = [self.hidden_channels, out.shape[-1] - self.hidden_channels - 1, 1]
+            out = out.split(sizes, dim=-1)
+        m, displacement, weight = out
         # Positions
         new_pos = pos[1]
         if self.update_pos:
@@ -220,10 +232,58 @@ class EGNNConv(MessagePassing):
         square = diff.square().sum(dim=-1, keepdim=True)
         m = [x_i, x_j, square] if edge_attr is None else [x_i, x_j, square, edge_attr]
         m = self.phi_e(torch.cat(m, dim=-1))
+        return torch.cat(self._terms(m, diff, edge_weight), dim=-1)
+
+    def _terms(
+        self, m: Tensor, diff: Tensor, edge_weight: OptTensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What every edge adds to messages, displacements and their number."""
         if self.gate is not None:
             m = m * self.gate(m).sigmoid()
-        one = torch.ones_like(square) if edge_weight is None else edge_weight[:, None]
-        return torch.cat([m * one, self.displacement(m, diff) * one, one], dim=-1)
+        displacement = self.displacement(m, diff)
+        if edge_weight is None:
+            return m, displacement, torch.ones_like(diff[:, :1])
+        one = edge_weight.unsqueeze(-1)
+        return m * one, displacement * one, one
+
+    def _splits(self, edge_index: Adj) -> bool:
+        """Whether the first map of φ_e may act on nodes, without messages."""
+        first = self.phi_e.linears[0]
+        return (
+            unobserved(self, EGNNConv.message, edge_index)
+            and is_plain(self.phi_e, MLP)
+            and is_plain(first, Dense)
+        )
+
+    def _gather(
+        self,
+        x: PairTensor,
+        pos: PairTensor,
+        edge_index: Tensor,
+        edge_attr: OptTensor,
+        edge_vec: OptTensor,
+        edge_weight: OptTensor,
+    ) -> list[Tensor]:
+        """The sums of what ``message`` returns, in three parts."""
+        j, i = edge_index[0], edge_index[1]
+        if edge_vec is None:
+            edge_vec = pos[0].index_select(0, j) - pos[1].index_select(0, i)
+        square = edge_vec.square().sum(dim=-1, keepdim=True)
+        # First map of φ_e
+        first = self.phi_e.linears[0]
+        assert isinstance(first, Dense)
+        sizes = [*self._sizes[::-1], 1, self.edge_dim]
+        w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
+        m = matmul(x[1], w_i, first.bias).index_select(0, i)
+        m = m + matmul(x[0], w_j).index_select(0, j)
+        m = torch.addcmul(m, square, w_square)
+        if edge_attr is not None:
+            m = m + matmul(edge_attr, w_attr)
+        # Its other maps
+        m = self.phi_e.after_first(m)
+        terms = self._terms(m, -edge_vec, edge_weight)
+        nodes = pos[1].shape[0]
+        return [t.new_zeros(nodes, t.shape[1]).index_add(0, i, t) for t in terms]
 
     def displacement(self, m: Tensor, diff: Tensor) -> Tensor:
         """The term of one edge in the update of positions."""
