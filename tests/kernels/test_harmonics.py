@@ -322,10 +322,24 @@ def test_the_operators_keep_the_rules_of_torch() -> None:
     vectors, form = draw(5), ("0 1 2", True, "component")
     grad = torch.randn(5, 9, dtype=torch.float64, requires_grad=True)
     h = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    torch.library.opcheck(harmonics, (vectors, *form))
+    operators = torch.ops.pyg_equivariant
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(gradient, (vectors, grad, *form), test_utils=checks)
-    torch.library.opcheck(second, (vectors, grad, h, *form), test_utils=checks)
+    for operator, tensors in (
+        (operators.harmonics, (vectors,)),
+        (operators.harmonics_gradient, (vectors, grad)),
+        (operators.harmonics_second, (vectors, grad, h)),
+    ):
+        torch.library.opcheck(operator.default, (*tensors, *form), test_utils=checks)
+    torch.library.opcheck(operators.harmonics.default, (vectors, *form))
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_the_way_past_the_dispatcher_leads_to_the_same(normalize: bool) -> None:
+    vectors, form = draw(40), ("0 2 3", normalize, "norm")
+    operator = torch.ops.pyg_equivariant.harmonics.default
+    found = derivatives(lambda r: harmonics(r, *form), vectors, 3)
+    expected = derivatives(lambda r: operator(r, *form), vectors, 3)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_compiled_for_any_number_of_vectors() -> None:
