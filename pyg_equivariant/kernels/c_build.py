@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 # No options that change the floating-point state of the process (as -ffast-math does).
-_OPTIONS = ("-O2", "-fPIC", "-shared", "-w", "-fassociative-math", "-fno-signed-zeros")
+_OPTIONS = ("-fPIC", "-shared", "-w", "-fassociative-math", "-fno-signed-zeros")
 _ALWAYS = (*_OPTIONS, "-fno-trapping-math")
 _ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ())
 
@@ -75,31 +75,37 @@ def _temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="pyg_equivariant-"))
 
 
-def build(text: str) -> ctypes.CDLL:
+def build(text: str, level: str = "-O2") -> ctypes.CDLL:
     """The library compiled from ``text``, tried once in each process.
+
+    Args:
+        text: the C source.
+        level: how hard the compiler tries. ``"-O1"`` takes half the time, and text
+            whose loops are unrolled in vectors already loses little by it.
 
     Raises:
         BuildError: without a compiler, or if it refuses the text.
     """
-    built = _try(text)
+    built = _try(text, level)
     if isinstance(built, BuildError):
         raise built
     return built
 
 
 @cache
-def _try(text: str) -> ctypes.CDLL | BuildError:
+def _try(text: str, level: str) -> ctypes.CDLL | BuildError:
     try:
-        return _build(text)
+        return _build(text, level)
     except BuildError as error:
         return error
 
 
-def _build(text: str) -> ctypes.CDLL:
+def _build(text: str, level: str = "-O2") -> ctypes.CDLL:
     found = compiler()
     if found is None:
         raise BuildError("no C compiler: set CC, or install cc, gcc or clang")
-    key = "\0".join((text, *found, _processor(), *_ALWAYS, repr(_ATTEMPTS)))
+    always = (level, *_ALWAYS)
+    key = "\0".join((text, *found, _processor(), *always, repr(_ATTEMPTS)))
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     path = cache_folder() / f"{digest}.so"
     if path.is_file():
@@ -107,17 +113,17 @@ def _build(text: str) -> ctypes.CDLL:
             return ctypes.CDLL(str(path))
         except OSError:  # not whole, or of another machine: built anew
             pass
-    _compile(found[0], text, path)
+    _compile(found[0], always, text, path)
     return ctypes.CDLL(str(path))
 
 
-def _compile(command: str, text: str, path: Path) -> None:
+def _compile(command: str, always: tuple[str, ...], text: str, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         source, library = Path(folder, "kernel.c"), Path(folder, "kernel.so")
         source.write_text(text, "utf-8")
         for options in _ATTEMPTS:
             ran = subprocess.run(
-                [command, *_ALWAYS, *options, str(source), "-o", str(library)],
+                [command, *always, *options, str(source), "-o", str(library)],
                 capture_output=True,
                 text=True,
                 check=False,
