@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,8 +13,9 @@ from .c_build import compiler
 from .reference import tensor_product
 from .table import Table
 from .trilinear import contract
+from .triton_build import has_triton
 
-Backend = Literal["auto", "reference"]
+Backend = Literal["auto", "reference", "c", "triton"]
 
 
 class Convolution:
@@ -46,7 +47,7 @@ class Convolution:
     def __init__(self, product: TensorProduct) -> None:
         self.product = product
         self.table = Table.of(product).text()
-        self._compiles = compiler() is not None
+        self._compiled = {"cpu": compiler() is not None, "cuda": has_triton()}
 
     @staticmethod
     def supports(product: TensorProduct) -> bool:
@@ -55,8 +56,10 @@ class Convolution:
 
     def is_fast_for(self, *tensors: Tensor) -> bool:
         """Whether there is a compiled backend for such tensors."""
-        cpu = all(t.device.type == "cpu" and t.is_floating_point() for t in tensors)
-        return self._compiles and cpu
+        return any(
+            there and all(t.device.type == device and _is_real(t) for t in tensors)
+            for device, there in self._compiled.items()
+        )
 
     def __call__(
         self,
@@ -76,15 +79,21 @@ class Convolution:
                 or ``None`` if no path carries weights.
             edge_index: sources and targets, ``(2, |E|)``, in any order.
             num_targets: the number of rows of the result.
-            backend: ``"auto"`` compiles for the device where it can; ``"reference"`` is
-                the same in plain torch.
+            backend: ``"c"`` compiles for the CPU, ``"triton"`` for CUDA devices, and
+                ``"auto"`` what suits the tensors, if it can; ``"reference"`` is the
+                same in plain torch. It serves all derivatives, too.
 
         Numbers below float32 are summed in float32.
+
+        Raises:
+            ValueError: if arguments do not fit the product or the backend.
+            RuntimeError: if the backend asked for is not installed.
         """
         if backend == "reference":
             return self._reference(x, y, weight, edge_index, num_targets)
-        if backend != "auto":
-            raise ValueError(f"backend is 'auto' or 'reference', got {backend!r}")
+        if backend not in get_args(Backend):
+            known = ", ".join(map(repr, get_args(Backend)))
+            raise ValueError(f"backend is one of {known}, got {backend!r}")
         self._check(x, y, weight, edge_index)
         if not self.product.weight_numel:
             weight = None
@@ -92,12 +101,15 @@ class Convolution:
         dtype = given[0].dtype
         for t in given[1:]:
             dtype = torch.promote_types(dtype, t.dtype)
-        wide = torch.promote_types(dtype, torch.float32)
+        cuda = backend == "auto" and x.device.type == "cuda" and self._compiled["cuda"]
+        wide = dtype  # Triton loads narrow numbers and widens them in registers
+        if backend != "triton" and not cuda:
+            wide = torch.promote_types(dtype, torch.float32)
         x, y = x.to(wide), y.to(wide)
         if weight is not None:
             weight = weight.to(wide).expand(y.shape[0], -1)
-        sizes = x.shape[0], num_targets
-        (out,) = contract(x, y, weight, None, edge_index, *sizes, self.table, "g")
+        rest = x.shape[0], num_targets, self.table, "g"
+        (out,) = contract(x, y, weight, None, edge_index, *rest, backend=backend)
         return out.to(dtype)
 
     def _reference(
@@ -130,3 +142,7 @@ class Convolution:
         found = () if weight is None else tuple(weight.shape)
         if found not in ((edges, size), (size,)) and (size or weight is not None):
             raise ValueError(f"expected weights ({edges}, {size}), got {found}")
+
+
+def _is_real(t: Tensor) -> bool:
+    return t.is_floating_point()

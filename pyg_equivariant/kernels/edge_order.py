@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 _REMEMBERED = 16
+_SEGMENT = 128  # visits, at most
+_TOGETHER = 32  # segments, at most, of one program
 
 
 class Visits(NamedTuple):
@@ -26,6 +28,24 @@ class Visits(NamedTuple):
     node_at: Tensor
     edge_at: Tensor
     order: Tensor
+
+
+class Segments(NamedTuple):
+    """Edges in the order of the nodes at one end, cut into segments of one node each.
+
+    Attributes:
+        visits: number of an edge and node at its other end, ``(|E|, 2)``.
+        whole: nodes of one segment, ``(.., 4)``: node, row of its result, first visit
+            and the one after the last. Behind them lie idle ones, without a row (-1),
+            enough for a program that takes several segments.
+        pieces: segments of the other nodes likewise, but each has a row of its own.
+        joins: these nodes, ``(.., 3)``: node, first piece and the one after the last.
+    """
+
+    visits: Tensor
+    whole: Tensor
+    pieces: Tensor
+    joins: Tensor
 
 
 class EdgeOrder:
@@ -72,6 +92,38 @@ class EdgeOrder:
         part = torch.searchsorted(node_at[1:], source, right=True)
         return Visits(node_at, edge_at, _stable_order(part * self.sizes[1] + target))
 
+    @cached_property
+    def segments_by_target(self) -> Segments:
+        """Segments of edges that arrive at one node."""
+        return self._segments(1)
+
+    @cached_property
+    def segments_by_source(self) -> Segments:
+        """Segments of edges that leave one node, in the order of their targets."""
+        return self._segments(0)
+
+    def _segments(self, end: int) -> Segments:
+        size, (source, target) = self.sizes[end], self.edges
+        order = _stable_order(source * self.sizes[1] + target if end == 0 else target)
+        nodes = torch.arange(size + 1, device=order.device)
+        first = torch.searchsorted(self.edges[end, order], nodes)
+        count = first.diff()
+        whole = (count <= _SEGMENT).nonzero()[:, 0]
+        cut = (count > _SEGMENT).nonzero()[:, 0]
+        number = (count[cut] + _SEGMENT - 1) // _SEGMENT
+        last = number.cumsum(0)
+        node = cut.repeat_interleave(number)
+        row = torch.arange(len(node), device=order.device)
+        skipped = (last - number).repeat_interleave(number)
+        begin = first[node] + _SEGMENT * (row - skipped)
+        stop = torch.minimum(begin + _SEGMENT, first[node + 1])
+        return Segments(
+            torch.stack([order, self.edges[1 - end, order]], dim=1),
+            _with_idle(whole, whole, first[whole], first[whole + 1]),
+            _with_idle(node, row, begin, stop),
+            torch.stack([cut, last - number, last], dim=1),
+        )
+
     def _cut(self, end: int) -> tuple[Tensor, Tensor]:
         size, count = self.sizes[end], self.edges.shape[1]
         ends = torch.zeros(size + 1, dtype=torch.int64)
@@ -85,18 +137,49 @@ class EdgeOrder:
 
 def _stable_order(key: Tensor) -> Tensor:
     if bool((key[1:] >= key[:-1]).all()):
-        return torch.arange(len(key))
+        return torch.arange(len(key), device=key.device)
     return key.argsort(stable=True)
 
 
-_orders: OrderedDict[tuple[int, ...], tuple[StorageWeakRef, EdgeOrder]] = OrderedDict()
+def _with_idle(*columns: Tensor) -> Tensor:
+    """Segments as rows; idle ones lie behind them in memory."""
+    rows = torch.stack(columns, dim=1)
+    idle = rows.new_tensor([[0, -1, 0, 0]]).expand(_TOGETHER, -1)
+    return torch.cat([rows, idle])[: len(rows)]
+
+
+class _Remembered(NamedTuple):
+    """An order, of which edges, and how often torch had written to them."""
+
+    storage: StorageWeakRef
+    version: int | None
+    order: EdgeOrder
+
+    def holds(self, edge_index: Tensor) -> bool:
+        """Whether the edges are still the same.
+
+        Numpy and others write to memory of the CPU unseen, so there the edges
+        themselves are compared. On other devices that would wait for the device, and
+        torch, which counts its changes, is trusted.
+        """
+        version = _version(edge_index)
+        if edge_index.device.type == "cpu" or version is None:
+            return torch.equal(self.order.edges, edge_index.long())
+        return version == self.version
+
+
+def _version(t: Tensor) -> int | None:
+    return None if t.is_inference() else t._version
+
+
+_orders: OrderedDict[tuple[object, ...], _Remembered] = OrderedDict()
 _lock = threading.Lock()
 
 
 def edge_order(edge_index: Tensor, num_sources: int, num_targets: int) -> EdgeOrder:
     """The :class:`EdgeOrder` of a graph, remembered while ``edge_index`` lives.
 
-    The edges themselves are compared, so that edges changed in place are noticed.
+    Edges changed in place are noticed.
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 2], [1, 0, 0]])
@@ -106,17 +189,20 @@ def edge_order(edge_index: Tensor, num_sources: int, num_targets: int) -> EdgeOr
         True
     """
     edge_index = edge_index.detach()
-    key = (edge_index.data_ptr(), *edge_index.shape, num_sources, num_targets)
+    place = (edge_index.device, edge_index.data_ptr(), edge_index.dtype)
+    shape = (*edge_index.shape, *edge_index.stride(), num_sources, num_targets)
+    key = (*place, *shape)
     with _lock:
         found = _orders.get(key)
-        if found is not None and torch.equal(found[1].edges, edge_index.long()):
+        if found and not found.storage.expired() and found.holds(edge_index):
             _orders.move_to_end(key)
-            return found[1]
+            return found.order
     order = EdgeOrder(edge_index, num_sources, num_targets)
+    storage = StorageWeakRef(edge_index.untyped_storage())
     with _lock:
-        for old in [k for k, (alive, _) in _orders.items() if alive.expired()]:
+        for old in [k for k, known in _orders.items() if known.storage.expired()]:
             del _orders[old]
-        _orders[key] = (StorageWeakRef(edge_index.untyped_storage()), order)
+        _orders[key] = _Remembered(storage, _version(edge_index), order)
         _orders.move_to_end(key)
         while len(_orders) > _REMEMBERED:
             _orders.popitem(last=False)

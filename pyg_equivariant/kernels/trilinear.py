@@ -18,11 +18,15 @@ from .c_backend import contract_c
 from .c_build import BuildError, compiler
 from .table import Table
 from .trilinear_reference import contract_reference
+from .triton_backend import contract_triton
+from .triton_build import TritonError, has_triton, interpreting
 
 _SCHEMA = (
     "(Tensor? x, Tensor? y, Tensor? w, Tensor? g, Tensor edge_index, "
-    "SymInt num_sources, SymInt num_targets, str table, str wanted) -> Tensor[]"
+    "SymInt num_sources, SymInt num_targets, str table, str wanted, *, "
+    "str backend='auto') -> Tensor[]"
 )
+_COMPILED = (torch.float32, torch.float64)
 
 
 def _contract(
@@ -35,33 +39,93 @@ def _contract(
     num_targets: int,
     table: str,
     wanted: str,
+    *,
+    backend: str = "auto",
 ) -> list[Tensor]:
     arguments = {"x": x, "y": y, "w": w, "g": g}
     sizes = num_sources, num_targets
     form = Table.parse(table)
-    first = next(t for t in arguments.values() if t is not None)
-    compiled = first.device.type == "cpu" and first.dtype in _COMPILED
-    if compiled and compiler_or_warning():
-        try:
+    like = next(t for t in arguments.values() if t is not None)
+    chosen = _automatic(like) if backend == "auto" else _asked(backend, like)
+    try:
+        if chosen == "c":
             return contract_c(form, arguments, edge_index, sizes, wanted)
-        except BuildError as error:
-            warnings.warn(f"{error}; plain torch runs instead", stacklevel=2)
-    return contract_reference(form, arguments, edge_index, sizes, wanted)
+        if chosen == "triton":
+            return contract_triton(form, arguments, edge_index, sizes, wanted)
+    except (BuildError, TritonError) as error:
+        if backend != "auto":
+            raise
+        _warn_once(f"{error}; plain torch runs instead")
+    wide = torch.promote_types(like.dtype, torch.float32)
+    widened = {a: None if t is None else t.to(wide) for a, t in arguments.items()}
+    found = contract_reference(form, widened, edge_index, sizes, wanted)
+    return [t.to(like.dtype) for t in found]
 
 
-_COMPILED = (torch.float32, torch.float64)
+def _automatic(like: Tensor) -> str:
+    """The fastest backend for such tensors."""
+    device = like.device.type
+    if device == "cpu" and like.dtype in _COMPILED and compiler_or_warning():
+        return "c"
+    if device == "cuda" and triton_or_warning():
+        return "triton"
+    return "reference"
+
+
+def _asked(backend: str, like: Tensor) -> str:
+    """The backend asked for, if it can serve such tensors."""
+    otherwise = "or leave backend='auto'"
+    device = like.device.type
+    if backend == "c":
+        if device != "cpu" or like.dtype not in _COMPILED:
+            raise ValueError(
+                "backend='c' takes float32 or float64 on the CPU, got "
+                f"{like.dtype} on {like.device}: move them, {otherwise}"
+            )
+        if compiler() is None:
+            raise RuntimeError(
+                "backend='c' needs a C compiler, and none was found: install gcc or "
+                f"clang, or set CC, {otherwise}"
+            )
+    if backend == "triton":
+        if not has_triton():
+            raise RuntimeError(
+                "backend='triton' needs Triton, which is not installed: "
+                f"pip install triton, {otherwise}"
+            )
+        if device != "cuda" and not (device == "cpu" and interpreting()):
+            raise ValueError(
+                "backend='triton' takes CUDA tensors (or CPU tensors, slowly, where "
+                "TRITON_INTERPRET=1 is set before Python starts), got them on "
+                f"{like.device}: move them, {otherwise}"
+            )
+    return backend
 
 
 @cache
 def compiler_or_warning() -> bool:
     """Whether C can be compiled; if not, say so once."""
     if compiler() is None:
-        warnings.warn(
+        _warn_once(
             "no C compiler was found, so tensor-product convolutions run in plain "
-            "torch, much slower; install gcc or clang, or set CC",
-            stacklevel=2,
+            "torch, much slower; install gcc or clang, or set CC"
         )
     return compiler() is not None
+
+
+def triton_or_warning() -> bool:
+    """Whether Triton is installed; if not, say so once."""
+    if not has_triton():
+        _warn_once(
+            "Triton was not found, so tensor-product convolutions on CUDA run in plain "
+            "torch, much slower; pip install triton"
+        )
+    return has_triton()
+
+
+@cache
+def _warn_once(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
 
 
 contract = torch.library.custom_op(
@@ -80,6 +144,8 @@ def _(
     num_targets: int,
     table: str,
     wanted: str,
+    *,
+    backend: str = "auto",
 ) -> list[Tensor]:
     edges = edge_index.shape[1]
     rows = dict(zip("xywg", (num_sources, edges, edges, num_targets), strict=True))
@@ -88,9 +154,15 @@ def _(
     return [like.new_empty(rows[a], dims[a]) for a in wanted]
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+def _save(
+    ctx: Any,
+    inputs: tuple[Any, ...],
+    keyword_only_inputs: dict[str, str],
+    output: list[Tensor],
+) -> None:
     ctx.save_for_backward(*inputs[:5])
     *ctx.sizes, ctx.table, ctx.wanted = inputs[5:]
+    ctx.options = keyword_only_inputs
     ctx.set_materialize_grads(False)
 
 
@@ -105,7 +177,8 @@ def _backward(ctx: Any, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]
             continue
         replaced = {**arguments, letter: grad}
         table = _weighted(ctx.table) if letter == "w" else ctx.table
-        parts = contract(*replaced.values(), edge_index, *ctx.sizes, table, wanted)
+        rest = edge_index, *ctx.sizes, table, wanted
+        parts = contract(*replaced.values(), *rest, **ctx.options)
         for a, part in zip(wanted, parts, strict=True):
             totals[a] = totals[a] + part if a in totals else part
     return tuple(totals.get(a) for a in "xywg") + (None,) * 5
