@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
-from torch_geometric.typing import Adj, PairTensor
+from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant import o3
 from pyg_equivariant.kernels.convolution import Convolution
@@ -127,9 +127,8 @@ class PaiNNConv(MessagePassing):
         check_scalars(edge_vec, 3, "edge_vec", self.filter.weight)
         # Radial part
         w = self.filter(edge_attr)  # [num_edges, 3 F]
-        if self.envelope is not None:
-            w = w * self.envelope(safe_norm(edge_vec)).unsqueeze(-1)
-        x, vec = self.interact(x, vec, edge_index, safe_normalize(edge_vec), w)
+        f = None if self.envelope is None else self.envelope(safe_norm(edge_vec))
+        x, vec = self.interact(x, vec, edge_index, safe_normalize(edge_vec), w, f)
         return self.update_nodes(x, vec)
 
     def interact(
@@ -139,8 +138,12 @@ class PaiNNConv(MessagePassing):
         edge_index: Adj,
         edge_dir: Tensor,
         w: Tensor,
+        f: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
-        """The interaction alone, given edge directions and filters ``(|E|, 3 F)``."""
+        """The interaction alone, given edge directions and filters ``(|E|, 3 F)``.
+
+        The envelope ``f``, ``(|E|,)``, multiplies the filters, or what is narrower.
+        """
         x, vec = as_pair(x, self.flow), as_pair(vec, self.flow)
         for k in range(2):
             check_scalars(x[k], self.channels, "x", self.mix.weight)
@@ -155,9 +158,11 @@ class PaiNNConv(MessagePassing):
             vectors = (h_vv.unsqueeze(1) * vec[0]).flatten(1)
             joined = torch.cat([h_s, h_vs, vectors], dim=-1)  # [num_nodes, 5 F]
             edge_sh = torch.cat([torch.ones_like(edge_dir[:, :1]), edge_dir], dim=-1)
+            edge_sh = edge_sh if f is None else edge_sh * f.unsqueeze(-1)
             out = self.convolve(joined, edge_sh, w, edges, size[1])
             out = out.unflatten(-1, (4, self.channels))
         else:
+            w = w if f is None else w * f.unsqueeze(-1)
             # propagate_type: (h: Tensor, vec: Tensor, w: Tensor, edge_dir: Tensor)
             out = self.propagate(
                 edge_index,

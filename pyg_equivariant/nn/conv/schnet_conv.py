@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
-from torch_geometric.typing import Adj, OptPairTensor, Size
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
 from pyg_equivariant.kernels.convolution import Convolution
@@ -47,7 +47,8 @@ class SchNetConv(MessagePassing):
         - **input:** node features :math:`(|V|, F_{in})`, or a pair
           :math:`((|V_s|, F_{in}), (|V_t|, *))` if bipartite, whose second entry is not
           read and may be :obj:`None`; edge indices :math:`(2, |E|)`; edge lengths
-          :math:`(|E|)`; radial features :math:`(|E|, D)`
+          :math:`(|E|)`; radial features :math:`(|E|, D)`; ``pair`` :math:`(|E|)`, if
+          edges share lengths and radial features: in which row those of each stand
         - **output:** node features :math:`(|V|, F_{out})` or :math:`(|V_t|, F_{out})`
 
     Examples:
@@ -102,6 +103,7 @@ class SchNetConv(MessagePassing):
         edge_length: Tensor,
         edge_attr: Tensor,
         size: Size = None,
+        pair: OptTensor = None,
     ) -> Tensor:
         x = as_pair(x, self.flow)
         check_scalars(x[0], self.in_channels, "x", self.lin1.weight)
@@ -109,15 +111,18 @@ class SchNetConv(MessagePassing):
         check_vector(edge_length, "edge_length")
         # Radial part
         w = self.filter(edge_attr)  # [num_edges, num_filters]
-        if self.envelope is not None:
-            w = w * self.envelope(edge_length).unsqueeze(-1)
+        f = None if self.envelope is None else self.envelope(edge_length)
+        if pair is not None:
+            w = w.index_select(0, pair)
+            f = None if f is None else f.index_select(0, pair)
         # Message passing
         x = (self.lin1(x[0]), x[1])
         if fuses(self, SchNetConv.message, edge_index, x[0], w):
             edges, number = directed(self, edge_index), num_receivers(self, x, size)
-            one = w.new_ones(1, 1).expand(w.shape[0], 1)
-            out = self.convolve(x[0], one, w, edges, number)
+            f = w.new_ones(1).expand(w.shape[0]) if f is None else f
+            out = self.convolve(x[0], f.unsqueeze(-1), w, edges, number)
         else:
+            w = w if f is None else w * f.unsqueeze(-1)
             # propagate_type: (x: OptPairTensor, w: Tensor)
             out = self.propagate(edge_index, x=x, w=w, size=size)
         return self.lin2(out)

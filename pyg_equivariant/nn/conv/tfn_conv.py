@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.inits import reset
-from torch_geometric.typing import Adj, OptPairTensor, Size
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
 from pyg_equivariant.kernels.convolution import Convolution
@@ -72,7 +72,8 @@ class TFNConv(MessagePassing):
           self-interaction); edge indices :math:`(2, |E|)`; harmonics
           :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the receiver to the
           sender; radial features :math:`(|E|, D)`. Messages vanish where the radial
-          features do: multiply those by an envelope.
+          features do: multiply those by an envelope. ``pair`` :math:`(|E|)`, if edges
+          share radial features: in which row those of each stand
         - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
 
     Examples:
@@ -140,6 +141,7 @@ class TFNConv(MessagePassing):
         edge_sh: Tensor,
         edge_attr: Tensor,
         size: Size = None,
+        pair: OptTensor = None,
     ) -> Tensor:
         x = as_pair(x, self.flow)
         check_features(x[0], self.irreps_in, "x", self.mix.weight)
@@ -148,6 +150,8 @@ class TFNConv(MessagePassing):
             check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
         # Radial part
         weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        if pair is not None:
+            weight = weight.index_select(0, pair)
         # Message passing
         used = (x[0], edge_sh, weight)
         if self.convolve and fuses(self, TFNConv.message, edge_index, *used):

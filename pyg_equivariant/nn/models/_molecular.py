@@ -10,8 +10,10 @@ from torch import Tensor
 from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.graph._complete_graph import complete_graph
+from pyg_equivariant.graph._edge_pairs import EdgePairs, edge_pairs
 from pyg_equivariant.graph._edge_vectors import edge_vectors
 from pyg_equivariant.graph._radius_graph import radius_graph
+from pyg_equivariant.kernels.observed import transformed
 from pyg_equivariant.o3._vector import safe_norm
 
 from ..module import check_dtype
@@ -36,6 +38,18 @@ class Graph(NamedTuple):
         return edge_vectors(
             pos, self.edge_index, self.edge_shift, self.cell, self.batch
         )
+
+    def pairs(self) -> EdgePairs | None:
+        """Which edges have one length because they join the same two atoms.
+
+        ``None`` where that is not known cheaply: between periodic images, while
+        compiling, and on other devices than the CPU.
+        """
+        edges = self.edge_index
+        looked_at = torch.compiler.is_compiling() or transformed()
+        if self.edge_shift is not None or looked_at or edges.device.type != "cpu":
+            return None
+        return edge_pairs(edges)
 
 
 class Features(NamedTuple):

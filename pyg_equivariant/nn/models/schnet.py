@@ -106,11 +106,15 @@ class SchNet(MolecularModel):
 
     def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
         """Scalars of every atom."""
-        length = edge_lengths(graph.edge_vec())
+        length, pairs = edge_lengths(graph.edge_vec()), graph.pairs()
+        if pairs is not None:
+            length = length.index_select(0, pairs.edge)
         edge_attr = self.radial_basis(length)
+        radial = {"edge_length": length, "edge_attr": edge_attr}
+        radial["pair"] = None if pairs is None else pairs.pair
         x = self.embedding(z)
         for conv, linear in zip(self.convs, self.linears, strict=True):
-            x = x + linear(self.act(conv(x, graph.edge_index, length, edge_attr)))
+            x = x + linear(self.act(conv(x, graph.edge_index, **radial)))
         return Features(x, None, graph.pos)
 
     def __repr__(self) -> str:

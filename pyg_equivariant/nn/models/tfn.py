@@ -130,12 +130,15 @@ class TFN(MolecularModel):
     def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
         """Scalars and vectors of every atom."""
         edge_vec = graph.edge_vec()
-        length = edge_lengths(edge_vec)
+        length, pairs = edge_lengths(edge_vec), graph.pairs()
+        if pairs is not None:
+            length = length.index_select(0, pairs.edge)
         edge_attr = self.radial_basis(length) * self.envelope(length).unsqueeze(-1)
         edge_sh = self.spherical_harmonics(edge_vec)
+        pair = None if pairs is None else pairs.pair
         x = self.embedding(z)
         for conv, act in zip(self.convs, self.acts, strict=True):
-            x = act(conv(x, graph.edge_index, edge_sh, edge_attr))
+            x = act(conv(x, graph.edge_index, edge_sh, edge_attr, pair=pair))
         return Features(*scalars_and_vectors(x, self.irreps_hidden), graph.pos)
 
     def __repr__(self) -> str:

@@ -114,3 +114,15 @@ def test_lengths_are_one_number_for_each_edge(randomize) -> None:
     x, edge_length, edge_attr = inputs(conv)
     with pytest.raises(ValueError, match=r"edge_length .*\(6, 1\)"):
         conv(x, EDGE_INDEX, edge_length.unsqueeze(-1), edge_attr)
+
+
+def test_edges_may_share_radial_features() -> None:
+    conv = SchNetConv(4, 5, num_filters=6, edge_dim=3, cutoff=2.0).double()
+    x, length, attr = (torch.rand(*s).double() for s in ((3, 4), (2,), (2, 3)))
+    edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    pair = torch.tensor([1, 1, 0, 0])
+    expected = conv(x, edge_index, length[pair], attr[pair])
+    for fused in (True, False):
+        conv.fused = fused
+        found = conv(x, edge_index, length, attr, pair=pair)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

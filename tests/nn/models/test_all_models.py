@@ -18,6 +18,7 @@ from torch_geometric.loader import DataLoader
 
 from pyg_equivariant.graph import complete_graph, radius_graph
 from pyg_equivariant.nn.models import ForceField, MolecularModel
+from pyg_equivariant.nn.models._molecular import Graph
 from pyg_equivariant.testing import (
     assert_equivariant,
     assert_permutation_equivariant,
@@ -389,3 +390,30 @@ def test_bad_input_is_named(build: Build, name: str, graphs: dict[str, Data]) ->
 def test_a_cutoff_is_positive(build: Build, name: str, cutoff: float) -> None:
     with pytest.raises(ValueError, match="cutoff"):
         build(name, cutoff=cutoff)
+
+
+@pytest.mark.parametrize("kind", ["SchNet", "TFN"])
+def test_radial_part_once_for_both_directions(
+    build: Build, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = build(kind)
+    z, pos = torch.randint(1, 9, (7,)), 2 * torch.rand(7, 3, dtype=torch.float64)
+    results: list[list[Tensor]] = []
+    rows: list[int] = []
+    conv = model.convs[0]
+    network = conv.filter if kind == "SchNet" else conv.radial
+    network.register_forward_hook(lambda _, __, out: rows.append(len(out)))
+    for paired in (True, False):
+        if not paired:
+            monkeypatch.setattr(Graph, "pairs", lambda self: None)
+        atoms = pos.clone().requires_grad_()
+        wanted = [atoms, *model.parameters()]
+        energy = model(z, atoms)
+        (forces,) = torch.autograd.grad(energy.sum(), atoms, create_graph=True)
+        second = torch.autograd.grad(
+            forces.square().sum() + energy.sum(), wanted, materialize_grads=True
+        )
+        results.append([energy, forces, *second])
+    assert 2 * rows[0] == rows[1]
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
