@@ -1,4 +1,4 @@
-"""Who else looks on when an operator is called."""
+"""Who else looks on when an operator or a module is called."""
 
 from __future__ import annotations
 
@@ -17,3 +17,16 @@ def transformed() -> bool:
         or torch.autograd.forward_ad._current_level >= 0
         or torch._C._get_tracing_state() is not None
     )
+
+
+_LISTENERS = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+)
+
+
+def is_plain(module: torch.nn.Module, kind: type[torch.nn.Module]) -> bool:
+    """Whether a module is of exactly that kind, and nothing listens to its calls."""
+    return type(module) is kind and not any(getattr(module, n) for n in _LISTENERS)

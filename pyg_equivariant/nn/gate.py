@@ -7,9 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from pyg_equivariant.kernels.gate import FusedGate
+from pyg_equivariant.kernels.gate_reference import GateBlock, GateForm
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
-from .activation import Activation, ActivationLike
+from .activation import (
+    Activation,
+    ActivationLike,
+    NormalizedActivation,
+    resolve_activation,
+)
 from .module import EquivariantModule, check_features
 
 
@@ -90,6 +97,8 @@ class Gate(EquivariantModule):
         self._cuts = cuts
         self._counts = [count for counts in cuts for count in counts]
         self.irreps_out = self.act_scalars.irreps_out + gated_out
+        form = self._form()
+        self._fused = None if form is None else FusedGate(form)
 
     def _arrange(self, *parts: Irreps) -> None:
         """Sort and merge the blocks of the input, and note where each one goes."""
@@ -104,6 +113,41 @@ class Gate(EquivariantModule):
         self._scalars = place[:after]
         self._gates = place[after:last]
         self._gated = place[last:]
+
+    def _form(self) -> GateForm | None:
+        """What one operation can do: SiLU on 0e scalars, sigmoids of 0e gates."""
+        num_scalars, num_gates = self.irreps_scalars.dim, self.irreps_gates.dim
+        by_scalar = _factor(self.irreps_scalars, self.act_scalars, "silu")
+        by_gate = _factor(self.irreps_gates, self.act_gates, "sigmoid")
+        if by_scalar is None or by_gate is None or not num_scalars + num_gates:
+            return None
+        places = [
+            (part.start + sum(muls[:n]), block.mul, block.ir.dim, muls[n])
+            for part, block, muls in zip(
+                self.irreps_in.slices(), self.irreps_in, self._muls, strict=True
+            )
+            for n in range(len(muls))
+        ]
+        blocks, gate, out = [], num_scalars, num_scalars
+        for n in self._gated:
+            x, step, rows, mul = places[n]
+            blocks.append(GateBlock(x, step, gate, out, rows, mul))
+            gate, out = gate + mul, out + rows * mul
+        sizes = self.irreps_in.dim, out, num_scalars, num_gates
+        return GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
+
+    def fuses(self, x: Tensor, bias: Tensor | None = None) -> bool:
+        """Whether :meth:`fused` takes these features and this bias."""
+        return (
+            self._fused is not None
+            and self._fused.is_fast_for(x)
+            and (bias is None or len(bias) == self._fused.num_biases)
+        )
+
+    def fused(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The gate in one operation, after adding ``bias`` to the 0e scalars."""
+        assert self._fused is not None
+        return self._fused(x, bias)
 
     @classmethod
     def from_irreps(
@@ -151,6 +195,8 @@ class Gate(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the gate to features of ``irreps_in``."""
         check_features(x, self.irreps_in)
+        if self.fuses(x):
+            return self.fused(x)
         blocks = zip(
             x.split(self._sizes, dim=-1), self._shapes, self._muls, strict=True
         )
@@ -176,6 +222,17 @@ class Gate(EquivariantModule):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out})"
+
+
+def _factor(irreps: Irreps, acts: Activation, name: str) -> float | None:
+    """What scales the one activation of that name of 0e scalars, if that is all."""
+    if len(irreps) > 1 or not all(ir.is_scalar() for _, ir in irreps):
+        return None
+    for act in acts.acts:
+        if not isinstance(act, NormalizedActivation):
+            return None
+        return act.constant if act.act is resolve_activation(name) else None
+    return 1.0
 
 
 def _join(pieces: list[Tensor]) -> Tensor:

@@ -110,14 +110,18 @@ class SteerableLinear(EquivariantModule):
 
     def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
         """Map features ``x`` as steered by the attribute ``attr``."""
+        return self.add_bias(self.product(x, attr))
+
+    def product(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
+        """The map without its bias."""
         check_features(x, self.irreps_in, like=self.weight)
         if attr is None:
             attr = self._trivial(x)
         check_features(attr, self.irreps_attr, "attr", self.weight)
-        return self.add_bias(self.tp(x, attr, self.weight))
+        return self.tp(x, attr, self.weight)
 
     def add_bias(self, y: Tensor) -> Tensor:
-        """The second step of the map."""
+        """The bias on the ``0e`` blocks of a product."""
         if self.bias is None:
             return y
         return y + spread(self.bias, self._sizes_bias, self._sizes).to(y.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
+from pyg_equivariant.kernels.observed import is_plain
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from .gate import Gate
@@ -89,31 +90,51 @@ class SteerableMLP(EquivariantModule):
         self.acts = ModuleList(acts)
         self.reset_parameters()
 
-    @property
-    def first(self) -> SteerableLinear:
-        """The first linear map."""
-        linear = self.linears[0]
-        assert isinstance(linear, SteerableLinear)
-        return linear
-
     def reset_parameters(self) -> None:
         """Draw the weights of every layer anew."""
-        for linear in self.linears:
-            assert isinstance(linear, SteerableLinear)
-            linear.reset_parameters()
+        for k in range(self.num_layers):
+            self._linear(k).reset_parameters()
 
     def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
         """Apply the layers, each steered by ``attr``."""
-        return self.after_first(self.first(x, attr), attr)
-
-    def after_first(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
-        """What follows the first linear map."""
-        for k, linear in enumerate(self.linears):
-            if k:
-                x = linear(x, attr)
-            if k < len(self.acts):
-                x = self.acts[k](x)
+        for k in range(self.num_layers):
+            x = self._layer(k, x, attr)
         return x
+
+    @property
+    def first(self) -> SteerableLinear:
+        """The first linear map."""
+        return self._linear(0)
+
+    def after_first_product(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
+        """What follows the product of the first linear map, its bias included."""
+        x = self._activate(0, x)
+        for k in range(1, self.num_layers):
+            x = self._layer(k, x, attr)
+        return x
+
+    def _layer(self, k: int, x: Tensor, attr: Tensor | None) -> Tensor:
+        linear = self._linear(k)
+        if k < len(self.acts) and is_plain(linear, SteerableLinear):
+            return self._activate(k, linear.product(x, attr))
+        x = linear(x, attr)
+        return self.acts[k](x) if k < len(self.acts) else x
+
+    def _activate(self, k: int, product: Tensor) -> Tensor:
+        """The bias of a linear map and what follows, in one step where possible."""
+        linear = self._linear(k)
+        if k >= len(self.acts):
+            return linear.add_bias(product)
+        act = self.acts[k]
+        assert isinstance(act, Gate)
+        if is_plain(act, Gate) and act.fuses(product, linear.bias):
+            return act.fused(product, linear.bias)
+        return act(linear.add_bias(product))
+
+    def _linear(self, k: int) -> SteerableLinear:
+        linear = self.linears[k]
+        assert isinstance(linear, SteerableLinear)
+        return linear
 
     def __repr__(self) -> str:
         return (

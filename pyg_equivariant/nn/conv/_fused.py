@@ -21,13 +21,6 @@ _HOOKS = (
     "_aggregate_forward_hooks",
 )
 
-_CALLS = (
-    "_forward_pre_hooks",
-    "_forward_hooks",
-    "_backward_pre_hooks",
-    "_backward_hooks",
-)
-
 
 def fuses(
     conv: MessagePassing, message: Callable[..., Any], edge_index: Adj, *used: Tensor
@@ -73,11 +66,6 @@ def unobserved(
         and isinstance(edge_index, Tensor)
         and edge_index.layout == torch.strided
     )
-
-
-def is_plain(module: torch.nn.Module, kind: type[torch.nn.Module]) -> bool:
-    """Whether a module is of exactly that kind, and nothing listens to its calls."""
-    return type(module) is kind and not any(getattr(module, name) for name in _CALLS)
 
 
 def directed(conv: MessagePassing, edge_index: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.kernels.matmul import matmul
-from pyg_equivariant.nn.conv._fused import directed, is_plain, unobserved
+from pyg_equivariant.kernels.observed import is_plain
+from pyg_equivariant.nn.conv._fused import directed, unobserved
 from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3._vector import safe_norm

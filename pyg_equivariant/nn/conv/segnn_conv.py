@@ -10,7 +10,8 @@ from torch_geometric.typing import Adj, OptTensor, PairTensor
 from pyg_equivariant.kernels.gathered import GatheredMap
 from pyg_equivariant.kernels.incidence import incidence
 from pyg_equivariant.kernels.neighbor_sum import neighbor_sum
-from pyg_equivariant.nn.conv._fused import directed, fuses, is_plain
+from pyg_equivariant.kernels.observed import is_plain
+from pyg_equivariant.nn.conv._fused import directed, fuses
 from pyg_equivariant.nn.gate import Gate
 from pyg_equivariant.nn.module import check_features
 from pyg_equivariant.nn.steerable_linear import SteerableLinear
@@ -203,8 +204,8 @@ class SEGNNConv(MessagePassing):
             graph = incidence(directed(self, edge_index), x[0].shape[0])
             first = self.phi_m.first
             ends = (x[1], x[0], edge_attr, edge_sh)
-            m = first.add_bias(self.convolve(*ends, first.weight, graph.ends))
-            m = self.phi_m.after_first(m, edge_sh)
+            m = self.convolve(*ends, first.weight, graph.ends)
+            m = self.phi_m.after_first_product(m, edge_sh)
             out = neighbor_sum(m, graph.arrivals, x[1].shape[0], edge_weight)
         else:
             # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
