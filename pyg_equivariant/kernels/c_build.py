@@ -18,7 +18,7 @@ from pathlib import Path
 
 # No options that change the floating-point state of the process (as -ffast-math does).
 _OPTIONS = ("-fPIC", "-shared", "-w", "-fassociative-math", "-fno-signed-zeros")
-_ALWAYS = (*_OPTIONS, "-fno-trapping-math")
+_ALWAYS = (*_OPTIONS, "-fno-trapping-math", "-fno-math-errno")
 _ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ())
 
 
