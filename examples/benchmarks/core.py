@@ -3,22 +3,18 @@
     python examples/benchmarks/core.py [--rounds 21] [--threads 1]
 
 Both sides compute the same in float32; their calls alternate, so that a busy machine
-slows both alike. The table gives medians in milliseconds, their ratio, and the ratio of
-the smallest times, which other work on the machine disturbs least.
+slows both alike.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+from timing import head, in_turns, parser, rows, rule, start
 from torch import Tensor
 
 from pyg_equivariant import nn, o3
@@ -34,7 +30,7 @@ HARMONICS = "1x0e+1x1o+1x2e"
 
 
 class Case(NamedTuple):
-    """One row of the table; a side that returns a float has timed itself."""
+    """One row of the table; milliseconds that a side returns are its own."""
 
     name: str
     ours: Callable[[], object]
@@ -61,7 +57,7 @@ def cold_coefficients(lmax: int) -> Case:
         result = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        return float(result.stdout)
+        return 1e3 * float(result.stdout)
 
     return Case(
         f"coefficients, all l <= {lmax}, cold",
@@ -175,17 +171,12 @@ def wigner(lmax: int, rotations: int) -> Iterator[Case]:
     )
 
 
-def measure(case: Case, rounds: int, warmup: int = 2) -> list[list[float]]:
-    """Seconds that each call of both sides took; the calls alternate."""
-    times: list[list[float]] = [[], []]
-    for k in range(warmup + rounds):
-        for side, found in zip((case.ours, case.theirs), times, strict=True):
-            start = time.perf_counter()
-            result = side()
-            seconds = time.perf_counter() - start
-            if k >= warmup:
-                found.append(result if isinstance(result, float) else seconds)
-    return times
+def measure(case: Case, rounds: int, warmup: int = 2) -> None:
+    """Print a row of the table."""
+    sides = {"ours": case.ours, "e3nn": case.theirs}
+    if warmup:
+        in_turns(sides, 0.0, warmup)
+    rows(case.name, in_turns(sides, 0.0, rounds))
 
 
 def all_cases(samples: int) -> Iterator[Case]:
@@ -198,46 +189,27 @@ def all_cases(samples: int) -> Iterator[Case]:
     yield from wigner(6, samples)
 
 
-def print_row(name: str, times: list[list[float]]) -> None:
-    ours, theirs = (statistics.median(side) for side in times)
-    smallest = min(times[1]) / min(times[0])
-    print(
-        f"{name:50}  {ours * 1e3:9.3f}  {theirs * 1e3:9.3f}  {theirs / ours:8.2f}  "
-        f"{smallest:8.2f}",
-        flush=True,
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=21, help="calls of each side")
-    parser.add_argument("--threads", type=int, default=1, help="of torch")
-    parser.add_argument("--samples", type=int, default=400, help="in a batch")
-    parser.add_argument(
+def main(argv: list[str] | None = None) -> None:
+    options_of = parser(__doc__)
+    options_of.add_argument("--rounds", type=int, default=21, help="calls of each side")
+    options_of.add_argument("--samples", type=int, default=400, help="in a batch")
+    options_of.add_argument(
         "--jit-mode", help="e3nn's jit_mode, e.g. script (default: e3nn's own)"
     )
-    arguments = parser.parse_args()
-    torch.manual_seed(0)
-    torch.set_num_threads(arguments.threads)
-    if arguments.jit_mode:
-        e3nn.set_optimization_defaults(jit_mode=arguments.jit_mode)
-    print(
-        f"torch {torch.__version__}, e3nn {e3nn.__version__}, "
-        f"Python {platform.python_version()}, {platform.machine()}, "
-        f"{arguments.threads} thread(s)\n"
-    )
-    rule = "  ".join("=" * width for width in (50, 9, 9, 8, 8))
-    print(rule)
-    print(f"{'':50}  {'this':>9}  {'e3nn':>9}  {'ratio':>8}  {'smallest':>8}")
-    print(rule)
-    for lmax in (4, 6):
-        case = cold_coefficients(lmax)
-        few = max(arguments.rounds // 4, 1)
-        print_row(case.name, measure(case, few, warmup=0))
-    for case in all_cases(arguments.samples):
-        print_row(case.name, measure(case, arguments.rounds))
-    print(rule)
+    options_of.set_defaults(threads=1)
+    options = options_of.parse_args(argv)
+    if options.quick:
+        options.rounds, options.samples = 1, 4
+    if options.jit_mode:
+        e3nn.set_optimization_defaults(jit_mode=options.jit_mode)
+    start(options, "e3nn")
+    head()
+    for lmax in () if options.quick else (4, 6):
+        measure(cold_coefficients(lmax), max(options.rounds // 4, 1), warmup=0)
+    for case in all_cases(options.samples):
+        measure(case, options.rounds)
+    rule()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 Times = dict[str, list[float]]
-_WIDTHS = (46, 14, 10, 10, 8, 8)
+_WIDTHS = (50, 14, 10, 10, 8, 8)
 
 
 def parser(description: str | None, seconds: float = 10.0) -> argparse.ArgumentParser:
@@ -70,7 +70,10 @@ def skip(peer: str, how: str) -> None:
 def in_turns(
     functions: Mapping[str, Callable[[], object]], seconds: float, least: int = 3
 ) -> Times:
-    """Milliseconds of every call. The functions alternate, so other load meets all."""
+    """Milliseconds of every call; a float that a function returns is its own time.
+
+    The functions alternate, so that other load on the machine meets all of them.
+    """
     times: Times = {name: [] for name in functions}
     begin = time.perf_counter()
     rounds = 0
@@ -78,7 +81,8 @@ def in_turns(
         for name, function in functions.items():
             before = time.perf_counter()
             result = function()
-            times[name].append(1e3 * (time.perf_counter() - before))
+            spent = 1e3 * (time.perf_counter() - before)
+            times[name].append(result if isinstance(result, float) else spent)
             del result
         rounds += 1
     return times

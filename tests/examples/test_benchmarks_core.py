@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = Path(__file__).resolve().parents[2] / "examples" / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> dict[str, Any]:
+@pytest.fixture
+def benchmark() -> Iterator[Any]:
     pytest.importorskip("e3nn")
-    return runpy.run_path(str(ROOT / "examples" / "benchmarks" / "core.py"))
+    threads = torch.get_num_threads()
+    sys.path.insert(0, str(BENCHMARKS))
+    yield importlib.import_module("core")
+    sys.path.remove(str(BENCHMARKS))
+    for name in ("core", "timing"):
+        sys.modules.pop(name, None)
+    torch.set_num_threads(threads)
 
 
 def sizes(result: object) -> list[int]:
@@ -26,29 +34,31 @@ def sizes(result: object) -> list[int]:
     return []
 
 
-def test_both_sides_give_as_many_numbers(benchmark: dict[str, Any]) -> None:
-    cases = list(benchmark["all_cases"](4))
+def test_both_sides_give_as_many_numbers(benchmark: Any) -> None:
+    cases = list(benchmark.all_cases(4))
     assert len(cases) == 14
     for case in cases:
         assert sizes(case.ours()) == sizes(case.theirs()), case.name
 
 
-def test_calls_alternate_and_the_first_do_not_count(benchmark: dict[str, Any]) -> None:
-    calls = []
-    case = benchmark["Case"](
-        "",
-        lambda: calls.append("ours") or float(len(calls)),
-        lambda: calls.append("e3nn"),
-    )
-    ours, theirs = benchmark["measure"](case, 3, warmup=2)
-    assert calls == ["ours", "e3nn"] * 5
-    assert ours == [5.0, 7.0, 9.0]
-    assert all(0 <= seconds < 1 for seconds in theirs)
-    assert len(theirs) == 3
-
-
-def test_a_row_of_the_table(
-    benchmark: dict[str, Any], capsys: pytest.CaptureFixture[str]
+def test_the_first_calls_do_not_count(
+    benchmark: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    benchmark["print_row"]("gate", [[3e-3, 1e-3, 2e-3], [4e-3, 8e-3, 5e-3]])
-    assert capsys.readouterr().out.split() == ["gate", "2.000", "5.000", "2.50", "4.00"]
+    calls: list[str] = []
+
+    def side(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    case = benchmark.Case("gate", lambda: side("ours"), lambda: side("e3nn"))
+    benchmark.measure(case, 3, warmup=2)
+    assert calls == ["ours", "e3nn"] * 5
+    cells = capsys.readouterr().out.split()
+    assert cells == ["gate", "e3nn", "7.00", "8.00", "1.14", "1.20"]
+
+
+def test_a_table(benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    benchmark.main(["--quick"])
+    out = capsys.readouterr().out
+    assert "1 thread(s)" in out
+    assert sum(" e3nn  " in line for line in out.splitlines()) == 14
