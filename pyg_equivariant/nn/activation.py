@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_equivariant.kernels.pointwise import shifted_softplus, silu
 from pyg_equivariant.o3._irrep import Irrep
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
@@ -22,19 +22,13 @@ if TYPE_CHECKING:
 ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor]"
 
 
-def shifted_softplus(x: Tensor) -> Tensor:
+class ShiftedSoftplus(torch.nn.Module):
     r"""SchNet's activation :math:`\ln(\tfrac12 e^x + \tfrac12)`, which is 0 at 0.
 
     Example:
-        >>> shifted_softplus(torch.tensor([0.0, 1.0]))
+        >>> ShiftedSoftplus()(torch.tensor([0.0, 1.0]))
         tensor([0.0000, 0.6201])
     """
-    # From 40 on ln(1 + e^x) = x in float64, too; torch's 20 is early by 2e-9.
-    return F.softplus(x, threshold=40.0) - math.log(2)
-
-
-class ShiftedSoftplus(torch.nn.Module):
-    """:func:`shifted_softplus` as a module."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate ``x``."""
@@ -74,6 +68,16 @@ def resolve_activation(act: ActivationLike) -> Callable[[Tensor], Tensor]:
     return _NAMED[act]
 
 
+def activate(act: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The value of ``act(x)``; torch's ``silu`` by a faster kernel.
+
+    Example:
+        >>> activate(F.silu, torch.tensor([0.0, 1.0]))
+        tensor([0.0000, 0.7311])
+    """
+    return silu(x) if act is F.silu else act(x)
+
+
 def activation_name(act: Callable[[Tensor], Tensor]) -> str:
     """How an activation is written in a ``repr``."""
     return getattr(act, "__name__", None) or repr(act)
@@ -110,7 +114,7 @@ class NormalizedActivation(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate ``x``."""
-        y = self.act(x)
+        y = activate(self.act, x)
         return y if self.constant == 1.0 else y * self.constant
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from pyg_equivariant.kernels.matmul import matmul
 from .activation import (
     ActivationLike,
     NormalizedActivation,
+    activate,
     activation_name,
     resolve_activation,
 )
@@ -92,8 +93,8 @@ class MLP(torch.nn.Module):
         """Apply what follows the first linear map."""
         for k, linear in enumerate(self.linears):
             if k > 0:
-                x = linear(self.act(x))
-        return self.act(x) if self.act_last else x
+                x = linear(activate(self.act, x))
+        return activate(self.act, x) if self.act_last else x
 
     def __repr__(self) -> str:
         act_last = ", act_last=True" if self.act_last else ""
