@@ -52,6 +52,11 @@ class SEGNNConv(MessagePassing):
         \mathbf{x}^{\prime}_i = \mathbf{x}_i + \sigma\Big(
         \sum_{j \in \mathcal{N}(i)} \mathbf{m}_{ij}\Big).
 
+    On the CPU the first matrices of :math:`\phi_m` act on the nodes, since mixing
+    channels commutes with gathering, and a product without weights is left for the
+    edges. The method ``message`` says what is computed, and runs instead where hooks,
+    explanations, another aggregation or ``conv.fused = False`` ask for messages.
+
     Args:
         irreps_in (str or Irreps): Irreps of the input features.
         irreps_sh (str or Irreps): Irreps of the attributes of edges and nodes.

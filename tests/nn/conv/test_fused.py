@@ -11,7 +11,8 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 
 from pyg_equivariant.kernels.convolution import Convolution
-from pyg_equivariant.nn import PaiNNConv, SchNetConv, TFNConv
+from pyg_equivariant.kernels.gathered import GatheredMap
+from pyg_equivariant.nn import PaiNNConv, SchNetConv, SEGNNConv, TFNConv
 
 NODES, EDGES = 9, 40
 
@@ -28,6 +29,11 @@ def build(name: str, **options: Any) -> tuple[torch.nn.Module, list[Tensor]]:
     elif name == "SchNetConv":
         conv = SchNetConv(7, 4, num_filters=6, edge_dim=5, **options)
         arguments = [x, edges, torch.rand(EDGES), attr]
+    elif name == "SEGNNConv":
+        irreps = "4x0e+2x1o"
+        conv = SEGNNConv(irreps, "0e+1o+2e", irreps, edge_dim=5, **options)
+        x, node_attr = torch.randn(NODES, 10), torch.randn(NODES, 9)
+        arguments = [x, edges, torch.randn(EDGES, 9), node_attr, attr]
     else:
         conv = PaiNNConv(7, edge_dim=5, **options)
         arguments = [x, torch.randn(NODES, 3, 7), edges, torch.randn(EDGES, 3), attr]
@@ -43,17 +49,22 @@ def flat(out: Tensor | tuple[Tensor, Tensor]) -> Tensor:
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What ran: an entry for every fused call."""
     found: list[str] = []
-    original = Convolution.__call__
 
-    def counted(self: Convolution, *args: Any, **kwargs: Any) -> Tensor:
-        found.append("fused")
-        return original(self, *args, **kwargs)
+    def count(kind: type) -> None:
+        original = kind.__call__
 
-    monkeypatch.setattr(Convolution, "__call__", counted)
+        def counted(self: Any, *args: Any, **kwargs: Any) -> Tensor:
+            found.append("fused")
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "__call__", counted)
+
+    count(Convolution)
+    count(GatheredMap)
     return found
 
 
-NAMES = ["TFNConv", "SchNetConv", "PaiNNConv"]
+NAMES = ["TFNConv", "SchNetConv", "PaiNNConv", "SEGNNConv"]
 
 
 @pytest.mark.parametrize("flow", ["source_to_target", "target_to_source"])
@@ -146,3 +157,35 @@ def test_vmap_and_forward_mode_take_messages(name: str, calls: list[str]) -> Non
     torch.testing.assert_close(found, expected)
     _, tangent = torch.func.jvp(lambda x: flat(conv(x, *rest)), (x,), (x,))
     assert tangent.isfinite().all()
+
+
+@pytest.mark.parametrize("change", ["hook", "subclass"])
+@pytest.mark.parametrize("part", ["phi_m", "phi_m.linears.0"])
+def test_segnn_calls_its_mlp_where_somebody_listens(
+    part: str, change: str, calls: list[str]
+) -> None:
+    conv, arguments = build("SEGNNConv")
+    expected = flat(conv(*arguments))
+    module, heard = conv.get_submodule(part), []
+    if change == "hook":
+        module.register_forward_hook(lambda *_: heard.append(part))
+    else:
+        module.__class__ = type("Other", (type(module),), {})
+    found = flat(conv(*arguments))
+    assert calls == ["fused"]
+    assert heard == ([part] if change == "hook" else [])
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_inner_modules_of_segnn_are_heard() -> None:
+    conv, arguments = build("SEGNNConv")
+    heard = []
+    for name in ("phi_m.linears.1", "phi_m.acts.0", "phi_x.linears.0", "phi_x.acts.0"):
+        module = conv.get_submodule(name)
+        module.register_forward_hook(lambda *_, name=name: heard.append(name))
+    expected = flat(conv(*arguments))
+    assert sorted(heard) == sorted(
+        ["phi_m.linears.1", "phi_m.acts.0", "phi_x.linears.0", "phi_x.acts.0"]
+    )
+    conv.fused = False
+    torch.testing.assert_close(flat(conv(*arguments)), expected, rtol=0, atol=1e-10)
