@@ -103,10 +103,17 @@ def test_values_and_three_derivatives(product: TensorProduct, graph: str) -> Non
 
 
 @pytest.mark.parametrize("mul", [1, 3, 7, 33, 128])
-def test_single_precision_and_channels(mul: int) -> None:
-    product = TensorProduct.depthwise(f"{mul}x0e+{mul}x1o+{mul}x2e", HARMONICS)
+@pytest.mark.parametrize(
+    ("dtype", "rtol", "harmonics"),
+    [(torch.float64, 1e-12, "0e+1o"), (torch.float32, 1e-5, str(HARMONICS))],
+)
+def test_precision_and_channels(
+    mul: int, dtype: torch.dtype, rtol: float, harmonics: str
+) -> None:
+    features = "+".join(f"{mul}x{block.ir}" for block in Irreps(harmonics))
+    product = TensorProduct.depthwise(features, harmonics)
     convolve = Convolution(product)
-    arguments, edge_index, size = inputs(product, "two parts", torch.float32)
+    arguments, edge_index, size = inputs(product, "two parts", dtype)
 
     def function(*arguments: Tensor) -> Tensor:
         return convolve(*arguments, edge_index, size)
@@ -118,7 +125,7 @@ def test_single_precision_and_channels(mul: int) -> None:
     expected = derivatives(
         reference, [a.detach().requires_grad_() for a in arguments], 2
     )
-    assert_same(found, expected, 1e-5)
+    assert_same(found, expected, rtol)
 
 
 @pytest.mark.parametrize("wanted", ["x", "y", "w", "g", "xy", "yw", "xw", "xywg"])
@@ -274,7 +281,7 @@ def test_bitwise_equal_runs_whatever_the_threads() -> None:
     before = torch.get_num_threads()
     runs = []
     try:
-        for threads in (1, 1, 2, 2):
+        for threads in (1, 1, 2, 2, 4, 20):
             torch.set_num_threads(threads)
             out = Convolution(product)(*arguments, edge_index, size)
             runs.append([out, *torch.autograd.grad(out.sin().sum(), arguments)])
@@ -293,6 +300,48 @@ def test_low_precision_is_summed_in_single(dtype: torch.dtype) -> None:
     found = Convolution(product)(*low, edge_index, size)
     expected = Convolution(product)(*(a.float() for a in low), edge_index, size)
     assert torch.equal(found, expected.to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_derivatives_of_low_precision_round_once(dtype: torch.dtype) -> None:
+    """Every sum of products is rounded only when it is complete, by half a spacing."""
+    product = PRODUCTS["vectors"]
+    arguments, edge_index, size = inputs(product, "one target", torch.float32)
+    low = [a.detach().to(dtype).requires_grad_() for a in arguments]
+    exact = [a.detach().double().requires_grad_() for a in low]
+    g = torch.randn(size, product.irreps_out.dim).to(dtype)
+    results = []
+    for given in (low, exact):
+        out = Convolution(product)(*given, edge_index, size)
+        grads = torch.autograd.grad(out, given, g.to(out.dtype))
+        results.append([out.detach(), *grads])
+    for a, b in zip(*results, strict=True):
+        assert a.dtype == dtype
+        bound = torch.finfo(dtype).eps / 2 * b.abs() + 1e-6 * b.abs().max()
+        assert bool(((a.double() - b).abs() <= bound).all())
+
+
+def test_a_long_sum_of_low_precision_does_not_stall() -> None:
+    """In bfloat16, 256 + 1 is 256."""
+    ones = torch.ones(400, 1, dtype=torch.bfloat16)
+    edge_index = torch.stack([torch.arange(400), torch.zeros(400).long()])
+    convolve = Convolution(TensorProduct.depthwise("1x0e", "0e"))
+    assert convolve(ones, ones, ones, edge_index, 1).item() == 400
+
+
+@pytest.mark.parametrize("backend", ["auto", "c"])
+def test_the_backend_asked_for_serves_all_derivatives(backend: str) -> None:
+    if c_build.compiler() is None:
+        pytest.skip("no compiler")
+    product = PRODUCTS["vectors"]
+    arguments, edge_index, size = inputs(product, "unsorted")
+
+    def run(backend: str):
+        return lambda *a: Convolution(product)(*a, edge_index, size, backend=backend)
+
+    found = derivatives(run(backend), arguments, 2)
+    expected = derivatives(run("reference"), arguments, 2)
+    assert_same(found, expected, 1e-12)
 
 
 def test_edges_changed_in_place_are_noticed() -> None:
