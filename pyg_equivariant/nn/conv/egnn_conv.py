@@ -277,7 +277,7 @@ class EGNNConv(MessagePassing):
         w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
         m = matmul(x[1], w_i, first.bias).index_select(0, i)
         m = m + matmul(x[0], w_j).index_select(0, j)
-        m = torch.addcmul(m, square, w_square)
+        m = torch.addmm(m, square, w_square)
         if edge_attr is not None:
             m = m + matmul(edge_attr, w_attr)
         # Its other maps
