@@ -11,11 +11,12 @@ from torch import Tensor
 
 from .c_backend import REAL, new_rows, place, rows_of
 from .c_build import build
-from .steer_source import steer_source
+from .steer_source import matrices_source, paths_source
 from .steer_table import SteerTable
 
 _PART = 256  # rows from which another part pays, and parts before they grow
 _PARTS = 8
+_LMAX = 2  # one library of matrices for all outputs up to this degree
 
 
 def steer_c(
@@ -66,21 +67,26 @@ def steer_c(
 
 @cache
 def _plan(table: SteerTable, real: str) -> tuple[Tensor, ctypes.CDLL]:
-    """The terms as C has them, and the functions for their degrees."""
+    """The terms as C has them, and the functions that run them."""
     degrees = tuple(sorted({term[:3] for term in table.terms}))
-    fields = [
-        [degrees.index(t[:3]), 2 * t.l3 + 1, t.mul1, t.mul3, t.x, t.y, t.w, t.g, 0]
-        for t in table.terms
-    ]
+    paths = build(paths_source(degrees, real))
+    fields = []
+    for t in table.terms:
+        n = degrees.index(t[:3])
+        functions = (getattr(paths, f"{name}_{n}") for name in ("join", "to_x", "to_y"))
+        addresses = [ctypes.cast(f, ctypes.c_void_p).value or 0 for f in functions]
+        places = 2 * t.l3 + 1, t.mul1, t.mul3, t.x, t.y, t.w, t.g
+        fields.append([*addresses, *places, 0])
     terms = torch.tensor(fields, dtype=torch.int64)
     scale = torch.tensor([t.coefficient for t in table.terms], dtype=torch.float64)
     terms[:, -1] = scale.view(torch.int64)
-    return terms, _library(degrees, real)
+    lmax = max(t.l3 for t in table.terms)
+    return terms, _matrices(max(lmax, _LMAX), real)
 
 
 @cache
-def _library(degrees: tuple[tuple[int, int, int], ...], real: str) -> ctypes.CDLL:
-    library = build(steer_source(degrees, real))
+def _matrices(lmax: int, real: str) -> ctypes.CDLL:
+    library = build(matrices_source(lmax, real))
     pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
     types: list[Any] = [number, number, size, pointer, number, *[size] * 4]
     types += [pointer, size, pointer, size, pointer, pointer, size, *[pointer] * 4]

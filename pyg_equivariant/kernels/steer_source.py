@@ -4,13 +4,14 @@ Rows are taken as many at a time as a vector of the machine has lanes, and turne
 that every number becomes a vector over rows. Then a path is a small matrix of vectors
 (the attribute joined with the coefficients), and mixing channels is a matrix product
 whose weights are scalars: it keeps its sums in registers for any number of channels.
-Sizes and places are arguments, so that maps of the same degrees share one library.
+Sizes and places are arguments, and so is what a path does: maps of the same degrees
+share a library of paths, and almost all maps that of the matrices.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from .table import entries
 
@@ -33,8 +34,18 @@ enum {{ ROOM = 10, TALL = 2, WIDE = 4 }};
 #endif
 enum {{ LANES = WIDTH / sizeof(real), CHUNK = 16 }};
 typedef real vec __attribute__((vector_size(WIDTH), may_alias));
-typedef struct {{ int64_t kind, k, mul1, mul3, x, y, w, g; double scale; }} term;
 typedef vec loose __attribute__((aligned(sizeof(real))));
+"""
+
+_TOOLS = """\
+typedef void path(const vec *, const vec *, vec *, int, real);
+typedef void back(const vec *, vec *, const vec *, int, real);
+typedef struct {{
+  path *join;
+  back *to_x, *to_y;
+  int64_t k, mul1, mul3, x, y, w, g;
+  double scale;
+}} term;
 #define UNROLL _Pragma("GCC unroll 32")
 #define INLINE static inline __attribute__((always_inline))
 #define TILE(k) ((k) > ROOM ? 1 : ROOM / (k) > 12 ? 12 : ROOM / (k))
@@ -175,21 +186,21 @@ static __attribute__((noinline)) void meet_{K}(
 """
 
 _PATH = """\
-static __attribute__((noinline)) void join_{name}(
+void join_{name}(
     const vec *restrict X, const vec *restrict Y, vec *restrict Z, int mul, real scale)
 {{
 {couple}  for (int u = 0; u < mul; ++u) {{
 {join}  }}
 }}
 
-static __attribute__((noinline)) void to_x_{name}(
-    vec *restrict DX, const vec *restrict Y, const vec *restrict Z, int mul, real scale)
+void to_x_{name}(
+    const vec *restrict Y, vec *restrict DX, const vec *restrict Z, int mul, real scale)
 {{
 {couple}  for (int u = 0; u < mul; ++u) {{
 {to_x}  }}
 }}
 
-static __attribute__((noinline)) void to_y_{name}(
+void to_y_{name}(
     const vec *restrict X, vec *restrict DY, const vec *restrict Z, int mul, real scale)
 {{
 {to_y}}}
@@ -214,24 +225,6 @@ static int64_t longest(const term *terms, int count)
   return size;
 }}
 
-static void join(const term *t, const vec *X, const vec *Y, vec *Z)
-{{
-  switch (t->kind) {{
-{join}  }}
-}}
-
-static void to_x(const term *t, vec *DX, const vec *Y, const vec *Z)
-{{
-  switch (t->kind) {{
-{to_x}  }}
-}}
-
-static void to_y(const term *t, const vec *X, vec *DY, const vec *Z)
-{{
-  switch (t->kind) {{
-{to_y}  }}
-}}
-
 int sums(int threads, int parts, int64_t rows, const term *terms, int count,
          int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
          const real *x, int64_t x_step, const real *y, int64_t y_step,
@@ -250,7 +243,7 @@ int sums(int threads, int parts, int64_t rows, const term *terms, int count,
       EACH_TERM(terms, count) {{
         const real *v = w + t->w;
         vec *D = G + t->g;
-        join(t, X, Y, Z);
+        t->join(X + t->x, Y + t->y, Z, t->mul1, t->scale);
         switch (t->k) {{
 {mix_forth}        }}
       }}
@@ -284,8 +277,8 @@ int parts_of_rows(int threads, int parts, int64_t rows, const term *terms, int c
         memset(Z, 0, t->k * t->mul1 * sizeof(vec));
         switch (t->k) {{
 {mix_back}        }}
-        if (dx) to_x(t, DX, Y, Z);
-        if (dy) to_y(t, X, DY, Z);
+        if (dx) t->to_x(Y + t->y, DX + t->x, Z, t->mul1, t->scale);
+        if (dy) t->to_y(X + t->x, DY + t->y, Z, t->mul1, t->scale);
       }}
       if (dx) store(dx + first * x_dim, DX, x_dim, n);
       if (dy) store(dy + first * y_dim, DY, y_dim, n);
@@ -321,7 +314,8 @@ int weights(int threads, int parts, int64_t rows, const term *terms, int count,
         const vec *D = G + t->g;
         const int64_t next = t->k * t->mul1;
         for (int c = 0; c < many; ++c)
-          join(t, X + c * x_dim, Y + c * y_dim, Z + c * next);
+          t->join(X + c * x_dim + t->x, Y + c * y_dim + t->y, Z + c * next, t->mul1,
+                  t->scale);
         switch (t->k) {{
 {meet}        }}
       }}
@@ -333,47 +327,43 @@ int weights(int threads, int parts, int64_t rows, const term *terms, int count,
 """
 
 
-def steer_source(degrees: tuple[Degrees, ...], real: str) -> str:
+def paths_source(degrees: tuple[Degrees, ...], real: str) -> str:
+    """The text of ``join_N``, ``to_x_N`` and ``to_y_N`` for each of the degrees.
+
+    Args:
+        degrees: ``(l1, l2, l3)`` of every path.
+        real: ``"float"`` or ``"double"``.
+    """
+    paths = [_path(n, *ls) for n, ls in enumerate(degrees)]
+    return "\n".join([_HEAD.format(real=real), *paths])
+
+
+def matrices_source(lmax: int, real: str) -> str:
     """The text of ``sums``, ``parts_of_rows`` and ``weights``.
 
     They return the derivatives by ``g``, by ``x`` and ``y``, and by ``w``, the last one
-    for each part.
+    for each part. What a path does is an argument.
 
     Args:
-        degrees: ``(l1, l2, l3)`` of the paths; ``kind`` of a term counts them.
+        lmax: the highest degree of an output.
         real: ``"float"`` or ``"double"``.
     """
     size = 4 if real == "float" else 8
-    rows = sorted({2 * l3 + 1 for _, _, l3 in degrees})
-    cases = range(len(degrees))
+    rows = range(1, 2 * lmax + 2, 2)
     run = _RUN.format(
-        join=_cases(cases, lambda n: f"join_{n}(X + t->x, Y + t->y, Z{_SHAPE}"),
-        to_x=_cases(cases, lambda n: f"to_x_{n}(DX + t->x, Y + t->y, Z{_SHAPE}"),
-        to_y=_cases(cases, lambda n: f"to_y_{n}(X + t->x, DY + t->y, Z{_SHAPE}"),
-        mix_forth=_cases(
-            rows, lambda k: f"mix_{k}(Z, t->mul1, D, t->mul3, v, t->mul3, 1)"
-        ),
-        mix_back=_cases(
-            rows, lambda k: f"mix_{k}(D, t->mul3, Z, t->mul1, v, 1, t->mul3)"
-        ),
+        mix_forth=_cases(rows, "mix_{}(Z, t->mul1, D, t->mul3, v, t->mul3, 1)"),
+        mix_back=_cases(rows, "mix_{}(D, t->mul3, Z, t->mul1, v, 1, t->mul3)"),
         meet=_cases(
-            rows,
-            lambda k: (
-                f"meet_{k}(many, Z, t->mul1, next, D, t->mul3, g_dim, own + t->w)"
-            ),
+            rows, "meet_{}(many, Z, t->mul1, next, D, t->mul3, g_dim, own + t->w)"
         ),
     )
-    head = _HEAD.format(real=real, integer=f"int{8 * size}_t", turn=_turn(size))
-    matrices = [_MATRICES.format(K=k) for k in rows]
-    paths = [_path(n, *ls) for n, ls in enumerate(degrees)]
-    return "\n".join([head, *matrices, *paths, run])
+    head = _HEAD.format(real=real)
+    tools = _TOOLS.format(integer=f"int{8 * size}_t", turn=_turn(size))
+    return "\n".join([head, tools, *(_MATRICES.format(K=k) for k in rows), run])
 
 
-_SHAPE = ", t->mul1, t->scale)"
-
-
-def _cases(numbers: Iterable[int], call: Callable[[int], str]) -> str:
-    return "".join(f"    case {n}: {call(n)}; break;\n" for n in numbers)
+def _cases(rows: Iterable[int], call: str) -> str:
+    return "".join(f"          case {k}: {call.format(k)}; break;\n" for k in rows)
 
 
 def _turn(size: int) -> str:
