@@ -88,7 +88,10 @@ class GaussianBasis(EquivariantModule):
         """The basis functions at every length."""
         check_dtype(edge_length, self.center, "edge_length")
         scaled = (edge_length.unsqueeze(-1) - self.center) / self.width
-        return torch.exp(-0.5 * scaled.square())
+        # Where its result is below all normal numbers, exp takes many times as long.
+        dtype = torch.promote_types(scaled.dtype, torch.float32)
+        lowest = 0.9 * math.log(torch.finfo(dtype).tiny)
+        return torch.exp((-0.5 * scaled.square()).clamp_min(lowest))
 
     def __repr__(self) -> str:
         return (
@@ -189,7 +192,10 @@ def _sinc(x: Tensor) -> Tensor:
     """
     near = x.abs() < (4e5 * torch.finfo(x.dtype).eps) ** 0.1
     y = x * x
-    series = 1 - y / 6 * (1 - y / 20 * (1 - y / 42 * (1 - y / 72)))
+    one = y.new_ones(())
+    series = torch.add(one, y, alpha=-1 / 72)
+    for divisor in (42, 20, 6):
+        series = torch.addcmul(one, y, series, value=-1 / divisor)
     far = torch.where(near, 1.0, x)
     return torch.where(near, series, torch.sin(far) / far)
 

@@ -57,6 +57,17 @@ def test_gaussians_are_the_formula() -> None:
     assert GaussianBasis(1, 5.0, width=2.0).center.tolist() == [0.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tails_of_gaussians_are_normal_numbers(dtype: torch.dtype) -> None:
+    length = torch.linspace(0, 20, 200, dtype=dtype, requires_grad=True)
+    value = GaussianBasis(50, 5.0).to(dtype)(length)
+    assert value.min() >= torch.finfo(dtype).tiny
+    assert value[-1].max() < 1e-30
+    (slope,) = torch.autograd.grad(value.sum(), length)
+    assert slope[-1] == 0
+    assert not GaussianBasis(50, 5.0).half()(length[-1:].half()).any()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("mace", math.sqrt(2 / 3)), ("nequip", 2 / 3), ("schnetpack", 1), ("dimenet", 3)],
