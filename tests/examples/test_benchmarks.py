@@ -99,6 +99,39 @@ def test_networks(
     assert len(rows) in (3, 6)
 
 
+def test_random_molecules(load: Callable[[str], Any]) -> None:
+    m, again = (load("molecules").molecules(8, None) for _ in range(2))
+    assert torch.equal(m.pos, again.pos)
+    sizes = torch.bincount(m.batch)
+    assert 16 <= int(sizes.min()) <= int(sizes.max()) <= 20
+    source, target = m.edge_index
+    assert torch.equal(m.batch[source], m.batch[target])
+    lengths = (m.pos[source] - m.pos[target]).norm(dim=-1)
+    assert 0 < float(lengths.min()) < float(lengths.max()) < 5
+    assert str(m).startswith("8 random molecules: ")
+
+
+def test_molecules_of_qm9(load: Callable[[str], Any], qm9_root: Path) -> None:
+    m = load("molecules").molecules(5, str(qm9_root))
+    assert m.count == int(m.batch.max()) + 1 == 5
+    assert set(m.z.tolist()) <= {1, 6, 7, 8, 9}
+    assert str(m).startswith("5 QM9 molecules: ")
+
+
+def test_code_of_a_clone_leaves_nothing_behind(
+    load: Callable[[str], Any], tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("raise ImportError")
+    (tmp_path / "models" / "net.py").write_text("from models.part import width\n")
+    (tmp_path / "models" / "part.py").write_text("width = 3\n")
+    peers, before = load("peers"), set(sys.modules)
+    with peers.code_of(str(tmp_path), "models"):
+        assert importlib.import_module("models.net").width == 3
+    assert set(sys.modules) == before
+    assert str(tmp_path) not in sys.path
+
+
 def test_scaling(
     load: Callable[[str], Any],
     tmp_path: Path,
