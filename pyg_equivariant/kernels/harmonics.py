@@ -15,7 +15,8 @@ from pyg_equivariant.o3._spherical_harmonics import (
     _working_dtype,
 )
 
-from .harmonics_operator import LARGEST, harmonics
+from .harmonics_backend import LARGEST
+from .harmonics_operator import harmonics
 from .observed import transformed
 from .trilinear import compiler_or_warning
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant import kernels, o3
-from pyg_equivariant.kernels import harmonics_operator, trilinear
+from pyg_equivariant.kernels import harmonics_backend, trilinear
 from pyg_equivariant.kernels.harmonics import _is_fast
 from pyg_equivariant.kernels.harmonics_operator import gradient, harmonics, second
 from pyg_equivariant.kernels.harmonics_reference import (
@@ -293,7 +293,7 @@ def test_gradients_of_any_strides(degrees: str) -> None:
 
 
 def test_bitwise_equal_runs_whatever_the_threads(monkeypatch) -> None:
-    monkeypatch.setattr(harmonics_operator, "_PER_THREAD", 1000)
+    monkeypatch.setattr(harmonics_backend, "_PER_THREAD", 1000)
     vectors = draw(5000, torch.float32)
     before = torch.get_num_threads()
     runs = []
@@ -420,7 +420,7 @@ def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
     vectors, form = draw(9), ("0 1 2", True, "component")
     expected = derivatives(lambda r: harmonics(r, *form), vectors, 3)
     monkeypatch.setattr(trilinear, "compiler", lambda: None)
-    caches = trilinear.compiler_or_warning, harmonics_operator._kernels
+    caches = trilinear.compiler_or_warning, harmonics_backend._kernels
     for cached in caches:
         cached.cache_clear()
     try:
