@@ -60,6 +60,7 @@ def rows_of(t: Tensor) -> Tensor:
 
 
 def place(t: Tensor | None) -> tuple[int | None, int]:
+    """Where the rows begin, and how far apart they are; nowhere without a tensor."""
     return (None, 0) if t is None else (t.data_ptr(), t.stride(0))
 
 

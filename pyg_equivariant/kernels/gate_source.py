@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import math
+from .c_vectors import sigmoid_text, vector_types
 
 _TEXT = """\
-#include <stdint.h>
-#include <string.h>
-typedef {real} real;
-typedef {integer} integer;
-#if defined(__AVX512F__)
-#define WIDTH 64
-#elif defined(__AVX__)
-#define WIDTH 32
-#else
-#define WIDTH 16
-#endif
-enum {{ LANES = WIDTH / sizeof(real) }};
-typedef real vec __attribute__((vector_size(WIDTH), may_alias));
-typedef integer whole __attribute__((vector_size(WIDTH), may_alias));
-typedef vec loose __attribute__((aligned(sizeof(real))));
-typedef struct {{ int64_t x, step, gate, out, rows, mul; }} block;
+typedef struct { int64_t x, step, gate, out, rows, mul; } block;
 
 static inline vec get(const real *from, int n)
-{{
+{
   if (n >= LANES) return *(const loose *)from;
-  vec v = {{0}};
+  vec v = {0};
   memcpy(&v, from, n * sizeof(real));
   return v;
-}}
+}
 
 static inline void put(real *to, vec v, int n)
-{{
+{
   if (n >= LANES) *(loose *)to = v;
   else memcpy(to, &v, n * sizeof(real));
-}}
-
-static inline vec select(whole where, vec yes, vec no)
-{{
-  return (vec)((where & (whole)yes) | (~where & (whole)no));
-}}
-
-static inline vec sigmoid(vec x)
-{{
-  const vec zero = {{0}}, far = zero + {range};
-  vec y = x * (real){minus_log2e};
-  y = select((whole)(y < -far), -far, select((whole)(y > far), far, y));
-  const vec half = select((whole)(y < zero), zero - (real)0.5, zero + (real)0.5);
-  const whole n = __builtin_convertvector(y + half, whole);
-  const vec f = y - __builtin_convertvector(n, vec);
-  vec p = zero + (real){first};
-{horner}  const whole power = (n + {bias}) << {shift};
-  return 1 / (1 + p * (vec)power);
-}}
+}
 
 #define EACH_ROW \\
   _Pragma("omp parallel for num_threads(threads) schedule(static)") \\
@@ -62,83 +29,83 @@ static inline vec sigmoid(vec x)
 void value(int threads, int64_t count, int64_t scalars, const block *blocks,
            int64_t num, real by_scalar, real by_gate, const real *xs, int64_t x_dim,
            const real *bias, real *outs, int64_t out_dim)
-{{
-  EACH_ROW {{
+{
+  EACH_ROW {
     const real *x = xs + row * x_dim;
     real *out = outs + row * out_dim;
-    EACH_CHANNEL(scalars) {{
+    EACH_CHANNEL(scalars) {
       const vec s = get(x + u, n) + get(bias + u, n);
       put(out + u, by_scalar * s * sigmoid(s), n);
-    }}
-    for (const block *b = blocks; b < blocks + num; ++b) EACH_CHANNEL(b->mul) {{
+    }
+    for (const block *b = blocks; b < blocks + num; ++b) EACH_CHANNEL(b->mul) {
       const int64_t m = b->gate + u;
       const vec gate = by_gate * sigmoid(get(x + m, n) + get(bias + m, n));
-      for (int k = 0; k < b->rows; ++k) {{
+      for (int k = 0; k < b->rows; ++k) {
         const vec v = get(x + b->x + k * b->step + u, n);
         put(out + b->out + k * b->mul + u, v * gate, n);
-      }}
-    }}
-  }}
-}}
+      }
+    }
+  }
+}
 
 void gradient(int threads, int64_t count, int64_t scalars, const block *blocks,
               int64_t num, real by_scalar, real by_gate, const real *xs, int64_t x_dim,
               const real *bias, const real *grads, int64_t out_dim, real *dxs)
-{{
-  EACH_ROW {{
+{
+  EACH_ROW {
     const real *x = xs + row * x_dim, *grad = grads + row * out_dim;
     real *dx = dxs + row * x_dim;
-    EACH_CHANNEL(scalars) {{
+    EACH_CHANNEL(scalars) {
       const vec s = get(x + u, n) + get(bias + u, n), p = sigmoid(s);
       put(dx + u, by_scalar * get(grad + u, n) * p * (1 + s * (1 - p)), n);
-    }}
-    for (const block *b = blocks; b < blocks + num; ++b) EACH_CHANNEL(b->mul) {{
+    }
+    for (const block *b = blocks; b < blocks + num; ++b) EACH_CHANNEL(b->mul) {
       const int64_t m = b->gate + u;
       const vec p = sigmoid(get(x + m, n) + get(bias + m, n)), gate = by_gate * p;
-      vec sum = {{0}};
-      for (int k = 0; k < b->rows; ++k) {{
+      vec sum = {0};
+      for (int k = 0; k < b->rows; ++k) {
         const vec g = get(grad + b->out + k * b->mul + u, n);
         const int64_t at = b->x + k * b->step + u;
         sum += g * get(x + at, n);
         put(dx + at, g * gate, n);
-      }}
+      }
       put(dx + m, sum * gate * (1 - p), n);
-    }}
-  }}
-}}
+    }
+  }
+}
 
 void second(int threads, int64_t count, int64_t scalars, const block *blocks,
             int64_t num, real by_scalar, real by_gate, const real *xs, int64_t x_dim,
             const real *bias, const real *grads, int64_t out_dim, const real *alongs,
             real *dgrads, real *dxs)
-{{
-  EACH_ROW {{
+{
+  EACH_ROW {
     const real *x = xs + row * x_dim, *grad = grads + row * out_dim;
     const real *along = alongs + row * x_dim;
     real *dgrad = dgrads + row * out_dim, *dx = dxs + row * x_dim;
-    EACH_CHANNEL(scalars) {{
+    EACH_CHANNEL(scalars) {
       const vec s = get(x + u, n) + get(bias + u, n), p = sigmoid(s);
       const vec a = by_scalar * get(along + u, n), g = get(grad + u, n);
       put(dgrad + u, a * p * (1 + s * (1 - p)), n);
       put(dx + u, a * g * p * (1 - p) * (2 + s * (1 - 2 * p)), n);
-    }}
-    for (const block *b = blocks; b < blocks + num; ++b) EACH_CHANNEL(b->mul) {{
+    }
+    for (const block *b = blocks; b < blocks + num; ++b) EACH_CHANNEL(b->mul) {
       const int64_t m = b->gate + u;
       const vec p = sigmoid(get(x + m, n) + get(bias + m, n)), gate = by_gate * p;
       const vec slope = gate * (1 - p), a = get(along + m, n) * slope;
-      vec crossed = {{0}}, met = {{0}};
-      for (int k = 0; k < b->rows; ++k) {{
+      vec crossed = {0}, met = {0};
+      for (int k = 0; k < b->rows; ++k) {
         const int64_t to = b->out + k * b->mul + u, at = b->x + k * b->step + u;
         const vec g = get(grad + to, n), v = get(x + at, n), c = get(along + at, n);
         crossed += c * g;
         met += g * v;
         put(dgrad + to, c * gate + a * v, n);
         put(dx + at, a * g, n);
-      }}
+      }
       put(dx + m, crossed * slope + a * (1 - 2 * p) * met, n);
-    }}
-  }}
-}}
+    }
+  }
+}
 """
 
 
@@ -148,17 +115,4 @@ def gate_source(real: str) -> str:
     Args:
         real: ``"float"`` or ``"double"``.
     """
-    # 2^f for |f| <= 1/2 by its Taylor series, to the last digit
-    degree, size = (7, 4) if real == "float" else (13, 8)
-    taylor = [math.log(2) ** k / math.factorial(k) for k in range(degree + 1)]
-    lines = [f"  p = p * f + (real){c!r};\n" for c in reversed(taylor[:-1])]
-    return _TEXT.format(
-        real=real,
-        integer=f"int{8 * size}_t",
-        minus_log2e=-1 / math.log(2),
-        range=126 if size == 4 else 1022,
-        first=taylor[-1],
-        horner="".join(lines),
-        bias=127 if size == 4 else 1023,
-        shift=23 if size == 4 else 52,
-    )
+    return vector_types(real) + sigmoid_text(real) + _TEXT

@@ -13,31 +13,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from .c_vectors import vector_types
 from .table import entries
 
 Degrees = tuple[int, int, int]
 
-_HEAD = """\
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-typedef {real} real;
-#if defined(__AVX512F__)
-#define WIDTH 64
+_TOOLS = """\
+#if WIDTH == 64
 enum {{ ROOM = 22, TALL = 4, WIDE = 6 }};
-#elif defined(__AVX__)
-#define WIDTH 32
-enum {{ ROOM = 10, TALL = 2, WIDE = 4 }};
 #else
-#define WIDTH 16
 enum {{ ROOM = 10, TALL = 2, WIDE = 4 }};
 #endif
-enum {{ LANES = WIDTH / sizeof(real), CHUNK = 16 }};
-typedef real vec __attribute__((vector_size(WIDTH), may_alias));
-typedef vec loose __attribute__((aligned(sizeof(real))));
-"""
-
-_TOOLS = """\
+enum {{ CHUNK = 16 }};
 typedef void path(const vec *, const vec *, vec *, int, real);
 typedef void back(const vec *, vec *, const vec *, int, real);
 typedef struct {{
@@ -52,8 +39,7 @@ typedef struct {{
 #if defined(__clang__) || __GNUC__ >= 12
 #define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-typedef {integer} index __attribute__((vector_size(WIDTH)));
-#define PICK(a, b, ...) __builtin_shuffle(a, b, (index){{__VA_ARGS__}})
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (whole){{__VA_ARGS__}})
 #endif
 
 /* transpose a square of numbers */
@@ -335,7 +321,7 @@ def paths_source(degrees: tuple[Degrees, ...], real: str) -> str:
         real: ``"float"`` or ``"double"``.
     """
     paths = [_path(n, *ls) for n, ls in enumerate(degrees)]
-    return "\n".join([_HEAD.format(real=real), *paths])
+    return "\n".join([vector_types(real), *paths])
 
 
 def matrices_source(lmax: int, real: str) -> str:
@@ -357,9 +343,10 @@ def matrices_source(lmax: int, real: str) -> str:
             rows, "meet_{}(many, Z, t->mul1, next, D, t->mul3, g_dim, own + t->w)"
         ),
     )
-    head = _HEAD.format(real=real)
-    tools = _TOOLS.format(integer=f"int{8 * size}_t", turn=_turn(size))
-    return "\n".join([head, tools, *(_MATRICES.format(K=k) for k in rows), run])
+    tools = _TOOLS.format(turn=_turn(size))
+    return "\n".join(
+        [vector_types(real), tools, *(_MATRICES.format(K=k) for k in rows), run]
+    )
 
 
 def _cases(rows: Iterable[int], call: str) -> str:
