@@ -311,6 +311,27 @@ def test_bitwise_equal_runs_whatever_the_threads(monkeypatch) -> None:
         assert all(torch.equal(a, b) for a, b in zip(run, runs[0], strict=True))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("missing", [["__AVX512F__"], ["__AVX512F__", "__AVX__"]])
+def test_narrower_vectors(missing: list[str], dtype: torch.dtype, monkeypatch) -> None:
+    head = "".join(f"#undef {name}\n" for name in missing)
+    text = harmonics_backend.c_source
+    monkeypatch.setattr(harmonics_backend, "c_source", lambda *form: head + text(*form))
+    vectors = draw(37, dtype)
+    harmonics_backend._kernels.cache_clear()
+    try:
+        for degrees in ((0, 1, 2), (0, 1, 2, 3), (1, 4)):
+            found = derivatives(
+                lambda r, ls=degrees: kernels.spherical_harmonics(ls, r), vectors, 2
+            )
+            expected = derivatives(
+                lambda r, ls=degrees: o3.spherical_harmonics(ls, r), vectors, 2
+            )
+            assert_same(found, expected, 1e-12 if dtype == torch.float64 else 1e-5)
+    finally:
+        harmonics_backend._kernels.cache_clear()
+
+
 def test_a_vector_has_the_same_harmonics_wherever_it_stands() -> None:
     vectors = torch.randn(70, 3)
     whole = kernels.spherical_harmonics(range(7), vectors)
