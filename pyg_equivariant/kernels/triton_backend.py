@@ -12,7 +12,7 @@ from torch import Tensor
 from .edge_order import EdgeOrder, Segments, edge_order
 from .table import Table
 from .triton_build import TritonError, load
-from .triton_source import Plan, triton_plan
+from .triton_plan import Plan, plan_kernels
 
 _WIDE = {
     torch.bfloat16: torch.float32,
@@ -131,7 +131,7 @@ def _try(launch: Any, *arguments: Any, **options: Any) -> None:
 
 @lru_cache(maxsize=256)
 def _plan(table: Table, wanted: str, real: str) -> Plan:
-    return triton_plan(table, wanted, real)
+    return plan_kernels(table, wanted, real)
 
 
 def _module(plan: Plan) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pyg_equivariant.kernels import Convolution, edge_order, trilinear
 from pyg_equivariant.kernels.edge_order import EdgeOrder, _Remembered, _version
 from pyg_equivariant.kernels.table import Table
 from pyg_equivariant.kernels.triton_build import TritonError, has_triton, load
-from pyg_equivariant.kernels.triton_source import triton_plan
+from pyg_equivariant.kernels.triton_plan import plan_kernels
 from pyg_equivariant.o3 import Irreps, TensorProduct
 
 HARMONICS = Irreps.spherical_harmonics(2)
@@ -61,7 +61,7 @@ def kernel_text(wanted: str, real: str, pointer: str) -> tuple[str, str]:
 
     features = Irreps([(64, ir) for _, ir in HARMONICS])
     product = TensorProduct.depthwise(features, HARMONICS, keep=HARMONICS)
-    plan = triton_plan(Table.of(product), wanted, real)
+    plan = plan_kernels(Table.of(product), wanted, real)
     kinds = {"segments": "*i64", "visits": "*i64"}
     for a in plan.reads:
         kinds |= {a: pointer, f"{a}_step": "i32"}

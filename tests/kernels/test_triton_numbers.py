@@ -14,7 +14,7 @@ from pyg_equivariant.kernels import (
     Convolution,
     edge_order,
     triton_backend,
-    triton_source,
+    triton_plan,
 )
 from pyg_equivariant.kernels.table import Table
 from pyg_equivariant.kernels.trilinear import contract
@@ -95,9 +95,9 @@ def assert_reference(
 def small_kernels(monkeypatch: pytest.MonkeyPatch):
     """Segments, groups of paths and blocks of channels that few numbers fill."""
     monkeypatch.setattr(edge_order, "_SEGMENT", 3)
-    monkeypatch.setattr(triton_source, "ENTRIES", 8)
-    monkeypatch.setattr(triton_source, "NUMBERS", 12)
-    monkeypatch.setattr(triton_source, "BYTES", 64)
+    monkeypatch.setattr(triton_plan, "ENTRIES", 8)
+    monkeypatch.setattr(triton_plan, "NUMBERS", 12)
+    monkeypatch.setattr(triton_plan, "BYTES", 64)
     triton_backend._plan.cache_clear()
     edge_order._orders.clear()
     yield
@@ -118,7 +118,7 @@ def test_the_operator_is_its_reference(name: str, wanted: str) -> None:
 @pytest.mark.usefixtures("small_kernels")
 def test_kernels_go_on_from_each_other(name: str, wanted: str) -> None:
     product = PRODUCTS[name]
-    plan = triton_source.triton_plan(Table.of(product), wanted, "float64")
+    plan = triton_plan.plan_kernels(Table.of(product), wanted, "float64")
     assert len(plan.groups) > 1
     for graph in ("unsorted", "one target"):
         assert_reference(product, graph, wanted, torch.float64, 1e-12)
