@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
@@ -46,9 +48,8 @@ def versions(*packages: str) -> str:
     """Of torch, of those packages that are installed, of Python, and the machine."""
     found = [f"torch {torch.__version__}"]
     for name in packages:
-        module = optional(name)
-        if module is not None:
-            found.append(f"{name} {getattr(module, '__version__', '')}".rstrip())
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
     return ", ".join(
         [*found, f"Python {platform.python_version()}", platform.machine()]
     )
