@@ -108,10 +108,11 @@ class GatheredMap:
         x_i, x_j, y, weight = (t.to(wide) for t in (x_i, x_j, y, weight))
         nodes = []
         for x, table in ((x_j, self.senders), (x_i, self.receivers)):
-            one = x.new_ones(1).expand(len(x), 1)
-            nodes += steer(x, one, weight, None, len(x), table, "g")
+            rows = x.shape[0]
+            one = x.new_ones(1).expand(rows, 1)
+            nodes += steer(x, one, weight, None, rows, table, "g")
         count = y.shape[0]
-        sizes = len(x_i) + len(x_j), count
+        sizes = x_i.shape[0] + x_j.shape[0], count
         both = torch.cat(nodes), y.repeat(2, 1)
         (out,) = contract(*both, None, None, ends, *sizes, self.join, "g")
         if e is not None:
