@@ -44,8 +44,8 @@ loss = model(z[keep], pos[keep], batch[keep]).square().mean()
 loss.backward()
 optimizer.step()
 done = time.perf_counter()
-print(f"{{done - begin:.2f}} import {{imported - begin:.2f}}, build {{built - imported:.2f}}, "
-      f"step {{done - built:.2f}}")
+print(f"{{done - begin:.2f}} import {{imported - begin:.2f}}, "
+      f"build {{built - imported:.2f}}, step {{done - built:.2f}}")
 """
 
 
