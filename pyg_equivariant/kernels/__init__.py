@@ -1,9 +1,9 @@
 """How tensor products and harmonics are computed: references and faster versions."""
 
-from .blocked import BlockedTensorProduct
-from .convolution import Convolution
-from .harmonics import SphericalHarmonics, spherical_harmonics
-from .reference import tensor_product
+from .convolution.fused import Convolution
+from .harmonics.evaluate import SphericalHarmonics, spherical_harmonics
+from .plain.blocked import BlockedTensorProduct
+from .plain.reference import tensor_product
 
 __all__ = [
     "tensor_product",

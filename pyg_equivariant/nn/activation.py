@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_equivariant.kernels.pointwise import shifted_softplus, silu
+from pyg_equivariant.kernels.dense.pointwise import shifted_softplus, silu
 from pyg_equivariant.o3._irrep import Irrep
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 

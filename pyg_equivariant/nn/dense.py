@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels.matmul import matmul
+from pyg_equivariant.kernels.dense.matmul import matmul
 
 
 class Dense(torch.nn.Linear):

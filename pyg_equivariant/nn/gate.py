@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels.gate import FusedGate
-from pyg_equivariant.kernels.gate_reference import GateBlock, GateForm
+from pyg_equivariant.kernels.gates.gate import FusedGate
+from pyg_equivariant.kernels.gates.reference import GateBlock, GateForm
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from .activation import (

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList, Parameter, ParameterList
 
-from pyg_equivariant.kernels.matmul import matmul
+from pyg_equivariant.kernels.dense.matmul import matmul
 
 from .activation import (
     ActivationLike,

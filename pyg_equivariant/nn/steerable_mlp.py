@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.observed import is_plain
+from pyg_equivariant.kernels.compiled.observed import is_plain
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from .gate import Gate

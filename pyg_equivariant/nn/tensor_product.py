@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.blocked import BlockedTensorProduct
-from pyg_equivariant.kernels.observed import transformed
-from pyg_equivariant.kernels.steer import SteeredMap
+from pyg_equivariant.kernels.compiled.observed import transformed
+from pyg_equivariant.kernels.plain.blocked import BlockedTensorProduct
+from pyg_equivariant.kernels.steered.steer import SteeredMap
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from .linear import warn_unreached

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.kernels.harmonics import spherical_harmonics
+from pyg_equivariant.kernels.harmonics.evaluate import spherical_harmonics
 from pyg_equivariant.o3._irreps import Irreps
 
 from ._graphs import (

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
-from pyg_equivariant.kernels.observed import transformed
+from pyg_equivariant.kernels.compiled.observed import transformed
 
 _HOOKS = (
     "_propagate_forward_pre_hooks",

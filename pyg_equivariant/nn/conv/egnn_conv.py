@@ -9,8 +9,8 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from pyg_equivariant.kernels.matmul import matmul
-from pyg_equivariant.kernels.observed import is_plain
+from pyg_equivariant.kernels.compiled.observed import is_plain
+from pyg_equivariant.kernels.dense.matmul import matmul
 from pyg_equivariant.nn.conv._fused import directed, unobserved
 from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP

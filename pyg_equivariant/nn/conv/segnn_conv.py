@@ -7,10 +7,10 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from pyg_equivariant.kernels.gathered import GatheredMap
-from pyg_equivariant.kernels.incidence import incidence
-from pyg_equivariant.kernels.neighbor_sum import neighbor_sum
-from pyg_equivariant.kernels.observed import is_plain
+from pyg_equivariant.kernels.compiled.observed import is_plain
+from pyg_equivariant.kernels.convolution.incidence import incidence
+from pyg_equivariant.kernels.convolution.neighbor_sum import neighbor_sum
+from pyg_equivariant.kernels.steered.gathered import GatheredMap
 from pyg_equivariant.nn.conv._fused import directed, fuses
 from pyg_equivariant.nn.gate import Gate
 from pyg_equivariant.nn.module import check_features

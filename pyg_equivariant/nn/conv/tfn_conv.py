@@ -10,7 +10,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.convolution import Convolution
+from pyg_equivariant.kernels.convolution.fused import Convolution
 from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
 from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.mlp import RadialMLP

@@ -13,7 +13,7 @@ from pyg_equivariant.graph._complete_graph import complete_graph
 from pyg_equivariant.graph._edge_pairs import EdgePairs, edge_pairs
 from pyg_equivariant.graph._edge_vectors import edge_vectors
 from pyg_equivariant.graph._radius_graph import radius_graph
-from pyg_equivariant.kernels.observed import transformed
+from pyg_equivariant.kernels.compiled.observed import transformed
 from pyg_equivariant.o3._vector import safe_norm
 
 from ..module import check_dtype

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.harmonics import SphericalHarmonics
+from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 from pyg_equivariant.o3._tensor_product import TensorProduct
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.harmonics import SphericalHarmonics
+from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
 from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
 
 from ..conv.tfn_conv import TFNConv

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
-from pyg_equivariant.kernels.convolution import Convolution
-from pyg_equivariant.kernels.gathered import GatheredMap
+from pyg_equivariant.kernels.convolution.fused import Convolution
+from pyg_equivariant.kernels.steered.gathered import GatheredMap
 from pyg_equivariant.nn import PaiNNConv, SchNetConv, SEGNNConv, TFNConv
 
 NODES, EDGES = 9, 40

@@ -1,0 +1,1 @@
+"""Compiling C, and what its kernels share."""

@@ -1,0 +1,1 @@
+"""The fused tensor-product convolution and its backends."""

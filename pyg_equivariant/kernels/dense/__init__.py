@@ -1,0 +1,1 @@
+"""Matrices and activations, where torch is slow."""

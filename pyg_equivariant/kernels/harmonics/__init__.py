@@ -1,0 +1,1 @@
+"""Spherical harmonics with analytic derivatives."""

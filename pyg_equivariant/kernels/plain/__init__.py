@@ -1,0 +1,1 @@
+"""Tensor products in plain torch: the specification, and few large products."""

@@ -1,0 +1,1 @@
+"""Linear maps that mix channels, steered by an attribute."""
