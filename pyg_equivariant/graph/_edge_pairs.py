@@ -25,7 +25,7 @@ _known = WeakTensorKeyDictionary()
 
 
 def edge_pairs(edge_index: Tensor) -> EdgePairs | None:
-    """The pairs of a graph, remembered while ``edge_index`` lives.
+    """The pairs of a graph, remembered while ``edge_index`` lives and stays the same.
 
     ``None`` if there are more than three for four edges: then nothing is gained by
     computing once for every pair what both directions share.
@@ -38,10 +38,9 @@ def edge_pairs(edge_index: Tensor) -> EdgePairs | None:
     """
     if edge_index.is_inference():
         return _pairs(edge_index)
-    version = edge_index._version
     found = _known.get(edge_index)
-    if found is None or found[0] != version:
-        found = version, _pairs(edge_index)
+    if found is None or not torch.equal(found[0], edge_index):
+        found = edge_index.clone(), _pairs(edge_index)
         _known[edge_index] = found
     pairs: EdgePairs | None = found[1]
     return pairs

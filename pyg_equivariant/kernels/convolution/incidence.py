@@ -28,6 +28,8 @@ _known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 def incidence(edge_index: Tensor, num_sources: int) -> Incidence:
     """The :class:`Incidence` of a graph, remembered while ``edge_index`` lives.
 
+    The edges themselves are compared, so that edges changed in place are noticed.
+
     Example:
         >>> incidence(torch.tensor([[1, 2], [0, 0]]), 3).ends
         tensor([[1, 2, 3, 3],
@@ -35,12 +37,12 @@ def incidence(edge_index: Tensor, num_sources: int) -> Incidence:
     """
     if torch.compiler.is_compiling() or edge_index.is_inference():
         return _incidence(edge_index, num_sources)
-    key = edge_index._version, num_sources
     found = _known.get(edge_index)
-    if found is None or found[0] != key:
-        found = key, _incidence(edge_index, num_sources)
-        _known[edge_index] = found
-    return found[1]
+    if found and found[0] == num_sources and torch.equal(found[1], edge_index):
+        return found[2]
+    result = _incidence(edge_index, num_sources)
+    _known[edge_index] = num_sources, edge_index.clone(), result
+    return result
 
 
 def _incidence(edge_index: Tensor, num_sources: int) -> Incidence:

@@ -89,4 +89,6 @@ def test_incidence_is_remembered_until_edges_change() -> None:
     edge_index[0, 0] = (edge_index[0, 0] + 1) % sources
     now = incidence(edge_index, sources)
     assert now is not changed
+    edge_index.numpy()[1, 0] += 1  # behind torch's back
+    assert int(incidence(edge_index, sources).arrivals[1, 0]) == int(edge_index[1, 0])
     assert int(now.ends[0, 0]) == int(edge_index[0, 0])
