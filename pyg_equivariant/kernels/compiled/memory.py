@@ -16,6 +16,11 @@ _PAGE = 4096
 _MADV_HUGEPAGE = 14
 
 
+def on_cpu(*tensors: Tensor) -> bool:
+    """Whether all hold real numbers in the memory of the CPU."""
+    return all(t.device.type == "cpu" and t.is_floating_point() for t in tensors)
+
+
 def rows_of(t: Tensor) -> Tensor:
     """The same numbers, each row consecutive."""
     return t if t.stride(-1) == 1 or t.shape[-1] == 1 else t.contiguous()

@@ -10,6 +10,8 @@ import torch
 from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
 from pyg_equivariant.o3._tensor_product import TensorProduct
 
+from ..compiled.forms import Dims, from_text, to_text
+
 
 class Term(NamedTuple):
     """One path: degrees, channels, where its blocks begin, and its coefficient."""
@@ -36,7 +38,7 @@ class Table(NamedTuple):
         True
     """  # noqa: E501
 
-    dims: tuple[int, int, int, int]
+    dims: Dims
     terms: tuple[Term, ...]
 
     @staticmethod
@@ -85,17 +87,14 @@ class Table(NamedTuple):
 
     def text(self) -> str:
         """The table in one line, exactly: what a saved graph holds."""
-        rows = [self.dims, *self.terms]
-        return ";".join(" ".join(map(repr, row)) for row in rows)
+        return to_text(self.dims, self.terms)
 
     @staticmethod
     @lru_cache(maxsize=256)
     def parse(text: str) -> Table:
         """The inverse of :meth:`text`."""
-        dims, *rows = (row.split() for row in text.split(";"))
-        terms = [Term._make((*map(int, row[:-1]), float(row[-1]))) for row in rows]
-        x, y, w, g = map(int, dims)
-        return Table((x, y, w, g), tuple(terms))
+        dims, rows = from_text(text)
+        return Table(dims, tuple(Term._make(row) for row in rows))
 
 
 @cache

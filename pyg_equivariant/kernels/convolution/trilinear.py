@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..compiled.build import BuildError, compiler, compiler_or_warning, warn_once
+from ..compiled.forms import differentiate
 from .c_backend import contract_c
 from .reference import contract_reference
 from .table import Table
@@ -151,20 +152,18 @@ def _save(
 
 def _backward(ctx: Any, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
     *saved, edge_index = ctx.saved_tensors
-    arguments = dict(zip("xywg", saved, strict=True))
-    needed = [a for a, n in zip("xywg", ctx.needs_input_grad[:4], strict=True) if n]
-    totals: dict[str, Tensor] = {}
-    for letter, grad in zip(ctx.wanted, grads, strict=True):
-        wanted = "".join(a for a in needed if a != letter)
-        if grad is None or not wanted:
-            continue
-        replaced = {**arguments, letter: grad}
-        table = _weighted(ctx.table) if letter == "w" else ctx.table
+
+    def again(
+        arguments: dict[str, Tensor | None], replaced: str, wanted: str
+    ) -> list[Tensor]:
+        table = _weighted(ctx.table) if replaced == "w" else ctx.table
         rest = edge_index, *ctx.sizes, table, wanted
-        parts = contract(*replaced.values(), *rest, **ctx.options)
-        for a, part in zip(wanted, parts, strict=True):
-            totals[a] = totals[a] + part if a in totals else part
-    return tuple(totals.get(a) for a in "xywg") + (None,) * 5
+        return contract(*arguments.values(), *rest, **ctx.options)
+
+    arguments = dict(zip("xywg", saved, strict=True))
+    needs_grad = ctx.needs_input_grad[:4]
+    found = differentiate(again, arguments, ctx.wanted, grads, needs_grad)
+    return *found, *(None,) * 5
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from torch import Tensor
 from pyg_equivariant.o3._tensor_product import TensorProduct
 
 from ..compiled.build import compiler
+from ..compiled.memory import on_cpu
 from ..convolution.table import Table, Term
 from ..convolution.trilinear import contract
 from .steer import steer
@@ -78,8 +79,7 @@ class GatheredMap:
 
     def is_fast_for(self, *tensors: Tensor) -> bool:
         """Whether there is a compiled backend for such tensors."""
-        cpu = all(t.device.type == "cpu" and t.is_floating_point() for t in tensors)
-        return self._compiles and cpu
+        return self._compiles and on_cpu(*tensors)
 
     def __call__(
         self,

@@ -15,6 +15,8 @@ from torch import Tensor
 from pyg_equivariant.o3._tensor_product import TensorProduct
 
 from ..compiled.build import BuildError, compiler, compiler_or_warning, warn_once
+from ..compiled.forms import differentiate
+from ..compiled.memory import on_cpu
 from .backend import steer_c
 from .reference import steer_reference
 from .table import SteerTable
@@ -75,18 +77,15 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 
 def _backward(ctx: Any, grads: list[Tensor | None]) -> tuple[Tensor | None, ...]:
+    def again(
+        arguments: dict[str, Tensor | None], replaced: str, wanted: str
+    ) -> list[Tensor]:
+        return steer(*arguments.values(), ctx.rows, ctx.table, wanted)
+
     arguments = dict(zip("xywg", ctx.saved_tensors, strict=True))
-    needed = [a for a, n in zip("xywg", ctx.needs_input_grad[:4], strict=True) if n]
-    totals: dict[str, Tensor] = {}
-    for letter, grad in zip(ctx.wanted, grads, strict=True):
-        wanted = "".join(a for a in needed if a != letter)
-        if grad is None or not wanted:
-            continue
-        replaced = {**arguments, letter: grad}
-        parts = steer(*replaced.values(), ctx.rows, ctx.table, wanted)
-        for a, part in zip(wanted, parts, strict=True):
-            totals[a] = totals[a] + part if a in totals else part
-    return tuple(totals.get(a) for a in "xywg") + (None,) * 3
+    needs_grad = ctx.needs_input_grad[:4]
+    found = differentiate(again, arguments, ctx.wanted, grads, needs_grad)
+    return *found, *(None,) * 3
 
 
 steer.register_autograd(_backward, setup_context=_save)
@@ -128,8 +127,7 @@ class SteeredMap:
 
     def is_fast_for(self, *tensors: Tensor) -> bool:
         """Whether there is a compiled backend for such tensors."""
-        cpu = all(t.device.type == "cpu" and t.is_floating_point() for t in tensors)
-        return self._compiles and cpu
+        return self._compiles and on_cpu(*tensors)
 
     def __call__(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """The map of each row.

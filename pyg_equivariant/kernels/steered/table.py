@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from pyg_equivariant.o3._tensor_product import TensorProduct
 
+from ..compiled.forms import Dims, from_text, to_text
+
 
 class SteerTerm(NamedTuple):
     """One path: degrees, channels, where its blocks begin, and its coefficient."""
@@ -35,7 +37,7 @@ class SteerTable(NamedTuple):
         True
     """
 
-    dims: tuple[int, int, int, int]
+    dims: Dims
     terms: tuple[SteerTerm, ...]
 
     @staticmethod
@@ -91,14 +93,11 @@ class SteerTable(NamedTuple):
 
     def text(self) -> str:
         """The table in one line, exactly: what a saved graph holds."""
-        rows = [self.dims, *self.terms]
-        return ";".join(" ".join(map(repr, row)) for row in rows)
+        return to_text(self.dims, self.terms)
 
     @staticmethod
     @lru_cache(maxsize=256)
     def parse(text: str) -> SteerTable:
         """The inverse of :meth:`text`."""
-        dims, *rows = (row.split() for row in text.split(";"))
-        terms = [SteerTerm._make((*map(int, row[:-1]), float(row[-1]))) for row in rows]
-        x, y, w, g = map(int, dims)
-        return SteerTable((x, y, w, g), tuple(terms))
+        dims, rows = from_text(text)
+        return SteerTable(dims, tuple(SteerTerm._make(row) for row in rows))
