@@ -92,7 +92,7 @@ def train(
             optimizer.step()
         elapsed = time.perf_counter() - start
         curve.append((elapsed, mean_squared_error(network, test)))
-        if epoch % 10 == 1 or elapsed > seconds:
+        if epoch % 3 == 1 or elapsed > seconds:
             print(f"{elapsed:5.0f} s  epoch {epoch:3d}  test error {curve[-1][1]:.4f}")
         if elapsed > seconds:
             return curve
@@ -158,7 +158,7 @@ def main() -> None:
     """Train, then check what was promised."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", help="where to keep the simulated trajectories")
-    parser.add_argument("--num-train", type=int, default=1000)
+    parser.add_argument("--num-train", type=int, default=3000)
     parser.add_argument("--num-test", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=35.0, help="of training")
     parser.add_argument("--figure", type=Path, default=Path("quickstart.png"))
