@@ -18,6 +18,8 @@ from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, Sequential
 
+from pyg_equivariant.kernels.compiled.build import compiler
+from pyg_equivariant.nn import SEGNNConv
 from pyg_equivariant.testing import (
     assert_equivariant,
     assert_permutation_equivariant,
@@ -276,7 +278,10 @@ def test_works_in_float32_and_under_autocast(
     assert deviation(tuple(o.double() for o in found), expected) < 1e-4
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = case(narrow, pos, data.edge_index)
-    assert deviation(tuple(o.double() for o in found), expected) < 0.1
+    # what SEGNN compiles keeps float32
+    exact = isinstance(case.conv, SEGNNConv) and compiler() is not None
+    low, high = (0.0, 1e-4) if exact else (1e-6, 0.1)
+    assert low < deviation(tuple(o.double() for o in found), expected) < high
     sum(o.float().square().sum() for o in found).backward()
     assert pos.grad is not None
     assert pos.grad.isfinite().all()
