@@ -112,7 +112,7 @@ class PropertyTask(L.LightningModule):
         optimizer = make_optimizer(self.settings, self.network)
         # Not trainer.estimated_stepping_batches: it sets the training loader up before
         # a checkpoint has said where to go on in it
-        steps = len(self.trainer.datamodule.train_dataloader())  # type: ignore
+        steps = len(self.trainer.datamodule.train_dataloader())
         total_steps = self.settings.epochs * steps
         schedule = make_schedule(self.settings.schedule, optimizer, total_steps)
         if isinstance(schedule, SmoothedPlateau):

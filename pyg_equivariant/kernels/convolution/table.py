@@ -61,10 +61,7 @@ class Table(NamedTuple):
                 "the fused convolution joins every channel of the first input with one "
                 f"harmonic (paths uvu, multiplicity 1 in the second), got {product}"
             )
-        in1, in2, out = (
-            [part.start for part in irreps.slices()]
-            for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
-        )
+        dims, (in1, in2, out) = layout(product)
         terms = []
         for path, weights, coefficient in zip(
             product.paths, product.weight_slices, product.coefficients, strict=True
@@ -77,12 +74,6 @@ class Table(NamedTuple):
                 terms.append(
                     Term(*degrees, mul, *starts, w, out[path.i_out], coefficient)
                 )
-        dims = (
-            product.irreps_in1.dim,
-            product.irreps_in2.dim,
-            product.weight_numel,
-            product.irreps_out.dim,
-        )
         return cls(dims, tuple(terms))
 
     def text(self) -> str:
@@ -95,6 +86,14 @@ class Table(NamedTuple):
         """The inverse of :meth:`text`."""
         dims, rows = from_text(text)
         return Table(dims, tuple(Term._make(row) for row in rows))
+
+
+def layout(product: TensorProduct) -> tuple[Dims, list[list[int]]]:
+    """Sizes of the rows, and where the blocks of inputs and output begin."""
+    all_irreps = product.irreps_in1, product.irreps_in2, product.irreps_out
+    x, y, g = (irreps.dim for irreps in all_irreps)
+    starts = [[part.start for part in irreps.slices()] for irreps in all_irreps]
+    return (x, y, product.weight_numel, g), starts
 
 
 @cache

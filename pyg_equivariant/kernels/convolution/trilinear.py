@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..compiled.build import BuildError, compiler, compiler_or_warning, warn_once
 from ..compiled.forms import differentiate
+from ..compiled.memory import REAL
 from .c_backend import contract_c
 from .reference import contract_reference
 from .table import Table
@@ -26,7 +27,6 @@ _SCHEMA = (
     "SymInt num_sources, SymInt num_targets, str table, str wanted, *, "
     "str backend='auto') -> Tensor[]"
 )
-_COMPILED = (torch.float32, torch.float64)
 
 
 def _contract(
@@ -65,7 +65,7 @@ def _contract(
 def _automatic(like: Tensor) -> str:
     """The fastest backend for such tensors."""
     device = like.device.type
-    if device == "cpu" and like.dtype in _COMPILED and compiler_or_warning():
+    if device == "cpu" and like.dtype in REAL and compiler_or_warning():
         return "c"
     if device == "cuda" and triton_or_warning():
         return "triton"
@@ -77,7 +77,7 @@ def _asked(backend: str, like: Tensor) -> str:
     otherwise = "or leave backend='auto'"
     device = like.device.type
     if backend == "c":
-        if device != "cpu" or like.dtype not in _COMPILED:
+        if device != "cpu" or like.dtype not in REAL:
             raise ValueError(
                 "backend='c' takes float32 or float64 on the CPU, got "
                 f"{like.dtype} on {like.device}: move them, {otherwise}"

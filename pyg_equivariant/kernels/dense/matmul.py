@@ -17,11 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..compiled.build import BuildError, build
-from ..compiled.memory import new_rows
+from ..compiled.memory import REAL, new_rows
 from ..compiled.observed import transformed
 from .matmul_source import matmul_source
 
-_REAL = {torch.float32: "float", torch.float64: "double"}
 _SMALLEST = 1 << 22  # products of numbers: below, calling costs more than it saves
 _NARROWEST = 8  # rows and columns of a result
 
@@ -86,7 +85,7 @@ def _is_faster(a: Tensor, b: Tensor, bias: Tensor | None) -> bool:
         and min(rows, n) >= _NARROWEST
         and a.shape[-1] == k
         and (bias is None or bias.shape == (n,))
-        and a.dtype in _REAL
+        and a.dtype in REAL
         and all(_is_plain(t, a.dtype) for t in given)
         and not torch.is_autocast_enabled("cpu")
         and not transformed()
@@ -118,7 +117,7 @@ def _neglected() -> bool:
 @cache
 def _kernel(dtype: torch.dtype) -> Any:
     try:
-        run = build(matmul_source(_REAL[dtype])).run
+        run = build(matmul_source(REAL[dtype])).run
     except BuildError:
         return None
     pointer, size = ctypes.c_void_p, ctypes.c_int64

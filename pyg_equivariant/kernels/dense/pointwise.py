@@ -18,11 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..compiled.build import BuildError, build
-from ..compiled.memory import new_rows
+from ..compiled.memory import REAL, new_rows
 from ..compiled.observed import transformed
 from .pointwise_source import pointwise_source
 
-_REAL = {torch.float32: "float", torch.float64: "double"}
 _COMPILED = 3  # orders
 _SMALLEST = 1 << 14  # numbers: below, calling costs more than it saves
 _ONE_THREAD = 1 << 16
@@ -102,7 +101,7 @@ def _is_faster(x: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
         and x.numel() >= _SMALLEST
-        and x.dtype in _REAL
+        and x.dtype in REAL
         and x.device.type == "cpu"
         and type(x) in (Tensor, torch.nn.Parameter)
         and x.layout == torch.strided
@@ -114,7 +113,7 @@ def _is_faster(x: Tensor) -> bool:
 @cache
 def _kernel(name: str, dtype: torch.dtype) -> Any:
     try:
-        run = build(pointwise_source(name, _REAL[dtype])).run
+        run = build(pointwise_source(name, REAL[dtype])).run
     except BuildError:
         return None
     pointer: Any = ctypes.c_void_p

@@ -167,6 +167,12 @@ static __attribute__((noinline)) void meet_{K}(
 """
 
 _RUN = """\
+#define ARGUMENTS \\
+  int threads, int parts, int64_t rows, const term *terms, int count, \\
+  int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim, \\
+  const real *x, int64_t x_step, const real *y, int64_t y_step, \\
+  const real *w, const real *g, int64_t g_step, \\
+  real *dx, real *dy, real *dw, real *dg
 #define EACH_TERM(terms, count) \\
   for (const term *t = (terms); t < (terms) + (count); ++t)
 #define EACH_PART(size) \\
@@ -185,11 +191,7 @@ static int64_t longest(const term *terms, int count)
   return size;
 }}
 
-int sums(int threads, int parts, int64_t rows, const term *terms, int count,
-         int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
-         const real *x, int64_t x_step, const real *y, int64_t y_step,
-         const real *w, const real *g, int64_t g_step,
-         real *dx, real *dy, real *dw, real *dg)
+int sums(ARGUMENTS)
 {{
   int failed = 0;
   const int64_t blocks = (rows + LANES - 1) / LANES, z_dim = longest(terms, count);
@@ -214,11 +216,7 @@ int sums(int threads, int parts, int64_t rows, const term *terms, int count,
   return failed;
 }}
 
-int parts_of_rows(int threads, int parts, int64_t rows, const term *terms, int count,
-         int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
-         const real *x, int64_t x_step, const real *y, int64_t y_step,
-         const real *w, const real *g, int64_t g_step,
-         real *dx, real *dy, real *dw, real *dg)
+int parts_of_rows(ARGUMENTS)
 {{
   int failed = 0;
   const int64_t blocks = (rows + LANES - 1) / LANES, z_dim = longest(terms, count);
@@ -248,11 +246,7 @@ int parts_of_rows(int threads, int parts, int64_t rows, const term *terms, int c
   return failed;
 }}
 
-int weights(int threads, int parts, int64_t rows, const term *terms, int count,
-         int64_t x_dim, int64_t y_dim, int64_t w_dim, int64_t g_dim,
-         const real *x, int64_t x_step, const real *y, int64_t y_step,
-         const real *w, const real *g, int64_t g_step,
-         real *dx, real *dy, real *dw, real *dg)
+int weights(ARGUMENTS)
 {{
   int failed = 0;
   const int64_t blocks = (rows + LANES - 1) / LANES, z_dim = longest(terms, count);

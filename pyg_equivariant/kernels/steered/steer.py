@@ -16,7 +16,7 @@ from pyg_equivariant.o3._tensor_product import TensorProduct
 
 from ..compiled.build import BuildError, compiler, compiler_or_warning, warn_once
 from ..compiled.forms import differentiate
-from ..compiled.memory import on_cpu
+from ..compiled.memory import REAL, on_cpu
 from .backend import steer_c
 from .reference import steer_reference
 from .table import SteerTable
@@ -25,7 +25,6 @@ _SCHEMA = (
     "(Tensor? x, Tensor? y, Tensor? w, Tensor? g, SymInt rows, str table, str wanted) "
     "-> Tensor[]"
 )
-_COMPILED = (torch.float32, torch.float64)
 
 
 def _steer(
@@ -40,7 +39,7 @@ def _steer(
     arguments = {"x": x, "y": y, "w": w, "g": g}
     form = SteerTable.parse(table)
     first = next(t for t in arguments.values() if t is not None)
-    compiled = first.device.type == "cpu" and first.dtype in _COMPILED
+    compiled = first.device.type == "cpu" and first.dtype in REAL
     if compiled and compiler_or_warning():
         try:
             return steer_c(form, arguments, rows, wanted)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from pyg_equivariant.o3._tensor_product import TensorProduct
 
 from ..compiled.forms import Dims, from_text, to_text
+from ..convolution.table import layout
 
 
 class SteerTerm(NamedTuple):
@@ -66,10 +67,7 @@ class SteerTable(NamedTuple):
                 "harmonic (paths uvw with weights, multiplicity 1 in the second), got "
                 f"{product}"
             )
-        in1, in2, out = (
-            [part.start for part in irreps.slices()]
-            for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
-        )
+        dims, (in1, in2, out) = layout(product)
         terms = []
         for path, weights, coefficient in zip(
             product.paths, product.weight_slices, product.coefficients, strict=True
@@ -83,12 +81,6 @@ class SteerTable(NamedTuple):
                         *degrees, mul1, mul3, *starts, out[path.i_out], coefficient
                     )
                 )
-        dims = (
-            product.irreps_in1.dim,
-            product.irreps_in2.dim,
-            product.weight_numel,
-            product.irreps_out.dim,
-        )
         return cls(dims, tuple(terms))
 
     def text(self) -> str:
