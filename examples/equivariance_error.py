@@ -30,7 +30,7 @@ def modules() -> list[torch.nn.Module]:
         o3.SphericalHarmonics(ATTR, irreps_in="1x1o"),
         nn.Linear(X, X),
         nn.FullyConnectedTensorProduct(X, ATTR, X),
-        nn.TensorProduct(o3.TensorProduct.depthwise(X, ATTR, keep=X)),
+        nn.TensorProduct(o3.TensorProductPaths.depthwise(X, ATTR, keep=X)),
         nn.SteerableLinear(X, ATTR, X),
         nn.SteerableMLP(X, ATTR, SORTED, X),
         nn.Gate.from_irreps(SORTED),

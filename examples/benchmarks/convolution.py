@@ -36,16 +36,16 @@ from timing import (
 from torch import Tensor
 
 from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.o3 import Irreps, TensorProduct
+from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 Function = Callable[[Tensor, Tensor, Tensor], Tensor]
 ORDERS = ("forward", "forward + backward", "double backward")
 
 
-def product_of(lmax: int, channels: int) -> TensorProduct:
+def product_of(lmax: int, channels: int) -> TensorProductPaths:
     """All depth-wise paths between features and harmonics up to ``lmax``."""
     harmonics = Irreps.spherical_harmonics(lmax)
-    return TensorProduct.depthwise(
+    return TensorProductPaths.depthwise(
         Irreps([(channels, ir) for _, ir in harmonics]), harmonics, keep=harmonics
     )
 
@@ -61,17 +61,17 @@ def scattered(messages: Function, edges: Tensor, nodes: int) -> Function:
     return convolve
 
 
-def ours(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+def ours(product: TensorProductPaths) -> Callable[[Tensor, int], Function]:
     convolve = Convolution(product)
     return lambda edges, nodes: lambda x, y, w: convolve(x, y, w, edges, nodes)
 
 
-def of_e3nn(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+def of_e3nn(product: TensorProductPaths) -> Callable[[Tensor, int], Function]:
     """Features are in e3nn's order, the path weights in the same order as ours."""
     import e3nn.o3
 
     paths = [(*p[:3], p.connection, p.has_weight, p.path_weight) for p in product.paths]
-    module: Any = e3nn.o3.TensorProduct(
+    module: Any = e3nn.o3.TensorProductPaths(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),
@@ -82,12 +82,12 @@ def of_e3nn(product: TensorProduct) -> Callable[[Tensor, int], Function]:
     return partial(scattered, module)
 
 
-def compiled(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+def compiled(product: TensorProductPaths) -> Callable[[Tensor, int], Function]:
     eager = of_e3nn(product)
     return lambda edges, nodes: torch.compile(eager(edges, nodes))
 
 
-def of_cuequivariance(product: TensorProduct) -> Callable[[Tensor, int], Function]:
+def of_cuequivariance(product: TensorProductPaths) -> Callable[[Tensor, int], Function]:
     """With our layout, ``ir_mul``, which suits it best."""
     import cuequivariance as cue
     import cuequivariance_torch as cuet
@@ -131,7 +131,7 @@ def step(
     return [out.detach(), *(t.detach() for t in first), *second]
 
 
-def weight_order(product: TensorProduct) -> Tensor:
+def weight_order(product: TensorProductPaths) -> Tensor:
     """Path weights sorted by output block, as cuEquivariance has them."""
     start, blocks = 0, []
     for path in product.paths:
@@ -142,7 +142,7 @@ def weight_order(product: TensorProduct) -> Tensor:
 
 
 def arguments_of(
-    peer: str, product: TensorProduct, inputs: list[Tensor], g: Tensor
+    peer: str, product: TensorProductPaths, inputs: list[Tensor], g: Tensor
 ) -> tuple[list[Tensor], Tensor]:
     """The same numbers as the peer orders them."""
     x, y, w = (t.detach() for t in inputs)
@@ -154,7 +154,9 @@ def arguments_of(
     return [t.requires_grad_() for t in (x, y, w)], g
 
 
-def as_ours(peer: str, product: TensorProduct, results: list[Tensor]) -> list[Tensor]:
+def as_ours(
+    peer: str, product: TensorProductPaths, results: list[Tensor]
+) -> list[Tensor]:
     """Results of a peer in our order."""
     results = list(results)
     for i in range(len(results)):
@@ -167,7 +169,7 @@ def as_ours(peer: str, product: TensorProduct, results: list[Tensor]) -> list[Te
 
 
 def draw(
-    product: TensorProduct, nodes: int, edges: int
+    product: TensorProductPaths, nodes: int, edges: int
 ) -> tuple[Tensor, list[Tensor], Tensor]:
     """Edges sorted by target, the three inputs, and a cotangent."""
     edge_index = torch.randint(nodes, (2, edges))

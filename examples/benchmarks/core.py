@@ -102,11 +102,11 @@ def both(
 def depthwise(samples: int) -> Iterator[Case]:
     """64 channels times harmonics, lmax 2, with weights of their own per sample."""
     ours = nn.TensorProduct(
-        o3.TensorProduct.depthwise(CHANNELS, HARMONICS, keep="0e+1o+2e"),
+        o3.TensorProductPaths.depthwise(CHANNELS, HARMONICS, keep="0e+1o+2e"),
         internal_weights=False,
     )
     product = ours.product
-    theirs = e3nn.o3.TensorProduct(
+    theirs = e3nn.o3.TensorProductPaths(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),

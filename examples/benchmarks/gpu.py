@@ -42,7 +42,7 @@ from timing import head, in_turns, optional, parser, rows, rule, same, skip, ver
 from torch import Tensor
 
 from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.o3 import TensorProduct
+from pyg_equivariant.o3 import TensorProductPaths
 
 Maker = Callable[[Tensor, int], Function]
 
@@ -65,7 +65,7 @@ def crystal(side: int, device: str) -> tuple[Tensor, int]:
 
 
 def draw(
-    product: TensorProduct, nodes: int, edges: int, device: str
+    product: TensorProductPaths, nodes: int, edges: int, device: str
 ) -> tuple[list[Tensor], Tensor]:
     """The three inputs, and a cotangent."""
     dims = product.irreps_in1.dim, product.irreps_in2.dim, product.weight_numel
@@ -74,14 +74,14 @@ def draw(
     return inputs, torch.randn(nodes, product.irreps_out.dim, device=device)
 
 
-def ours(product: TensorProduct) -> Maker:
+def ours(product: TensorProductPaths) -> Maker:
     convolve = Convolution(product)
     return lambda edges, nodes: (
         lambda x, y, w: convolve(x, y, w, edges, nodes, backend="triton")
     )
 
 
-def of_cuequivariance(product: TensorProduct) -> Maker:
+def of_cuequivariance(product: TensorProductPaths) -> Maker:
     """One operation, too: it gathers and sums by indices."""
     import cuequivariance as cue
     import cuequivariance_torch as cuet
@@ -106,7 +106,7 @@ def of_cuequivariance(product: TensorProduct) -> Maker:
     return make
 
 
-def of_openequivariance(product: TensorProduct) -> Maker:
+def of_openequivariance(product: TensorProductPaths) -> Maker:
     import openequivariance as oeq
 
     irreps = (product.irreps_in1, product.irreps_in2, product.irreps_out)
@@ -127,12 +127,12 @@ def of_openequivariance(product: TensorProduct) -> Maker:
     return make
 
 
-def compiled(product: TensorProduct) -> Maker:
+def compiled(product: TensorProductPaths) -> Maker:
     eager = on_device(product)
     return lambda edges, nodes: torch.compile(eager(edges, nodes))
 
 
-def on_device(product: TensorProduct) -> Maker:
+def on_device(product: TensorProductPaths) -> Maker:
     """e3nn where the edges are."""
     make = of_e3nn(product)
 
@@ -143,7 +143,7 @@ def on_device(product: TensorProduct) -> Maker:
     return placed
 
 
-PEERS: dict[str, tuple[str, str, Callable[[TensorProduct], Maker]]] = {
+PEERS: dict[str, tuple[str, str, Callable[[TensorProductPaths], Maker]]] = {
     "e3nn": ("e3nn", "pip install e3nn", on_device),
     "e3nn compiled": ("e3nn", "pip install e3nn", compiled),
     "cuEquivariance": (
@@ -176,7 +176,9 @@ def available(check: bool) -> list[str]:
     return found
 
 
-def like_ours(peer: str, product: TensorProduct, results: list[Tensor]) -> list[Tensor]:
+def like_ours(
+    peer: str, product: TensorProductPaths, results: list[Tensor]
+) -> list[Tensor]:
     return as_ours(order_of(peer), product, results)
 
 
@@ -186,7 +188,7 @@ def order_of(peer: str) -> str:
 
 
 def compare(
-    product: TensorProduct, peers: list[str], side: int, device: str
+    product: TensorProductPaths, peers: list[str], side: int, device: str
 ) -> list[str]:
     """The peers that run, after all results were compared."""
     edges, nodes = crystal(side, device)
@@ -229,7 +231,7 @@ def copy_bandwidth() -> float:
     return 2 * source.nbytes / statistics.median(times)
 
 
-def moved(product: TensorProduct, nodes: int, edges: int, order: int) -> int:
+def moved(product: TensorProductPaths, nodes: int, edges: int, order: int) -> int:
     """Bytes of all arguments and results, each once."""
     inputs = nodes * product.irreps_in1.dim
     inputs += edges * (product.irreps_in2.dim + product.weight_numel)
@@ -255,7 +257,10 @@ def fits(function: Callable[[], object]) -> bool:
 
 
 def table(
-    product: TensorProduct, peers: list[str], side: int, options: argparse.Namespace
+    product: TensorProductPaths,
+    peers: list[str],
+    side: int,
+    options: argparse.Namespace,
 ) -> None:
     """All rows of one size."""
     edges, nodes = crystal(side, "cuda")

@@ -25,7 +25,7 @@ from timing import fresh, parser, rise, versions
 
 from pyg_equivariant import nn
 from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.o3 import Irreps, TensorProduct
+from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 SMALL: dict[str, dict[str, Any]] = {
     "SchNet": {"hidden_channels": 64, "num_filters": 64, "num_layers": 2},
@@ -40,7 +40,7 @@ def convolution(edges: int) -> tuple[Callable[[], object], int, int]:
     """Forward and backward by all inputs, 20 edges to a node."""
     harmonics = Irreps.spherical_harmonics(2)
     irreps = Irreps([(16, ir) for _, ir in harmonics])
-    product = TensorProduct.depthwise(irreps, harmonics, keep=harmonics)
+    product = TensorProductPaths.depthwise(irreps, harmonics, keep=harmonics)
     convolve, nodes = Convolution(product), max(edges // 20, 1)
     edge_index = torch.randint(nodes, (2, edges))
     x = torch.randn(nodes, irreps.dim, requires_grad=True)

@@ -137,8 +137,8 @@ class Placement:
         self,
         name: str,
         parameter: Tensor,
-        source: o3.TensorProduct,
-        target: o3.TensorProduct,
+        source: o3.TensorProductPaths,
+        target: o3.TensorProductPaths,
     ) -> None:
         """Copy flat weights, which belong to ``source``, into those of ``target``."""
         value = self.take(name)

@@ -7,7 +7,7 @@ from typing import Any
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models.heads import ScalarHead
 from pyg_equivariant.nn.models.segnn import SEGNN
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 
 from ._steerable import SteerablePlacement, gate_irreps
 

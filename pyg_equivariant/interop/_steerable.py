@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pyg_equivariant import o3
 from pyg_equivariant.nn.steerable_linear import SteerableLinear
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 
 from ._placement import Placement
 
@@ -73,10 +73,12 @@ class SteerablePlacement(Placement):
 
     def _product(
         self, irreps_in: Irreps, irreps_attr: Irreps, irreps_out: Irreps
-    ) -> o3.TensorProduct:
+    ) -> o3.TensorProductPaths:
         """The product of the reference, without its fan-in, which it divides out."""
         irreps = irreps_in, irreps_attr, irreps_out
-        product = o3.TensorProduct.fully_connected(*irreps, path_normalization="none")
+        product = o3.TensorProductPaths.fully_connected(
+            *irreps, path_normalization="none"
+        )
         if self.path_normalization == "element":
             return product
         paths = []
@@ -88,7 +90,7 @@ class SteerablePlacement(Placement):
                     "path_normalization='path' knows irreps such as 0e, 1o, 2e only"
                 )
             paths.append(path._replace(path_weight=product.fan_in[path.i_out]))
-        return o3.TensorProduct(*irreps, tuple(paths), path_normalization="path")
+        return o3.TensorProductPaths(*irreps, tuple(paths), path_normalization="path")
 
 
 def gate_irreps(irreps: Irreps) -> Irreps:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 
 
 def regroup_weights(
-    weight: Tensor, source: o3.TensorProduct, target: o3.TensorProduct
+    weight: Tensor, source: o3.TensorProductPaths, target: o3.TensorProductPaths
 ) -> Tensor:
     r"""Weights for another description of the same bilinear map.
 
@@ -21,8 +21,8 @@ def regroup_weights(
     channel of that irrep in both.
 
     An instruction of `e3nn <https://github.com/e3nn/e3nn>`_ is a path of
-    :class:`pyg_equivariant.o3.TensorProduct`, so ``source`` can be e3nn's product: the
-    weights of NequIP's or MACE's convolutions, for one, which list paths by output.
+    :class:`pyg_equivariant.o3.TensorProductPaths`, so ``source`` can be e3nn's product:
+    the weights of NequIP's or MACE's convolutions, for one, which list paths by output.
 
     Args:
         weight: flat weights ``(..., source.weight_numel)``, shared or one set for each
@@ -39,11 +39,11 @@ def regroup_weights(
 
     Example:
         >>> irreps = "1x1o+1x1o", "1x0e", "2x1o"
-        >>> apart = o3.TensorProduct.fully_connected(*irreps)
-        >>> merged = o3.TensorProduct.fully_connected("2x1o", "1x0e", "2x1o")
+        >>> apart = o3.TensorProductPaths.fully_connected(*irreps)
+        >>> merged = o3.TensorProductPaths.fully_connected("2x1o", "1x0e", "2x1o")
         >>> regroup_weights(torch.tensor([1.0, 2.0, 3.0, 4.0]), merged, apart)
         tensor([1., 2., 3., 4.])
-        >>> last_first = o3.TensorProduct(*irreps, paths=apart.paths[::-1])
+        >>> last_first = o3.TensorProductPaths(*irreps, paths=apart.paths[::-1])
         >>> regroup_weights(torch.tensor([1.0, 2.0, 3.0, 4.0]), apart, last_first)
         tensor([3., 4., 1., 2.])
     """
@@ -78,7 +78,7 @@ def regroup_weights(
     return out
 
 
-def _terms(product: o3.TensorProduct) -> tuple[Tensor, Tensor, Tensor]:
+def _terms(product: o3.TensorProductPaths) -> tuple[Tensor, Tensor, Tensor]:
     """Every term ``c w x_u y_v`` of the sums over channels, by the channels it joins.
 
     Returns:

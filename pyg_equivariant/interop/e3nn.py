@@ -10,8 +10,7 @@ from torch import Tensor
 from pyg_equivariant import o3
 from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.tensor_product import TensorProduct
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
-from pyg_equivariant.o3._tensor_product import Path
+from pyg_equivariant.o3 import Irreps, IrrepsLike, Path
 
 from ._placement import Placement, build
 
@@ -139,7 +138,7 @@ def tensor_product_from_e3nn(
 ) -> TensorProduct:
     """A :class:`~pyg_equivariant.nn.TensorProduct` with the weights of e3nn's.
 
-    For ``e3nn.o3.FullyConnectedTensorProduct`` and ``e3nn.o3.TensorProduct`` with
+    For ``e3nn.o3.FullyConnectedTensorProduct`` and ``e3nn.o3.TensorProductPaths`` with
     connections ``uvw``, ``uvu`` and ``uuu``. Without weights in the ``state_dict``, as
     with ``internal_weights=False``, the module takes them in every call, in e3nn's
     order (see :func:`regroup_weights` for
@@ -170,7 +169,7 @@ def tensor_product_from_e3nn(
     """
     irreps = as_irreps(irreps_in1), as_irreps(irreps_in2), as_irreps(irreps_out)
     if instructions is None:
-        product = o3.TensorProduct.fully_connected(
+        product = o3.TensorProductPaths.fully_connected(
             *irreps, irrep_normalization, path_normalization
         )
     else:
@@ -195,14 +194,14 @@ def tensor_product_from_e3nn(
 def tensor_product_to_e3nn(module: TensorProduct) -> dict[str, Tensor]:
     """The weights of a :class:`~pyg_equivariant.nn.TensorProduct` under e3nn's names.
 
-    For ``e3nn.o3.TensorProduct`` with the irreps and the normalisations of
+    For ``e3nn.o3.TensorProductPaths`` with the irreps and the normalisations of
     ``module.product`` and ``instructions=[tuple(path) for path in
     module.product.paths]``; load them with ``strict=False``, for e3nn's own constants
     are not among them.
 
     Example:
-        >>> product = o3.TensorProduct.fully_connected("4x0e+3x1o", "0e+1o", "2x0e")
-        >>> tensor_product_to_e3nn(TensorProduct(product))["weight"].shape
+        >>> paths = o3.TensorProductPaths.fully_connected("4x0e+3x1o", "0e+1o", "2x0e")
+        >>> tensor_product_to_e3nn(TensorProduct(paths))["weight"].shape
         torch.Size([14])
     """
     if module.weight is None:
@@ -212,9 +211,9 @@ def tensor_product_to_e3nn(module: TensorProduct) -> dict[str, Tensor]:
 
 def _linear_product(
     irreps_in: Irreps, irreps_out: Irreps, path_normalization: str = "element"
-) -> o3.TensorProduct:
+) -> o3.TensorProductPaths:
     """A linear map as the product with the number 1, which has the same weights."""
-    return o3.TensorProduct.fully_connected(
+    return o3.TensorProductPaths.fully_connected(
         irreps_in, "1x0e", irreps_out, path_normalization=path_normalization
     )
 
@@ -224,12 +223,12 @@ def _product(
     instructions: list[Sequence[Any]],
     irrep_normalization: str,
     path_normalization: str,
-) -> o3.TensorProduct:
+) -> o3.TensorProductPaths:
     """The description of a product of e3nn, from its instructions."""
     built = [len(instruction) > 6 for instruction in instructions]
     if not any(built):
         paths = [Path(*instruction) for instruction in instructions]
-        return o3.TensorProduct(
+        return o3.TensorProductPaths(
             *irreps, tuple(paths), irrep_normalization, path_normalization
         )
     # those of a module: its path_weight is the coefficient, normalisations included
@@ -237,4 +236,4 @@ def _product(
         Path(i1, i2, o, connection, has_weight, coefficient**2)
         for i1, i2, o, connection, has_weight, coefficient, *_ in instructions
     ]
-    return o3.TensorProduct(*irreps, tuple(paths), "none", "none")
+    return o3.TensorProductPaths(*irreps, tuple(paths), "none", "none")

@@ -11,7 +11,7 @@ from pyg_equivariant.nn.conv.segnn_conv import SEGNNConv
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models.heads import Head, ScalarHead
 from pyg_equivariant.nn.models.segnn import SEGNN
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ._placement import build
 from ._segnn_layers import configuration, place_layer, place_model

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pyg_equivariant.nn.steerable_linear import SteerableLinear
 from pyg_equivariant.nn.steerable_mlp import SteerableMLP
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ._placement import build
 from ._steerable import SteerablePlacement, gate_irreps

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyg_equivariant.kernels.dense.pointwise import shifted_softplus, silu
-from pyg_equivariant.o3._irrep import Irrep
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike
 
 from .module import EquivariantModule, check_features
 from .second_moment import e3nn_constant, second_moment_constant

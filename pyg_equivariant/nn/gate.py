@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pyg_equivariant.kernels.gates.gate import FusedGate
 from pyg_equivariant.kernels.gates.reference import GateBlock, GateForm
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .activation import (
     Activation,

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._convention import CONVENTION
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import CONVENTION, Irreps
 
 
 class EquivariantModule(torch.nn.Module):

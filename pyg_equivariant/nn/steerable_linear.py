@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .linear import spread
 from .module import EquivariantModule, check_features
@@ -42,7 +42,8 @@ class SteerableLinear(EquivariantModule):
         bias: add a bias to the ``0e`` blocks (default: ``True``).
 
     Attributes:
-        weight: flat, path after path, see :class:`pyg_equivariant.o3.TensorProduct`.
+        weight: flat, path after path, see
+            :class:`pyg_equivariant.o3.TensorProductPaths`.
         bias: one number for each ``0e`` output channel.
 
     Shapes:
@@ -72,7 +73,7 @@ class SteerableLinear(EquivariantModule):
         irreps_out: IrrepsLike,
         bias: bool = True,
     ) -> None:
-        product = o3.TensorProduct.fully_connected(
+        product = o3.TensorProductPaths.fully_connected(
             Irreps(irreps_in),
             Irreps(irreps_attr),
             Irreps(irreps_out),

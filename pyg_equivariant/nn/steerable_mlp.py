@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.kernels.compiled.observed import is_plain
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .gate import Gate
 from .module import EquivariantModule

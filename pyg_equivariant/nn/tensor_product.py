@@ -10,7 +10,7 @@ from pyg_equivariant import o3
 from pyg_equivariant.kernels.compiled.observed import transformed
 from pyg_equivariant.kernels.plain.blocked import BlockedTensorProduct
 from pyg_equivariant.kernels.steered.steer import SteeredMap
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .linear import warn_unreached
 from .module import EquivariantModule, check_dtype, check_features
@@ -20,8 +20,8 @@ class TensorProduct(EquivariantModule):
     r"""An equivariant bilinear map, computed from its paths.
 
     The formula, the normalisations and the order of the weights are those of the
-    description :class:`pyg_equivariant.o3.TensorProduct`; ``print(module.product)``
-    shows every path.
+    paths, :class:`pyg_equivariant.o3.TensorProductPaths`; ``print(module.product)``
+    shows every one.
 
     Args:
         product: the paths.
@@ -44,8 +44,9 @@ class TensorProduct(EquivariantModule):
             twice.
 
     Example:
-        >>> product = o3.TensorProduct.depthwise("8x0e+8x1o", "0e+1o", keep="0e+1o")
-        >>> module = TensorProduct(product, internal_weights=False)
+        >>> irreps = "8x0e+8x1o", "0e+1o"
+        >>> paths = o3.TensorProductPaths.depthwise(*irreps, keep="0e+1o")
+        >>> module = TensorProduct(paths, internal_weights=False)
         >>> x, y, w = torch.randn(5, 32), torch.randn(5, 4), torch.randn(5, 32)
         >>> module(x, y, w).shape
         torch.Size([5, 64])
@@ -54,7 +55,7 @@ class TensorProduct(EquivariantModule):
     weight: Parameter | None
 
     def __init__(
-        self, product: o3.TensorProduct, internal_weights: bool = True
+        self, product: o3.TensorProductPaths, internal_weights: bool = True
     ) -> None:
         super().__init__()
         self.product = product
@@ -144,8 +145,8 @@ class FullyConnectedTensorProduct(TensorProduct):
         irreps_out: irreps of the output. A block that no path reaches is zero, and a
             warning names it.
         internal_weights: as in :class:`TensorProduct`.
-        irrep_normalization: as in :class:`pyg_equivariant.o3.TensorProduct`.
-        path_normalization: as in :class:`pyg_equivariant.o3.TensorProduct`.
+        irrep_normalization: as in :class:`pyg_equivariant.o3.TensorProductPaths`.
+        path_normalization: as in :class:`pyg_equivariant.o3.TensorProductPaths`.
 
     Shapes:
         as in :class:`TensorProduct`
@@ -164,7 +165,7 @@ class FullyConnectedTensorProduct(TensorProduct):
         irrep_normalization: str = "component",
         path_normalization: str = "element",
     ) -> None:
-        product = o3.TensorProduct.fully_connected(
+        product = o3.TensorProductPaths.fully_connected(
             Irreps(irreps_in1),
             Irreps(irreps_in2),
             Irreps(irreps_out),

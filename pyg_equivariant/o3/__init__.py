@@ -1,8 +1,10 @@
 """Irreps of O(3) and the maths of their tensor products (torch, no PyG)."""
 
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
-from ._irrep import Irrep, MulIrrep
-from ._irreps import Irreps
+from ._convention import CONVENTION
+from ._irrep import Irrep, IrrepLike, MulIrrep
+from ._irreps import Irreps, IrrepsLike
+from ._orthogonal import check_orthogonal, determinant
 from ._rotation import (
     angles_to_axis_angle,
     angles_to_matrix,
@@ -22,8 +24,12 @@ from ._rotation import (
     rand_matrix,
     rand_quaternion,
 )
-from ._spherical_harmonics import SphericalHarmonics, spherical_harmonics
-from ._tensor_product import Path, TensorProduct
+from ._spherical_harmonics import (
+    HarmonicsLike,
+    SphericalHarmonics,
+    spherical_harmonics,
+)
+from ._tensor_product_paths import CONNECTIONS, Path, TensorProductPaths
 from ._vector import safe_norm, safe_normalize
 from ._wigner import rotate, wigner_D
 
@@ -31,16 +37,22 @@ __all__ = [
     "Irrep",
     "MulIrrep",
     "Irreps",
+    "IrrepLike",
+    "IrrepsLike",
     "clebsch_gordan",
     "clebsch_gordan_exact",
     "spherical_harmonics",
     "SphericalHarmonics",
+    "HarmonicsLike",
     "wigner_D",
     "rotate",
     "Path",
-    "TensorProduct",
+    "TensorProductPaths",
+    "CONNECTIONS",
     "safe_norm",
     "safe_normalize",
+    "check_orthogonal",
+    "determinant",
     "rand_matrix",
     "rand_quaternion",
     "matrix_x",
@@ -58,4 +70,5 @@ __all__ = [
     "matrix_to_quaternion",
     "matrix_to_axis_angle",
     "matrix_to_angles",
+    "CONVENTION",
 ]

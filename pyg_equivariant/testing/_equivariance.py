@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._irrep import Irrep, MulIrrep
-from pyg_equivariant.o3._irreps import Irreps
-from pyg_equivariant.o3._rotation import rand_matrix
-from pyg_equivariant.o3._wigner import rotate
+from pyg_equivariant.o3 import Irrep, Irreps, MulIrrep, rand_matrix, rotate
 
 from ._outputs import call, largest, relative_deviation
 

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from pyg_equivariant.o3._irreps import Irreps
-from pyg_equivariant.o3._tensor_product import CONNECTIONS, Path, TensorProduct
+from pyg_equivariant.o3 import CONNECTIONS, Irreps, Path, TensorProductPaths
 
 T = TypeVar("T")
 
@@ -56,13 +55,13 @@ def random_tensor_product(
     lmax: int = 3,
     max_mul: int = 3,
     empty: bool = True,
-) -> TensorProduct:
+) -> TensorProductPaths:
     """A random tensor product: most possible paths, of all connections mixed.
 
     Args:
         generator: source of the random numbers.
-        irrep_normalization: as in :class:`pyg_equivariant.o3.TensorProduct`.
-        path_normalization: as in :class:`pyg_equivariant.o3.TensorProduct`.
+        irrep_normalization: as in :class:`pyg_equivariant.o3.TensorProductPaths`.
+        path_normalization: as in :class:`pyg_equivariant.o3.TensorProductPaths`.
         lmax: largest degree.
         max_mul: largest multiplicity.
         empty: as in :func:`random_irreps`.
@@ -93,6 +92,6 @@ def random_tensor_product(
             connection = choose(allowed)
             has_weight = connection == "uvw" or uniform() < 0.5
             paths.append(Path(i1, i2, o, connection, has_weight, 0.5 + uniform()))
-    return TensorProduct(
+    return TensorProductPaths(
         in1, in2, out, tuple(paths), irrep_normalization, path_normalization
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
-from pyg_equivariant.graph._edge_vectors import edge_vectors
+from pyg_equivariant.graph import edge_vectors
 
 Graph: TypeAlias = Data | HeteroData
 

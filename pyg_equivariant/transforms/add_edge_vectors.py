@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.o3._vector import safe_norm
+from pyg_equivariant.o3 import safe_norm
 
 from ._graphs import Graph, check_graph, edge_stores, vectors_along
 

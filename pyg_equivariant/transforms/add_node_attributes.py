@@ -11,7 +11,7 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.kernels.harmonics.evaluate import spherical_harmonics
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 
 from ._graphs import (
     Graph,

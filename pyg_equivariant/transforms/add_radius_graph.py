@@ -10,9 +10,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.graph._points import check_search
-from pyg_equivariant.graph._radius import radius
-from pyg_equivariant.graph._radius_graph import radius_graph
+from pyg_equivariant.graph import check_search, radius, radius_graph
 
 from ._graphs import Graph, check_graph, graph_of, position
 

@@ -11,9 +11,7 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
-from pyg_equivariant.o3._rotation import rand_matrix
-from pyg_equivariant.o3._wigner import rotate
+from pyg_equivariant.o3 import Irreps, IrrepsLike, rand_matrix, rotate
 
 from ._graphs import (
     Graph,

@@ -65,7 +65,7 @@ def test_golden_linear(reference: Any, assert_equal: Check) -> None:
     assert all(torch.equal(back[name], weights[name]) for name in weights)
 
 
-def _by_path(product: o3.TensorProduct, x: Tensor) -> list[Tensor]:
+def _by_path(product: o3.TensorProductPaths, x: Tensor) -> list[Tensor]:
     """The output of every path, in e3nn's order of components."""
     slices = product.irreps_out.slices()
     return [x[..., slices[path.i_out]] for path in product.paths]
@@ -76,7 +76,7 @@ def test_golden_convolution(reference: Any, assert_equal: Check) -> None:
     meta = data["meta"]
     irreps = [meta[f"irreps_{name}"] for name in ("in", "sh", "out")]
     paths = [o3.Path(*path, "uvu") for path in meta["instructions"]]
-    source = o3.TensorProduct(*irreps, paths)
+    source = o3.TensorProductPaths(*irreps, paths)
     conv = TFNConv(
         irreps[0],
         irreps[1],
@@ -127,7 +127,7 @@ def test_a_linear_map_goes_there_and_back() -> None:
 
 
 def test_a_tensor_product_goes_there_and_back() -> None:
-    product = o3.TensorProduct.depthwise("3x0e+2x1o", "2x0e+1x1o", keep="0e+1o")
+    product = o3.TensorProductPaths.depthwise("3x0e+2x1o", "2x0e+1x1o", keep="0e+1o")
     module = TensorProduct(product).double()
     again = tensor_product_from_e3nn(
         tensor_product_to_e3nn(module),
@@ -143,7 +143,7 @@ def test_a_tensor_product_goes_there_and_back() -> None:
 
 
 def test_weights_from_outside() -> None:
-    product = o3.TensorProduct.depthwise("3x0e", "1x0e+1x1o")
+    product = o3.TensorProductPaths.depthwise("3x0e", "1x0e+1x1o")
     module = tensor_product_from_e3nn(
         {"weight": torch.zeros(0, dtype=torch.float64), "output_mask": torch.ones(12)},
         "3x0e",

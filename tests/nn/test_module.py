@@ -35,10 +35,10 @@ Y = "3x0e+2x1o+2x2e+1x1e"
 MODULES: dict[str, Callable[[], EquivariantModule]] = {
     "Linear": lambda: Linear(X, "3x0e+2x1o+2x2e"),
     "TensorProduct": lambda: TensorProduct(
-        o3.TensorProduct.depthwise(X, ATTR, keep="0e+1o+2e")
+        o3.TensorProductPaths.depthwise(X, ATTR, keep="0e+1o+2e")
     ),
     "Elementwise": lambda: TensorProduct(
-        o3.TensorProduct.elementwise(X, X, keep="0e+1e", has_weight=True)
+        o3.TensorProductPaths.elementwise(X, X, keep="0e+1e", has_weight=True)
     ),
     "FullyConnectedTensorProduct": lambda: FullyConnectedTensorProduct(X, ATTR, Y),
     "SteerableLinear": lambda: SteerableLinear(X, ATTR, Y),

@@ -97,7 +97,7 @@ def test_golden_depthwise_on_a_graph_with_derivatives(
 ) -> None:
     data = golden("tfn_e3nn_uvu")
     meta = data["meta"]
-    product = o3.TensorProduct(
+    product = o3.TensorProductPaths(
         o3.Irreps(meta["irreps_in"]),
         o3.Irreps(meta["irreps_sh"]),
         o3.Irreps(meta["irreps_out"]),
@@ -160,7 +160,7 @@ def test_weights_are_given_once() -> None:
 
 
 def test_a_product_without_weights_needs_none() -> None:
-    product = o3.TensorProduct.elementwise("3x1o", "3x1o", keep="0e")
+    product = o3.TensorProductPaths.elementwise("3x1o", "3x1o", keep="0e")
     module = TensorProduct(product, internal_weights=False)
     x = torch.randn(4, 9)
     expected = x.view(4, 3, 3).square().sum(1) / 3**0.5

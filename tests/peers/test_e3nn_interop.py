@@ -103,8 +103,8 @@ def test_fully_connected(rng: random.Random, irrep_normalization: str) -> None:
         _equal(features_to_e3nn(irreps[2], ours(a, b)), out)
     # merged as simplify() does, the weights in their new order
     merged = [o3.Irreps(str(i.simplify())) for i in irreps]
-    target = o3.TensorProduct.fully_connected(*merged, **options)
-    source = o3.TensorProduct.fully_connected(*map(str, irreps), **options)
+    target = o3.TensorProductPaths.fully_connected(*merged, **options)
+    source = o3.TensorProductPaths.fully_connected(*map(str, irreps), **options)
     weight = regroup_weights(theirs.weight.detach(), source, target)
     simple = e3nn_o3.FullyConnectedTensorProduct(*map(str, merged), **options)
     _equal(simple(x1, x2, weight), out)
@@ -164,10 +164,10 @@ def test_weights_of_a_convolution_sorted_by_output(rng: random.Random) -> None:
     theirs = e3nn_o3.TensorProduct(
         irreps, harmonics, middle, found, shared_weights=False, internal_weights=False
     )
-    target = o3.TensorProduct.depthwise(str(irreps), str(harmonics))
+    target = o3.TensorProductPaths.depthwise(str(irreps), str(harmonics))
     assert str(target.irreps_out) == str(middle)
     paths = [o3.Path(*instruction) for instruction in found]
-    source = o3.TensorProduct(str(irreps), str(harmonics), str(middle), paths)
+    source = o3.TensorProductPaths(str(irreps), str(harmonics), str(middle), paths)
     x, y = irreps.randn(7, -1), harmonics.randn(7, -1)
     weight = torch.randn(7, theirs.weight_numel)
     ours = tensor_product_from_e3nn(

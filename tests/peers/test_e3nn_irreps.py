@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from pyg_equivariant.o3 import Irrep, Irreps, TensorProduct
+from pyg_equivariant.o3 import Irrep, Irreps, TensorProductPaths
 from pyg_equivariant.testing import random_irreps, random_tensor_product
 
 o3 = pytest.importorskip("e3nn.o3")
@@ -69,7 +69,7 @@ def test_coefficients_and_weights(
         path_normalization,
         empty=False,
     )
-    theirs = o3.TensorProduct(
+    theirs = o3.TensorProductPaths(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),
@@ -93,5 +93,5 @@ def test_coefficients_and_weights(
 def test_the_output_of_elementwise_products() -> None:
     arguments = ("4x1o+2x2e", "4x1o+2x1e")
     theirs = o3.ElementwiseTensorProduct(*arguments, ["0e", "1e"])
-    ours = TensorProduct.elementwise(*arguments, keep="0e+1e")
+    ours = TensorProductPaths.elementwise(*arguments, keep="0e+1e")
     assert str(ours.irreps_out) == str(theirs.irreps_out)

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._tensor_product import TensorProduct
+from pyg_equivariant.o3 import TensorProductPaths
 
 from ..compiled.build import compiler
 from ..plain.reference import tensor_product
@@ -34,7 +34,7 @@ class Convolution:
         ValueError: if a path is of another kind; see :meth:`supports`.
 
     Example:
-        >>> product = TensorProduct.depthwise("8x0e+8x1o", "0e+1o", keep="0e+1o")
+        >>> product = TensorProductPaths.depthwise("8x0e+8x1o", "0e+1o", keep="0e+1o")
         >>> convolve = Convolution(product)
         >>> x, y, w = torch.randn(4, 32), torch.randn(3, 4), torch.randn(3, 32)
         >>> edge_index = torch.tensor([[1, 2, 3], [0, 0, 1]])
@@ -44,13 +44,13 @@ class Convolution:
         True
     """
 
-    def __init__(self, product: TensorProduct) -> None:
+    def __init__(self, product: TensorProductPaths) -> None:
         self.product = product
         self.table = Table.of(product).text()
         self._compiled = {"cpu": compiler() is not None, "cuda": has_triton()}
 
     @staticmethod
-    def supports(product: TensorProduct) -> bool:
+    def supports(product: TensorProductPaths) -> bool:
         """Whether all paths are ``uvu`` with multiplicity 1 in the second input."""
         return Table.supports(product)
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
-from pyg_equivariant.o3._tensor_product import TensorProduct
+from pyg_equivariant.o3 import TensorProductPaths, clebsch_gordan
 
 from ..compiled.forms import Dims, from_text, to_text
 
@@ -31,7 +30,7 @@ class Table(NamedTuple):
     """All paths, with the sizes of the rows of ``x``, ``y``, ``w`` and ``g``.
 
     Example:
-        >>> table = Table.of(TensorProduct.depthwise("8x0e", "0e+1o"))
+        >>> table = Table.of(TensorProductPaths.depthwise("8x0e", "0e+1o"))
         >>> table.terms[1]
         Term(l1=0, l2=1, l3=1, mul=8, x=0, y=1, w=8, g=8, coefficient=1.7320508075688772)
         >>> Table.parse(table.text()) == table
@@ -42,7 +41,7 @@ class Table(NamedTuple):
     terms: tuple[Term, ...]
 
     @staticmethod
-    def supports(product: TensorProduct) -> bool:
+    def supports(product: TensorProductPaths) -> bool:
         """Whether all paths are ``uvu`` with one copy in the second input."""
         return all(
             path.connection == "uvu" and product.irreps_in2[path.i_in2].mul == 1
@@ -50,7 +49,7 @@ class Table(NamedTuple):
         )
 
     @classmethod
-    def of(cls, product: TensorProduct) -> Table:
+    def of(cls, product: TensorProductPaths) -> Table:
         """The table of a product.
 
         Raises:
@@ -88,7 +87,7 @@ class Table(NamedTuple):
         return Table(dims, tuple(Term._make(row) for row in rows))
 
 
-def layout(product: TensorProduct) -> tuple[Dims, list[list[int]]]:
+def layout(product: TensorProductPaths) -> tuple[Dims, list[list[int]]]:
     """Sizes of the rows, and where the blocks of inputs and output begin."""
     all_irreps = product.irreps_in1, product.irreps_in2, product.irreps_out
     x, y, g = (irreps.dim for irreps in all_irreps)

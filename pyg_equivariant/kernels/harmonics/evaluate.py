@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3._irreps import IrrepsLike
+from pyg_equivariant.o3 import IrrepsLike
 from pyg_equivariant.o3._solid_harmonics import Blocks, table_values
 from pyg_equivariant.o3._spherical_harmonics import (
     HarmonicsLike,

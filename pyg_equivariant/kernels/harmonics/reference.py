@@ -9,9 +9,9 @@ from math import factorial, sqrt
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import safe_norm, safe_normalize
 from pyg_equivariant.o3._solid_harmonics import _SQUARED_LENGTH
 from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
-from pyg_equivariant.o3._vector import safe_norm, safe_normalize
 
 Form = tuple[tuple[int, ...], bool, str]
 """Degrees, ``normalize`` and ``normalization``."""

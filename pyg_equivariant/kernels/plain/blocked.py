@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
+from pyg_equivariant.o3 import clebsch_gordan
 
 _ALL = -1  # in place of a block of x2: all its blocks of multiplicity 1
 
@@ -52,14 +52,15 @@ class BlockedTensorProduct:
             the device of its inputs.
 
     Example:
-        >>> product = o3.TensorProduct.fully_connected("2x0e+1x1o", "1x1o", "3x0e+1x1o")
-        >>> compute = BlockedTensorProduct(product)
+        >>> irreps = "2x0e+1x1o", "1x1o", "3x0e+1x1o"
+        >>> paths = o3.TensorProductPaths.fully_connected(*irreps)
+        >>> compute = BlockedTensorProduct(paths)
         >>> x1, x2, weight = torch.ones(7, 5), torch.ones(7, 3), torch.ones(5)
         >>> compute(x1, x2, weight, [c.float() for c in compute.constants]).shape
         torch.Size([7, 6])
     """
 
-    def __init__(self, product: o3.TensorProduct) -> None:
+    def __init__(self, product: o3.TensorProductPaths) -> None:
         self.sizes1 = [block.dim for block in product.irreps_in1]
         self.sizes2 = [block.dim for block in product.irreps_in2]
         self.shapes1 = [(block.ir.dim, block.mul) for block in product.irreps_in1]
@@ -134,7 +135,7 @@ class BlockedTensorProduct:
         return [None] * len(self.weight_sizes)
 
 
-def _group(product: o3.TensorProduct, i_in2: int, paths: list[int]) -> _Group:
+def _group(product: o3.TensorProductPaths, i_in2: int, paths: list[int]) -> _Group:
     first = product.paths[paths[0]]
     terms = []
     for i in paths:
@@ -153,7 +154,7 @@ def _group(product: o3.TensorProduct, i_in2: int, paths: list[int]) -> _Group:
     return _Group(first.i_in1, i_in2, first.connection, tuple(terms), rows)
 
 
-def _couplings(product: o3.TensorProduct, group: _Group) -> Tensor:
+def _couplings(product: o3.TensorProductPaths, group: _Group) -> Tensor:
     """Coefficients side by side: ``(j, (k, i))``, or ``(k, (i, j))`` for ``uuu``."""
     in2, parts = product.irreps_in2, []
     for term in group.terms:

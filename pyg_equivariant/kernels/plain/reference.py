@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
+from pyg_equivariant.o3 import clebsch_gordan
 
 _EINSUM = {
     "uvw": "ijk,...iu,...jv,...uvw->...kw",
@@ -16,9 +16,9 @@ _EINSUM = {
 
 
 def tensor_product(
-    product: o3.TensorProduct, x1: Tensor, x2: Tensor, weight: Tensor | None = None
+    product: o3.TensorProductPaths, x1: Tensor, x2: Tensor, weight: Tensor | None = None
 ) -> Tensor:
-    r"""The sum over paths, as written at :class:`pyg_equivariant.o3.TensorProduct`.
+    r"""The sum over paths, see :class:`pyg_equivariant.o3.TensorProductPaths`.
 
     Args:
         product: the paths.
@@ -34,7 +34,7 @@ def tensor_product(
         ValueError: if weights are missing.
 
     Example:
-        >>> product = o3.TensorProduct.elementwise("1x1o", "1x1o", keep="0e")
+        >>> product = o3.TensorProductPaths.elementwise("1x1o", "1x1o", keep="0e")
         >>> x = torch.tensor([0.0, 3.0, 4.0])
         >>> tensor_product(product, x, x)  # |x|^2 / sqrt(3)
         tensor([14.4338])

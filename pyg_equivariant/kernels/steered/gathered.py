@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._tensor_product import TensorProduct
+from pyg_equivariant.o3 import TensorProductPaths
 
 from ..compiled.build import compiler
 from ..compiled.memory import on_cpu
@@ -38,7 +38,7 @@ class GatheredMap:
 
     Example:
         >>> from pyg_equivariant.kernels.convolution.incidence import incidence
-        >>> product = TensorProduct.fully_connected(
+        >>> product = TensorProductPaths.fully_connected(
         ...     "4x0e+4x1o+4x0e+4x1o+2x0e", "0e+1o", "8x0e+8x1o"
         ... )
         >>> gathered = GatheredMap(product, 2)
@@ -49,7 +49,7 @@ class GatheredMap:
         torch.Size([3, 32])
     """
 
-    def __init__(self, product: TensorProduct, num_blocks: int) -> None:
+    def __init__(self, product: TensorProductPaths, num_blocks: int) -> None:
         irreps = product.irreps_in1
         if irreps[:num_blocks] != irreps[num_blocks : 2 * num_blocks]:
             raise ValueError(
@@ -73,7 +73,7 @@ class GatheredMap:
         self._compiles = compiler() is not None
 
     @staticmethod
-    def supports(product: TensorProduct) -> bool:
+    def supports(product: TensorProductPaths) -> bool:
         """Whether all paths are ``uvw`` with multiplicity 1 in the second input."""
         return SteerTable.supports(product)
 

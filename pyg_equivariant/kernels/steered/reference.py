@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
+from pyg_equivariant.o3 import clebsch_gordan
 
 from .table import SteerTable, SteerTerm
 

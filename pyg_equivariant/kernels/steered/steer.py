@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._tensor_product import TensorProduct
+from pyg_equivariant.o3 import TensorProductPaths
 
 from ..compiled.build import BuildError, compiler, compiler_or_warning, warn_once
 from ..compiled.forms import differentiate
@@ -108,19 +108,20 @@ class SteeredMap:
         ValueError: if a path is of another kind; see :meth:`supports`.
 
     Example:
-        >>> product = TensorProduct.fully_connected("8x0e+8x1o", "0e+1o", "4x0e+4x1o")
+        >>> irreps = "8x0e+8x1o", "0e+1o", "4x0e+4x1o"
+        >>> product = TensorProductPaths.fully_connected(*irreps)
         >>> steered = SteeredMap(product)
         >>> x, y, w = torch.randn(5, 32), torch.randn(5, 4), torch.randn(160)
         >>> steered(x, y, w).shape
         torch.Size([5, 16])
     """
 
-    def __init__(self, product: TensorProduct) -> None:
+    def __init__(self, product: TensorProductPaths) -> None:
         self.table = SteerTable.of(product).text()
         self._compiles = compiler() is not None
 
     @staticmethod
-    def supports(product: TensorProduct) -> bool:
+    def supports(product: TensorProductPaths) -> bool:
         """Whether all paths are ``uvw`` with multiplicity 1 in the second input."""
         return SteerTable.supports(product)
 

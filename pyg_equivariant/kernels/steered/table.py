@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from pyg_equivariant.o3._tensor_product import TensorProduct
+from pyg_equivariant.o3 import TensorProductPaths
 
 from ..compiled.forms import Dims, from_text, to_text
 from ..convolution.table import layout
@@ -30,7 +30,7 @@ class SteerTable(NamedTuple):
     """All paths, with the sizes of the rows of ``x``, ``y``, ``w`` and ``g``.
 
     Example:
-        >>> product = TensorProduct.fully_connected("8x0e", "0e+1o", "4x0e+2x1o")
+        >>> product = TensorProductPaths.fully_connected("8x0e", "0e+1o", "4x0e+2x1o")
         >>> table = SteerTable.of(product)
         >>> table.dims, len(table.terms)
         ((8, 4, 48, 10), 2)
@@ -42,7 +42,7 @@ class SteerTable(NamedTuple):
     terms: tuple[SteerTerm, ...]
 
     @staticmethod
-    def supports(product: TensorProduct) -> bool:
+    def supports(product: TensorProductPaths) -> bool:
         """Whether all paths are ``uvw`` with weights and one copy in the second input.
 
         A product that has no weights, or no output, has nothing to gain.
@@ -55,7 +55,7 @@ class SteerTable(NamedTuple):
         )
 
     @classmethod
-    def of(cls, product: TensorProduct) -> SteerTable:
+    def of(cls, product: TensorProductPaths) -> SteerTable:
         """The table of a product.
 
         Raises:

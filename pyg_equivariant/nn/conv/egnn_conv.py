@@ -14,7 +14,7 @@ from pyg_equivariant.kernels.dense.matmul import matmul
 from pyg_equivariant.nn.conv._fused import directed, unobserved
 from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP
-from pyg_equivariant.o3._vector import safe_norm
+from pyg_equivariant.o3 import safe_norm
 
 from ._inputs import as_pair, check_positive, check_scalars, check_vector, of_targets
 

@@ -13,7 +13,7 @@ from pyg_equivariant.nn.conv._fused import directed, fuses
 from pyg_equivariant.nn.cutoff import CosineCutoff
 from pyg_equivariant.nn.dense import Dense
 from pyg_equivariant.nn.mlp import MLP
-from pyg_equivariant.o3._vector import safe_norm, safe_normalize
+from pyg_equivariant.o3 import safe_norm, safe_normalize
 
 from ._inputs import as_pair, check_equivariant_aggr, check_scalars
 
@@ -195,10 +195,10 @@ class PaiNNConv(MessagePassing):
         )
 
 
-def _product(channels: int) -> o3.TensorProduct:
+def _product(channels: int) -> o3.TensorProductPaths:
     """The paths of the message, on gated features, as plain products."""
     F, three = channels, 3.0  # the coefficients of the last two are 1 / sqrt(3)
-    return o3.TensorProduct(
+    return o3.TensorProductPaths(
         o3.Irreps(f"{F}x0e+{F}x0e+{F}x1o"),
         o3.Irreps("0e+1o"),
         o3.Irreps(f"{F}x0e+{F}x1o"),

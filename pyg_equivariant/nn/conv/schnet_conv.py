@@ -82,7 +82,7 @@ class SchNetConv(MessagePassing):
         self.envelope = None if cutoff is None else CosineCutoff(cutoff)
         # Σ: the path 0 x 0 -> 0, summed over neighbors without forming messages
         self.fused = True
-        product = o3.TensorProduct.depthwise(f"{num_filters}x0e", "0e")
+        product = o3.TensorProductPaths.depthwise(f"{num_filters}x0e", "0e")
         self.convolve = Convolution(product)
         # W_1, W_2: atom-wise layers
         self.lin1 = Dense(in_channels, num_filters, bias=False)

@@ -16,7 +16,7 @@ from pyg_equivariant.nn.gate import Gate
 from pyg_equivariant.nn.module import check_features
 from pyg_equivariant.nn.steerable_linear import SteerableLinear
 from pyg_equivariant.nn.steerable_mlp import SteerableMLP
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ._inputs import (
     as_pair,

@@ -16,7 +16,7 @@ from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.mlp import RadialMLP
 from pyg_equivariant.nn.module import check_features
 from pyg_equivariant.nn.tensor_product import TensorProduct
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ._inputs import as_pair, check_equivariant_aggr, check_positive, check_scalars
 
@@ -111,7 +111,7 @@ class TFNConv(MessagePassing):
         self.avg_num_neighbors = avg_num_neighbors
 
         # ⊗: the paths, weighted at every edge
-        product = o3.TensorProduct.depthwise(
+        product = o3.TensorProductPaths.depthwise(
             self.irreps_in, self.irreps_sh, keep=self.irreps_out
         )
         self.tp = TensorProduct(product, internal_weights=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 
 
 def scalars_and_vectors(x: Tensor, irreps: Irreps) -> tuple[Tensor, Tensor | None]:

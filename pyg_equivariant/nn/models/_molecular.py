@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.inits import reset
 
-from pyg_equivariant.graph._complete_graph import complete_graph
+from pyg_equivariant.graph import complete_graph, edge_vectors, radius_graph
 from pyg_equivariant.graph._edge_pairs import EdgePairs, edge_pairs
-from pyg_equivariant.graph._edge_vectors import edge_vectors
-from pyg_equivariant.graph._radius_graph import radius_graph
 from pyg_equivariant.kernels.compiled.observed import transformed
-from pyg_equivariant.o3._vector import safe_norm
+from pyg_equivariant.o3 import safe_norm
 
 from ..module import check_dtype
 from ._pool import pool

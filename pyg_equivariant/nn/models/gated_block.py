@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from pyg_equivariant.o3._vector import safe_norm
+from pyg_equivariant.o3 import safe_norm
 
 from ..activation import resolve_activation
 from ..mlp import MLP

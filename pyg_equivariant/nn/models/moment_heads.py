@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3._vector import safe_norm
+from pyg_equivariant.o3 import safe_norm
 
 from ..mlp import MLP
 from ._pool import pool

@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
-from pyg_equivariant.o3._tensor_product import TensorProduct
+from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
 
 from ..conv.segnn_conv import SEGNNConv
 from ..cutoff import CosineCutoff
@@ -281,7 +280,9 @@ def balanced_irreps(channels: int, lmax: int, irreps_attr: IrrepsLike) -> Irreps
         36x0e+36x1o+36x2e
     """
     sh = Irreps.spherical_harmonics(lmax)
-    single = TensorProduct.fully_connected(sh, Irreps(irreps_attr), sh).weight_numel
+    single = TensorProductPaths.fully_connected(
+        sh, Irreps(irreps_attr), sh
+    ).weight_numel
     n = 1
     while n * n * single < channels * channels:
         n += 1

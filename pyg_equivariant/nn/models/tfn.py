@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
-from pyg_equivariant.o3._irreps import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..conv.tfn_conv import TFNConv
 from ..cutoff import PolynomialCutoff

@@ -15,16 +15,16 @@ from pyg_equivariant.kernels.convolution import trilinear
 from pyg_equivariant.kernels.convolution.reference import contract_reference
 from pyg_equivariant.kernels.convolution.table import Table
 from pyg_equivariant.kernels.convolution.trilinear import contract
-from pyg_equivariant.o3 import Irreps, Path, TensorProduct
+from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
 HARMONICS = Irreps.spherical_harmonics(2)
 PRODUCTS = {
-    "scalars": TensorProduct.depthwise("7x0e", "0e"),
-    "vectors": TensorProduct.depthwise("3x0e+3x1o", "0e+1o", keep="0e+1o"),
-    "one channel": TensorProduct.depthwise("0e+1o+2e", HARMONICS),
-    "unequal channels": TensorProduct.depthwise("33x0e+5x1o+1x1e+0x2e", HARMONICS),
-    "degree 5": TensorProduct.depthwise("2x2e+3x5o", "3o+4e", keep="1o+5e+2e"),
-    "shared blocks": TensorProduct(
+    "scalars": TensorProductPaths.depthwise("7x0e", "0e"),
+    "vectors": TensorProductPaths.depthwise("3x0e+3x1o", "0e+1o", keep="0e+1o"),
+    "one channel": TensorProductPaths.depthwise("0e+1o+2e", HARMONICS),
+    "unequal channels": TensorProductPaths.depthwise("33x0e+5x1o+1x1e+0x2e", HARMONICS),
+    "degree 5": TensorProductPaths.depthwise("2x2e+3x5o", "3o+4e", keep="1o+5e+2e"),
+    "shared blocks": TensorProductPaths(
         Irreps("3x0e+3x1o"),
         Irreps("0e+1o+1e"),
         Irreps("2x2e+3x1o+3x0e"),
@@ -35,10 +35,10 @@ PRODUCTS = {
             Path(1, 1, 2, "uvu", True, 0.3),
         ),
     ),
-    "no weights": TensorProduct(
+    "no weights": TensorProductPaths(
         Irreps("4x1o"), Irreps("1o"), Irreps("4x0e"), (Path(0, 0, 0, "uvu", False),)
     ),
-    "no paths": TensorProduct(Irreps("2x0e"), Irreps("0e"), Irreps("3x0e"), ()),
+    "no paths": TensorProductPaths(Irreps("2x0e"), Irreps("0e"), Irreps("3x0e"), ()),
 }
 GRAPHS = {  # sources, targets, edges
     "unsorted": (6, 5, 40),
@@ -51,7 +51,7 @@ GRAPHS = {  # sources, targets, edges
 
 
 def inputs(
-    product: TensorProduct, graph: str, dtype: torch.dtype = torch.float64
+    product: TensorProductPaths, graph: str, dtype: torch.dtype = torch.float64
 ) -> tuple[list[Tensor], Tensor, int]:
     """Arguments ``x``, ``y``, ``w``; edges; number of targets."""
     num_sources, num_targets, edges = GRAPHS[graph]
@@ -87,7 +87,7 @@ def assert_same(found: list[Tensor], expected: list[Tensor], rtol: float) -> Non
 
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS)
-def test_values_and_three_derivatives(product: TensorProduct, graph: str) -> None:
+def test_values_and_three_derivatives(product: TensorProductPaths, graph: str) -> None:
     convolve = Convolution(product)
     arguments, edge_index, size = inputs(product, graph)
 
@@ -113,7 +113,7 @@ def test_precision_and_channels(
     mul: int, dtype: torch.dtype, rtol: float, harmonics: str
 ) -> None:
     features = "+".join(f"{mul}x{block.ir}" for block in Irreps(harmonics))
-    product = TensorProduct.depthwise(features, harmonics)
+    product = TensorProductPaths.depthwise(features, harmonics)
     convolve = Convolution(product)
     arguments, edge_index, size = inputs(product, "two parts", dtype)
 
@@ -132,7 +132,9 @@ def test_precision_and_channels(
 
 @pytest.mark.parametrize("wanted", ["x", "y", "w", "g", "xy", "yw", "xw", "xywg"])
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS)
-def test_the_operator_is_its_reference(product: TensorProduct, wanted: str) -> None:
+def test_the_operator_is_its_reference(
+    product: TensorProductPaths, wanted: str
+) -> None:
     if "w" in wanted and not product.weight_numel:
         pytest.skip("no weights")
     (x, y, w), edge_index, size = inputs(product, "two parts")
@@ -327,7 +329,7 @@ def test_a_long_sum_of_low_precision_does_not_stall() -> None:
     """In bfloat16, 256 + 1 is 256."""
     ones = torch.ones(400, 1, dtype=torch.bfloat16)
     edge_index = torch.stack([torch.arange(400), torch.zeros(400).long()])
-    convolve = Convolution(TensorProduct.depthwise("1x0e", "0e"))
+    convolve = Convolution(TensorProductPaths.depthwise("1x0e", "0e"))
     assert convolve(ones, ones, ones, edge_index, 1).item() == 400
 
 
@@ -379,7 +381,7 @@ def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="backend"):
         convolve(x, y, w, edge_index, size, backend="fast")
     with pytest.raises(ValueError, match="uvu"):
-        Convolution(TensorProduct.fully_connected("2x0e", "0e", "2x0e"))
+        Convolution(TensorProductPaths.fully_connected("2x0e", "0e", "2x0e"))
 
 
 def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:

@@ -30,10 +30,10 @@ from pyg_equivariant.kernels.convolution.triton_build import (
     load,
 )
 from pyg_equivariant.kernels.convolution.triton_plan import plan_kernels
-from pyg_equivariant.o3 import Irreps, TensorProduct
+from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 HARMONICS = Irreps.spherical_harmonics(2)
-PRODUCT = TensorProduct.depthwise("3x0e+3x1o", "0e+1o", keep="0e+1o")
+PRODUCT = TensorProductPaths.depthwise("3x0e+3x1o", "0e+1o", keep="0e+1o")
 needs_triton = pytest.mark.skipif(not has_triton(), reason="Triton is not installed")
 
 
@@ -70,7 +70,7 @@ def kernel_text(wanted: str, real: str, pointer: str) -> tuple[str, str]:
     from triton.backends.compiler import GPUTarget
 
     features = Irreps([(64, ir) for _, ir in HARMONICS])
-    product = TensorProduct.depthwise(features, HARMONICS, keep=HARMONICS)
+    product = TensorProductPaths.depthwise(features, HARMONICS, keep=HARMONICS)
     plan = plan_kernels(Table.of(product), wanted, real)
     kinds = {"segments": "*i64", "visits": "*i64"}
     for a in plan.reads:

@@ -16,18 +16,20 @@ from pyg_equivariant.kernels.convolution.reference import contract_reference
 from pyg_equivariant.kernels.convolution.table import Table
 from pyg_equivariant.kernels.convolution.trilinear import contract
 from pyg_equivariant.kernels.convolution.triton_build import has_triton, interpreting
-from pyg_equivariant.o3 import Irreps, Path, TensorProduct
+from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
 if not has_triton() or not (torch.cuda.is_available() or interpreting()):
     pytest.skip("test_triton.py runs these tests", allow_module_level=True)
 
 DEVICE = "cpu" if interpreting() else "cuda"
 PRODUCTS = {
-    "scalars": TensorProduct.depthwise("7x0e", "0e"),
-    "vectors": TensorProduct.depthwise("3x0e+3x1o", "0e+1o", keep="0e+1o"),
-    "one channel": TensorProduct.depthwise("0e+1o+2e", "0e+1o+2e", keep="0e+1o+2e"),
-    "unequal channels": TensorProduct.depthwise("33x0e+5x1o+1x1e+0x2e", "0e+1o"),
-    "shared blocks": TensorProduct(
+    "scalars": TensorProductPaths.depthwise("7x0e", "0e"),
+    "vectors": TensorProductPaths.depthwise("3x0e+3x1o", "0e+1o", keep="0e+1o"),
+    "one channel": TensorProductPaths.depthwise(
+        "0e+1o+2e", "0e+1o+2e", keep="0e+1o+2e"
+    ),
+    "unequal channels": TensorProductPaths.depthwise("33x0e+5x1o+1x1e+0x2e", "0e+1o"),
+    "shared blocks": TensorProductPaths(
         Irreps("3x0e+3x1o"),
         Irreps("0e+1o+1e"),
         Irreps("2x2e+3x1o+3x0e"),
@@ -38,10 +40,10 @@ PRODUCTS = {
             Path(1, 1, 2, "uvu", True, 0.3),
         ),
     ),
-    "no weights": TensorProduct(
+    "no weights": TensorProductPaths(
         Irreps("4x1o"), Irreps("1o"), Irreps("4x0e"), (Path(0, 0, 0, "uvu", False),)
     ),
-    "no paths": TensorProduct(Irreps("2x0e"), Irreps("0e"), Irreps("3x0e"), ()),
+    "no paths": TensorProductPaths(Irreps("2x0e"), Irreps("0e"), Irreps("3x0e"), ()),
 }
 GRAPHS = {  # sources, targets, edges
     "unsorted": (6, 5, 12),
@@ -54,7 +56,7 @@ WANTED = ["x", "y", "w", "g", "xy", "xw", "yw", "xyw", "xywg"]
 
 
 def inputs(
-    product: TensorProduct, graph: str, dtype: torch.dtype = torch.float64
+    product: TensorProductPaths, graph: str, dtype: torch.dtype = torch.float64
 ) -> tuple[dict[str, Tensor], Tensor, tuple[int, int]]:
     """All four arguments, edges, numbers of nodes."""
     sources, targets, edges = GRAPHS[graph]
@@ -75,7 +77,11 @@ def assert_same(found: list[Tensor], expected: list[Tensor], rtol: float) -> Non
 
 
 def assert_reference(
-    product: TensorProduct, graph: str, wanted: str, dtype: torch.dtype, rtol: float
+    product: TensorProductPaths,
+    graph: str,
+    wanted: str,
+    dtype: torch.dtype,
+    rtol: float,
 ) -> None:
     table = Table.of(product)
     arguments, edge_index, sizes = inputs(product, graph, dtype)
@@ -142,7 +148,7 @@ def test_values_and_two_derivatives(graph: str) -> None:
 
 @pytest.mark.parametrize("mul", [1, 3, 7, 33, 128])
 def test_single_precision_and_channels(mul: int) -> None:
-    product = TensorProduct.depthwise(f"{mul}x0e+{mul}x1o", "0e+1o", keep="0e+1o")
+    product = TensorProductPaths.depthwise(f"{mul}x0e+{mul}x1o", "0e+1o", keep="0e+1o")
     for wanted in ("g", "xyw"):
         assert_reference(product, "unsorted", wanted, torch.float32, 1e-5)
 
@@ -174,7 +180,7 @@ def test_narrow_numbers_are_summed_in_single(
 
 def test_a_long_sum_of_narrow_numbers_does_not_stall() -> None:
     """In bfloat16, 256 + 1 is 256."""
-    product = TensorProduct.depthwise("1x0e", "0e")
+    product = TensorProductPaths.depthwise("1x0e", "0e")
     ones = torch.ones(400, 1, dtype=torch.bfloat16, device=DEVICE)
     edge_index = torch.stack([torch.arange(400), torch.zeros(400).long()]).to(DEVICE)
     out = Convolution(product)(ones, ones, ones, edge_index, 1, backend="triton")

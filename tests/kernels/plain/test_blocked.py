@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant.kernels import BlockedTensorProduct, tensor_product
-from pyg_equivariant.o3 import Irreps, Path, TensorProduct
+from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 from pyg_equivariant.testing import random_tensor_product
 
 SHAPES = {
@@ -23,7 +23,7 @@ SHAPES = {
 }
 
 
-def inputs(product: TensorProduct, shapes: str) -> list[Tensor]:
+def inputs(product: TensorProductPaths, shapes: str) -> list[Tensor]:
     dims = (product.irreps_in1.dim, product.irreps_in2.dim, product.weight_numel)
     return [
         torch.randn(*batch, dim, dtype=torch.float64, requires_grad=True)
@@ -70,13 +70,15 @@ def test_it_is_the_reference(seed: int, shapes: str) -> None:
 @pytest.mark.parametrize(
     "product",
     [
-        TensorProduct.fully_connected("2x0e+2x1o", "0e+2x1o", "2x1o+0e"),
-        TensorProduct.depthwise("2x1o+2e", "0e+1o", keep="0e+1o"),
-        TensorProduct.elementwise("2x1o", "2x1o", has_weight=True),
+        TensorProductPaths.fully_connected("2x0e+2x1o", "0e+2x1o", "2x1o+0e"),
+        TensorProductPaths.depthwise("2x1o+2e", "0e+1o", keep="0e+1o"),
+        TensorProductPaths.elementwise("2x1o", "2x1o", has_weight=True),
     ],
     ids=["uvw", "uvu", "uuu"],
 )
-def test_derivatives_at_generic_and_at_zero_features(product: TensorProduct) -> None:
+def test_derivatives_at_generic_and_at_zero_features(
+    product: TensorProductPaths,
+) -> None:
     compute = BlockedTensorProduct(product)
     x1, x2, weight = inputs(product, "weights per sample")
     with torch.no_grad():
@@ -91,7 +93,7 @@ def test_derivatives_at_generic_and_at_zero_features(product: TensorProduct) -> 
 
 
 def test_paths_without_weights_need_none() -> None:
-    product = TensorProduct.elementwise("2x1o+0e", "2x1o+0e")
+    product = TensorProductPaths.elementwise("2x1o+0e", "2x1o+0e")
     compute = BlockedTensorProduct(product)
     x1, x2, _ = inputs(product, "shared weights")
     found = compute(x1, x2, None, compute.constants)
@@ -99,14 +101,16 @@ def test_paths_without_weights_need_none() -> None:
 
 
 def test_weights_are_needed_where_paths_carry_them() -> None:
-    compute = BlockedTensorProduct(TensorProduct.fully_connected("2x0e", "0e", "0e"))
+    compute = BlockedTensorProduct(
+        TensorProductPaths.fully_connected("2x0e", "0e", "0e")
+    )
     with pytest.raises(ValueError, match=r"expected weights \(..., 2\)"):
         compute(torch.zeros(2), torch.zeros(1), None, compute.constants)
 
 
 def test_weighted_and_plain_paths_into_one_block() -> None:
     paths = (Path(0, 0, 0, "uvu", False), Path(1, 0, 0, "uvw"), Path(0, 1, 0, "uvu"))
-    product = TensorProduct(
+    product = TensorProductPaths(
         Irreps("2x0e+3x0e"), Irreps("0e+2x0e"), Irreps("2x0e"), paths
     )
     compute = BlockedTensorProduct(product)
@@ -117,5 +121,5 @@ def test_weighted_and_plain_paths_into_one_block() -> None:
 
 def test_constants_stay_small_for_many_channels() -> None:
     many = "64x0e+64x1o+64x2e"
-    compute = BlockedTensorProduct(TensorProduct.fully_connected(many, many, many))
+    compute = BlockedTensorProduct(TensorProductPaths.fully_connected(many, many, many))
     assert sum(constant.numel() for constant in compute.constants) < 2000

@@ -12,7 +12,7 @@ from pyg_equivariant.kernels import tensor_product
 from pyg_equivariant.o3 import (
     Irreps,
     Path,
-    TensorProduct,
+    TensorProductPaths,
     clebsch_gordan,
     rand_matrix,
     rotate,
@@ -24,7 +24,9 @@ def randn(*size: int) -> Tensor:
     return torch.randn(*size, dtype=torch.float64)
 
 
-def loops(product: TensorProduct, x1: Tensor, x2: Tensor, weight: Tensor) -> Tensor:
+def loops(
+    product: TensorProductPaths, x1: Tensor, x2: Tensor, weight: Tensor
+) -> Tensor:
     """The formula of :class:`TensorProduct` for one sample, number by number."""
     out = [x1.new_zeros(ir.dim, mul) for mul, ir in product.irreps_out]
     in1, in2 = product.irreps_in1.slices(), product.irreps_in2.slices()
@@ -83,23 +85,23 @@ def test_it_is_equivariant(seed: int, sign: int, generator: torch.Generator) -> 
 
 def test_vectors_give_dot_and_cross_product() -> None:
     x, y = randn(5, 3), randn(5, 3)
-    dot = TensorProduct.elementwise("1o", "1o", keep="0e")
+    dot = TensorProductPaths.elementwise("1o", "1o", keep="0e")
     expected = (x * y).sum(-1, keepdim=True) / math.sqrt(3)
     torch.testing.assert_close(tensor_product(dot, x, y), expected)
-    cross = TensorProduct.elementwise("1o", "1o", keep="1e")
+    cross = TensorProductPaths.elementwise("1o", "1o", keep="1e")
     expected = torch.linalg.cross(x, y) / math.sqrt(2)
     torch.testing.assert_close(tensor_product(cross, x, y), expected)
 
 
 def test_scalars_multiply() -> None:
-    product = TensorProduct.elementwise("4x0e+2x2e", "4x0e+2x0e")
+    product = TensorProductPaths.elementwise("4x0e+2x2e", "4x0e+2x0e")
     x, y = randn(5, 14), randn(5, 6)
     gates = torch.cat([y[:, :4], y[:, 4:].repeat(1, 5)], dim=-1)
     torch.testing.assert_close(tensor_product(product, x, y), x * gates)
 
 
 def test_batch_dimensions_broadcast() -> None:
-    product = TensorProduct.fully_connected("2x0e+1o", "0e+1o", "3x1o+0e")
+    product = TensorProductPaths.fully_connected("2x0e+1o", "0e+1o", "3x1o+0e")
     x1, x2, weight = randn(4, 1, 5), randn(3, 4), randn(2, 1, 1, product.weight_numel)
     found = tensor_product(product, x1, x2, weight)
     assert found.shape == (2, 4, 3, 10)
@@ -108,17 +110,17 @@ def test_batch_dimensions_broadcast() -> None:
 
 
 def test_outputs_without_paths_are_zero_in_the_shape_of_the_batch() -> None:
-    product = TensorProduct(Irreps("1o"), Irreps("0e"), Irreps("2x0e"), ())
+    product = TensorProductPaths(Irreps("1o"), Irreps("0e"), Irreps("2x0e"), ())
     assert torch.equal(
         tensor_product(product, randn(4, 3), randn(1)),
         torch.zeros(4, 2, dtype=torch.float64),
     )
-    nothing = TensorProduct(Irreps(), Irreps(), Irreps(), ())
+    nothing = TensorProductPaths(Irreps(), Irreps(), Irreps(), ())
     assert tensor_product(nothing, randn(4, 0), randn(0)).shape == (4, 0)
 
 
 def test_weights_are_needed_where_paths_carry_them() -> None:
-    product = TensorProduct(
+    product = TensorProductPaths(
         Irreps("2x0e"), Irreps("0e"), Irreps("0e"), (Path(0, 0, 0),)
     )
     with pytest.raises(ValueError, match=r"expected weights .*2.*got none"):

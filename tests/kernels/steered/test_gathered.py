@@ -9,7 +9,7 @@ from pyg_equivariant.kernels.convolution.incidence import incidence
 from pyg_equivariant.kernels.convolution.neighbor_sum import neighbor_sum
 from pyg_equivariant.kernels.plain import reference
 from pyg_equivariant.kernels.steered.gathered import GatheredMap
-from pyg_equivariant.o3 import Irreps, TensorProduct
+from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 GRAPHS = {"some": (6, 5, 40), "many": (30, 40, 700), "none": (3, 2, 0)}
 
@@ -25,7 +25,7 @@ def edges_of(graph: str) -> tuple[torch.Tensor, int, int]:
 def test_is_the_map_of_gathered_features(graph: str, others: str) -> None:
     irreps, sh = Irreps("5x0e+3x1o+2x2e"), Irreps.spherical_harmonics(3)
     both = irreps + irreps + Irreps(others).remove_zero_multiplicities()
-    product = TensorProduct.fully_connected(both, sh, "7x0e+3x1o+2x2e")
+    product = TensorProductPaths.fully_connected(both, sh, "7x0e+3x1o+2x2e")
     gathered = GatheredMap(product, len(irreps))
     edge_index, sources, targets = edges_of(graph)
     count = edge_index.shape[1]
@@ -58,7 +58,7 @@ def test_is_the_map_of_gathered_features(graph: str, others: str) -> None:
 
 
 def test_ends_of_other_irreps_are_refused() -> None:
-    product = TensorProduct.fully_connected("2x0e+2x1o", "0e+1o", "2x0e")
+    product = TensorProductPaths.fully_connected("2x0e+2x1o", "0e+1o", "2x0e")
     with pytest.raises(ValueError, match="twice the first"):
         GatheredMap(product, 1)
 

@@ -14,10 +14,10 @@ from pyg_equivariant.kernels.plain import reference
 from pyg_equivariant.kernels.steered.reference import steer_reference
 from pyg_equivariant.kernels.steered.steer import SteeredMap, steer
 from pyg_equivariant.kernels.steered.table import SteerTable
-from pyg_equivariant.o3 import Irreps, TensorProduct
+from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 HARMONICS = Irreps.spherical_harmonics(2)
-full = TensorProduct.fully_connected
+full = TensorProductPaths.fully_connected
 PRODUCTS = {
     "scalars": full("7x0e", "0e", "3x0e"),
     "vectors": full("3x0e+3x1o", "0e+1o", "5x0e+2x1o"),
@@ -31,7 +31,7 @@ ROWS = (0, 1, 5, 40, 700)
 
 
 def arguments(
-    product: TensorProduct, rows: int, dtype: torch.dtype = torch.float64
+    product: TensorProductPaths, rows: int, dtype: torch.dtype = torch.float64
 ) -> list[Tensor]:
     """``x``, ``y``, ``w`` and ``g``."""
     x, y, w, g = SteerTable.of(product).dims
@@ -51,7 +51,7 @@ def assert_same(found: list[Tensor], expected: list[Tensor], rtol: float) -> Non
 @pytest.mark.parametrize("wanted", ["x", "y", "w", "g", "xy", "yw", "xywg"])
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS)
 def test_the_operator_is_its_reference(
-    product: TensorProduct, wanted: str, rows: int
+    product: TensorProductPaths, wanted: str, rows: int
 ) -> None:
     tensors = dict(zip("xywg", arguments(product, rows), strict=True))
     expected = steer_reference(SteerTable.of(product), tensors, rows, wanted)
@@ -63,7 +63,7 @@ def test_the_operator_is_its_reference(
 
 
 @pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS)
-def test_is_the_tensor_product(product: TensorProduct) -> None:
+def test_is_the_tensor_product(product: TensorProductPaths) -> None:
     x, y, w, _ = arguments(product, 9)
     expected = reference.tensor_product(product, x, y, w)
     assert_same([SteeredMap(product)(x, y, w)], [expected], 1e-12)
@@ -147,7 +147,7 @@ def test_without_a_compiler_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_refuses_other_products() -> None:
-    depthwise = TensorProduct.depthwise("2x0e", "0e")
+    depthwise = TensorProductPaths.depthwise("2x0e", "0e")
     assert not SteeredMap.supports(depthwise)
     with pytest.raises(ValueError, match="paths uvw with weights"):
         SteeredMap(depthwise)

@@ -11,7 +11,7 @@ from torch import Tensor
 from pyg_equivariant.nn.conv import PaiNNConv
 from pyg_equivariant.nn.tensor_product import TensorProduct
 from pyg_equivariant.o3 import Path, safe_normalize, spherical_harmonics
-from pyg_equivariant.o3 import TensorProduct as Product
+from pyg_equivariant.o3 import TensorProductPaths as Product
 from pyg_equivariant.testing import assert_equivariant
 
 EDGE_INDEX = torch.tensor([[0, 1, 2, 3, 0, 3], [1, 0, 1, 1, 2, 4]])

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from pyg_equivariant.o3 import Irrep, Irreps, Path, TensorProduct
+from pyg_equivariant.o3 import Irrep, Irreps, Path, TensorProductPaths
 from pyg_equivariant.testing import random_tensor_product
 
 
-def seeded(seed: int, **arguments: Any) -> TensorProduct:
+def seeded(seed: int, **arguments: Any) -> TensorProductPaths:
     return random_tensor_product(torch.Generator().manual_seed(seed), **arguments)
 
 
-def variance(product: TensorProduct, o: int) -> float:
+def variance(product: TensorProductPaths, o: int) -> float:
     """Mean square of an output block for independent normal inputs and weights.
 
     Per component for inputs of unit variance (``component``), per copy for inputs of
@@ -56,7 +56,9 @@ def test_outputs_have_unit_variance(
 def test_path_weights_multiply_variances() -> None:
     def ratio(path_weight: float) -> float:
         paths = (Path(0, 0, 0), Path(1, 0, 0, path_weight=path_weight))
-        product = TensorProduct(Irreps("2x0e+2x0e"), Irreps("0e"), Irreps("0e"), paths)
+        product = TensorProductPaths(
+            Irreps("2x0e+2x0e"), Irreps("0e"), Irreps("0e"), paths
+        )
         return product.coefficients[1] / product.coefficients[0]
 
     assert math.isclose(ratio(9.0), 3.0)
@@ -89,7 +91,7 @@ def test_descriptions_are_values(seed: int) -> None:
 
 
 def test_fully_connected_has_every_path_that_the_selection_rule_allows() -> None:
-    product = TensorProduct.fully_connected("2x0e+3x1o", "0e+1o+2e", "4x1o+1e+3e")
+    product = TensorProductPaths.fully_connected("2x0e+3x1o", "0e+1o+2e", "4x1o+1e+3e")
     found = {path[:3] for path in product.paths}
     in1, in2, out = map(Irreps, ("0e+1o", "0e+1o+2e", "1o+1e+3e"))
     for i1, i2, o in pairs(range(2), range(3), range(3)):
@@ -99,9 +101,9 @@ def test_fully_connected_has_every_path_that_the_selection_rule_allows() -> None
 
 
 def test_depthwise_sorts_its_output_and_keeps_what_is_asked_for() -> None:
-    product = TensorProduct.depthwise("4x0e+2x1o", "0e+1o")
+    product = TensorProductPaths.depthwise("4x0e+2x1o", "0e+1o")
     assert str(product.irreps_out) == "4x0e+2x0e+4x1o+2x1o+2x1e+2x2e"
-    kept = TensorProduct.depthwise("4x0e+2x1o", "0e+1o", keep="0e+9x1e")
+    kept = TensorProductPaths.depthwise("4x0e+2x1o", "0e+1o", keep="0e+9x1e")
     assert str(kept.irreps_out) == "4x0e+2x0e+2x1e"
     for path in product.paths:
         (mul1, ir1), (_, ir2), (mul, ir) = product.blocks(path)
@@ -111,22 +113,24 @@ def test_depthwise_sorts_its_output_and_keeps_what_is_asked_for() -> None:
 
 
 def test_elementwise_pairs_copies() -> None:
-    product = TensorProduct.elementwise("2x0e+3x1o", "2x1o+3x1o", keep="0e+1o")
+    product = TensorProductPaths.elementwise("2x0e+3x1o", "2x1o+3x1o", keep="0e+1o")
     assert str(product.irreps_out) == "2x1o+3x0e"
     assert product.weight_numel == 0
-    weighted = TensorProduct.elementwise("2x0e+3x1o", "2x1o+3x1o", has_weight=True)
+    weighted = TensorProductPaths.elementwise("2x0e+3x1o", "2x1o+3x1o", has_weight=True)
     assert weighted.weight_numel == sum(mul for mul, _ in weighted.irreps_out)
     with pytest.raises(ValueError, match="different multiplicities"):
-        TensorProduct.elementwise("2x0e", "3x0e")
+        TensorProductPaths.elementwise("2x0e", "3x0e")
 
 
 def test_unreached_blocks_are_found() -> None:
-    product = TensorProduct.fully_connected("2x0e+0x1o", "0e", "2x0e+3x1o+0x2e+1x0o")
+    product = TensorProductPaths.fully_connected(
+        "2x0e+0x1o", "0e", "2x0e+3x1o+0x2e+1x0o"
+    )
     assert product.unreached == Irreps("3x1o+1x0o")
 
 
 def test_printing_shows_every_path() -> None:
-    product = TensorProduct.depthwise("4x0e+2x1o", "0e+1o", keep="0e+1o")
+    product = TensorProductPaths.depthwise("4x0e+2x1o", "0e+1o", keep="0e+1o")
     assert str(product) == (
         "4x0e+2x1o * 1x0e+1x1o -> 4x0e+2x0e+4x1o+2x1o (4 paths, 12 weights)\n"
         "  4x0e * 1x0e -> 4x0e  uvu  4 weights  coefficient 1.0000\n"
@@ -134,7 +138,7 @@ def test_printing_shows_every_path() -> None:
         "  2x1o * 1x0e -> 2x1o  uvu  2 weights  coefficient 1.7321\n"
         "  2x1o * 1x1o -> 2x0e  uvu  2 weights  coefficient 1.0000"
     )
-    empty = TensorProduct.fully_connected("0e", "0e", "1o")
+    empty = TensorProductPaths.fully_connected("0e", "0e", "1o")
     assert str(empty) == "1x0e * 1x0e -> 1x1o (0 paths, 0 weights)"
 
 
@@ -153,17 +157,19 @@ def test_printing_shows_every_path() -> None:
 )
 def test_what_is_no_path_is_refused(path: tuple, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        TensorProduct(Irreps("2x0e+1o"), Irreps("0e"), Irreps("3x0e"), (Path(*path),))
+        TensorProductPaths(
+            Irreps("2x0e+1o"), Irreps("0e"), Irreps("3x0e"), (Path(*path),)
+        )
 
 
 def test_unknown_normalizations_are_refused() -> None:
     for name in ("irrep_normalization", "path_normalization"):
         with pytest.raises(ValueError, match=f"{name} is one of .*'integral'"):
-            TensorProduct.fully_connected("0e", "0e", "0e", **{name: "integral"})
+            TensorProductPaths.fully_connected("0e", "0e", "0e", **{name: "integral"})
 
 
 def test_strings_become_irreps() -> None:
-    product = TensorProduct("2x0e", "1x1o", "1x1o", [(0, 0, 0)])  # type: ignore[arg-type]
+    product = TensorProductPaths("2x0e", "1x1o", "1x1o", [(0, 0, 0)])  # type: ignore[arg-type]
     assert product.irreps_in1 == Irreps("2x0e")
     assert product.paths == (Path(0, 0, 0, "uvw", True, 1.0),)
     assert Irrep("1o") in product.irreps_out

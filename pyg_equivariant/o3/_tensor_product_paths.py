@@ -22,7 +22,7 @@ class Path(NamedTuple):
         i_in1: index of the block of ``irreps_in1``.
         i_in2: index of the block of ``irreps_in2``.
         i_out: index of the block of ``irreps_out`` that the term is added to.
-        connection: how channels are joined, see :class:`TensorProduct`.
+        connection: how channels are joined, see :class:`TensorProductPaths`.
         has_weight: whether the term carries weights; ``"uvw"`` always does.
         path_weight: multiplies the variance of the term.
     """
@@ -36,7 +36,7 @@ class Path(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TensorProduct:
+class TensorProductPaths:
     r"""The paths of an equivariant bilinear map, as data.
 
     With :math:`C` the coefficients of :func:`clebsch_gordan`, the path
@@ -72,7 +72,7 @@ class TensorProduct:
             joins blocks whose multiplicities do not fit its connection.
 
     Example:
-        >>> print(TensorProduct.fully_connected("4x0e+2x1o", "1x0e+1x1o", "3x0e"))
+        >>> print(TensorProductPaths.fully_connected("4x0e+2x1o", "1x0e+1x1o", "3x0e"))
         4x0e+2x1o * 1x0e+1x1o -> 3x0e (2 paths, 18 weights)
           4x0e * 1x0e -> 3x0e  uvw  12 weights  coefficient 0.4082
           2x1o * 1x1o -> 3x0e  uvw   6 weights  coefficient 0.4082
@@ -108,7 +108,7 @@ class TensorProduct:
         irreps_out: IrrepsLike,
         irrep_normalization: str = "component",
         path_normalization: str = "element",
-    ) -> TensorProduct:
+    ) -> TensorProductPaths:
         """Every path that the selection rule allows, all channels mixed (``uvw``)."""
         in1, in2, out = Irreps(irreps_in1), Irreps(irreps_in2), Irreps(irreps_out)
         paths = [
@@ -128,7 +128,7 @@ class TensorProduct:
         keep: IrrepsLike | None = None,
         irrep_normalization: str = "component",
         path_normalization: str = "element",
-    ) -> TensorProduct:
+    ) -> TensorProductPaths:
         """Channel by channel (``uvu``), one output block for each path.
 
         Args:
@@ -136,11 +136,11 @@ class TensorProduct:
             irreps_in2: irreps of the second input, often spherical harmonics.
             keep: the irreps wanted in the output (multiplicities do not matter);
                 all that arise by default.
-            irrep_normalization: see :class:`TensorProduct`.
-            path_normalization: see :class:`TensorProduct`.
+            irrep_normalization: see :class:`TensorProductPaths`.
+            path_normalization: see :class:`TensorProductPaths`.
 
         Example:
-            >>> tp = TensorProduct.depthwise("8x0e+8x1o", "0e+1o", keep="0e+1o")
+            >>> tp = TensorProductPaths.depthwise("8x0e+8x1o", "0e+1o", keep="0e+1o")
             >>> tp.irreps_out, tp.weight_numel
             (8x0e+8x0e+8x1o+8x1o, 32)
         """
@@ -166,7 +166,7 @@ class TensorProduct:
         has_weight: bool = False,
         irrep_normalization: str = "component",
         path_normalization: str = "element",
-    ) -> TensorProduct:
+    ) -> TensorProductPaths:
         """Copy ``u`` times copy ``u`` (``uuu``), one output block for each path.
 
         Args:
@@ -174,14 +174,14 @@ class TensorProduct:
             irreps_in2: irreps of the second input, with as many copies.
             keep: the irreps wanted in the output; all that arise by default.
             has_weight: whether every path carries one weight per channel.
-            irrep_normalization: see :class:`TensorProduct`.
-            path_normalization: see :class:`TensorProduct`.
+            irrep_normalization: see :class:`TensorProductPaths`.
+            path_normalization: see :class:`TensorProductPaths`.
 
         Raises:
             ValueError: if the block multiplicities of the two inputs differ.
 
         Example:
-            >>> TensorProduct.elementwise("4x1o", "4x1o", keep="0e").irreps_out
+            >>> TensorProductPaths.elementwise("4x1o", "4x1o", keep="0e").irreps_out
             4x0e
         """
         in1, in2 = Irreps(irreps_in1), Irreps(irreps_in2)
