@@ -51,7 +51,7 @@ class ParticleNet(torch.nn.Module):
         centered = (systems - systems.mean(1, keepdim=True)).view(-1, 3)
         vectors = torch.stack([centered, vel], dim=-1).flatten(1)  # 2x1o
         speed = o3.safe_norm(vel, keepdim=True)  # 1x0e
-        direction = self.segnn.spherical_harmonics(vel)
+        direction = self.segnn.edges.spherical_harmonics(vel)
         displacement = self.segnn(
             torch.cat([vectors, speed], dim=-1),
             pos,

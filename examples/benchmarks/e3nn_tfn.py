@@ -56,8 +56,8 @@ class E3nnTFN(torch.nn.Module):
     def __init__(self, model: TFN) -> None:
         super().__init__()
         self.embedding = copy.deepcopy(model.embedding)
-        self.radial_basis = copy.deepcopy(model.radial_basis)
-        self.envelope = copy.deepcopy(model.envelope)
+        self.radial_basis = copy.deepcopy(model.edges.basis)
+        self.envelope = copy.deepcopy(model.edges.envelope)
         self.readout = copy.deepcopy(model.head.pre)
         self.scalars = model.irreps_hidden.count("0e")
         self.harmonics = e3nn.o3.SphericalHarmonics(

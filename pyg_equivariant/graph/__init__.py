@@ -1,7 +1,9 @@
-"""Neighbour lists, periodic or not, and the vectors along their edges."""
+"""Neighbor lists, periodic or not, and the vectors along their edges."""
 
 from ._complete_graph import complete_graph
 from ._edge_vectors import edge_vectors
+from ._neighbor_graph import Graph, neighbor_graph
+from ._points import check_search
 from ._radius import radius
 from ._radius_graph import radius_graph
 
@@ -9,5 +11,8 @@ __all__ = [
     "radius_graph",
     "radius",
     "complete_graph",
+    "Graph",
+    "neighbor_graph",
     "edge_vectors",
+    "check_search",
 ]

@@ -113,7 +113,7 @@ def painn_from_schnetpack(
             num_elements=num_elements,
         )
         for name, value in basis.items():
-            model.radial_basis.register_constant(name, value)
+            model.edges.basis.register_constant(name, value)
         return model
 
     model = build(make, weights.tensors[f"{root}embedding.weight"])

@@ -106,9 +106,9 @@ def schnet_from_pyg(
         constants = torch.zeros(sizes["num_elements"])
         atomref = None if has_dipole else constants
         model = SchNet(**sizes, cutoff=reach, head=head, atomref=atomref)
-        model.radial_basis.register_constant("center", center)
+        model.edges.basis.register_constant("center", center)
         width = torch.full_like(center, float(center[1] - center[0]))
-        model.radial_basis.register_constant("width", width)
+        model.edges.basis.register_constant("width", width)
         return model
 
     model = build(make, weights.tensors["embedding.weight"])

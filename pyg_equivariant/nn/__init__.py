@@ -1,9 +1,17 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, NormalizedActivation, ShiftedSoftplus
-from .conv import EGNNConv, PaiNNConv, SchNetConv, SEGNNConv, TFNConv
+from .conv import (
+    EGNNConv,
+    EquivariantConv,
+    PaiNNConv,
+    SchNetConv,
+    SEGNNConv,
+    TFNConv,
+)
 from .cutoff import CosineCutoff, PolynomialCutoff
 from .dropout import Dropout
+from .edge_embedding import EdgeEmbedding, Edges, node_attributes
 from .gate import Gate
 from .instance_norm import EquivariantInstanceNorm
 from .layer_norm import EquivariantLayerNorm
@@ -23,6 +31,10 @@ __all__ = [
     "PaiNNConv",
     "TFNConv",
     "SEGNNConv",
+    "EquivariantConv",
+    "EdgeEmbedding",
+    "Edges",
+    "node_attributes",
     # networks
     "SchNet",
     "EGNN",

@@ -106,7 +106,7 @@ class SteerableMLP(EquivariantModule):
         """The first linear map."""
         return self._linear(0)
 
-    def after_first_product(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
+    def after_first(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
         """What follows the product of the first linear map, its bias included."""
         x = self._activate(0, x)
         for k in range(1, self.num_layers):

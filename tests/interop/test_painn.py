@@ -45,7 +45,7 @@ def test_golden_file(reference: Any, assert_equal: Check) -> None:
     )
     assert all(torch.equal(value, before[name]) for name, value in state_dict.items())
     assert model.cutoff == meta["cutoff"]
-    assert isinstance(model.radial_basis, BesselBasis)
+    assert isinstance(model.edges.basis, BesselBasis)
     pos, edge_index = data["input/pos"].requires_grad_(), data["input/edge_index"]
     features = model(data["input/z"], pos, data["input/batch"], edge_index)
     assert_equal(features.x, data["output/scalar"])
@@ -110,7 +110,7 @@ def test_gaussians_with_centers_and_widths_of_their_own(
     del weights["radial_basis.freqs"]
     weights |= {"radial_basis.offsets": torch.tensor([0.3, 1.1, 2.0, 4.0] + [5.0] * 6)}
     weights |= {"radial_basis.widths": torch.linspace(0.1, 1.0, 10)}
-    basis = painn_from_schnetpack(weights).radial_basis
+    basis = painn_from_schnetpack(weights).edges.basis
     assert isinstance(basis, GaussianBasis)
     length = torch.tensor([0.0, 1.7], dtype=torch.float64)
     offsets, widths = weights["radial_basis.offsets"], weights["radial_basis.widths"]
@@ -134,11 +134,11 @@ def test_frequencies_are_those_of_the_buffer(weights: dict[str, Tensor]) -> None
     difference = (weights["radial_basis.freqs"] - exact).abs().max()
     assert 1e-10 < difference < 1e-6  # rounded to single precision once
     model = painn_from_schnetpack(weights)
-    frequency = model.radial_basis.frequency / model.cutoff
+    frequency = model.edges.basis.frequency / model.cutoff
     torch.testing.assert_close(
         frequency, weights["radial_basis.freqs"], rtol=1e-15, atol=0
     )
-    assert torch.equal(model.float().double().radial_basis.frequency / 5, frequency)
+    assert torch.equal(model.float().double().edges.basis.frequency / 5, frequency)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""The five convolutions, from invariant to steerable and non-linear."""
+"""The convolutions, from invariant to steerable and non-linear."""
 
+from ._equivariant_conv import EquivariantConv
 from .egnn_conv import EGNNConv
 from .painn_conv import PaiNNConv
 from .schnet_conv import SchNetConv
@@ -7,6 +8,7 @@ from .segnn_conv import SEGNNConv
 from .tfn_conv import TFNConv
 
 __all__ = [
+    "EquivariantConv",
     "SchNetConv",
     "EGNNConv",
     "PaiNNConv",

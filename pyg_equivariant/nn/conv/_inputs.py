@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.typing import OptTensor
 
-from pyg_equivariant.nn.module import check_dtype
+from pyg_equivariant.nn.module import check_dtype, check_features
+from pyg_equivariant.o3 import Irreps
 
 EQUIVARIANT_AGGR = ("add", "sum", "mean")
 
@@ -60,6 +62,34 @@ def check_scalars(x: Tensor | None, channels: int, name: str, like: Tensor) -> N
     check_dtype(x, like, name)
 
 
+def check_edges(edge_index: Tensor, inputs: dict[str, Any]) -> None:
+    """Refuse tensors that do not have one row for every edge.
+
+    Args:
+        edge_index: the edges.
+        inputs: by name; pairs belong to nodes and are not looked at.
+
+    Raises:
+        ValueError: if one has more rows, or fewer.
+    """
+    for name, x in inputs.items():
+        if isinstance(x, Tensor) and x.shape[0] != edge_index.shape[1]:
+            raise ValueError(
+                f"expected one row of {name} for each of {edge_index.shape[1]} edges, "
+                f"got shape {tuple(x.shape)}; all that a layer takes of edges has one "
+                "row for each"
+            )
+
+
+def join_envelopes(f: OptTensor, edge_weight: OptTensor) -> OptTensor:
+    """The product of two envelopes ``(|E|,)``, either of which may be missing."""
+    check_vector(edge_weight, "edge_weight")
+    if f is None or edge_weight is None:
+        return edge_weight if f is None else f
+    check_edges(f.unsqueeze(0), {"edge_weight": edge_weight})
+    return f * edge_weight
+
+
 def check_vector(x: Tensor | None, name: str) -> None:
     """Refuse ``x`` unless it is missing or has one number for every edge.
 
@@ -71,6 +101,15 @@ def check_vector(x: Tensor | None, name: str) -> None:
             f"expected {name} of shape (|E|,), one number for every edge, got shape "
             f"{tuple(x.shape)}"
         )
+
+
+def complete(x: Tensor, irreps: Irreps) -> Tensor:
+    """Features of ``irreps``; where only the first block came, the others are zero."""
+    missing = irreps.dim - x.shape[-1]
+    if missing and x.shape[-1] == irreps[:1].dim:
+        return torch.cat([x, x.new_zeros(*x.shape[:-1], missing)], dim=-1)
+    check_features(x, irreps)
+    return x
 
 
 def check_equivariant_aggr(aggr: Any) -> None:

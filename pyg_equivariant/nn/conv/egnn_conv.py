@@ -4,22 +4,26 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Linear
-from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from pyg_equivariant.kernels.compiled.observed import is_plain
-from pyg_equivariant.kernels.dense.matmul import matmul
-from pyg_equivariant.nn.conv._fused import directed, unobserved
-from pyg_equivariant.nn.dense import Dense
-from pyg_equivariant.nn.mlp import MLP
-from pyg_equivariant.o3 import safe_norm
+from pyg_equivariant.kernels import matmul
+from pyg_equivariant.o3 import Irreps, safe_norm
 
-from ._inputs import as_pair, check_positive, check_scalars, check_vector, of_targets
+from ..edge_embedding import Edges
+from ..mlp import MLP
+from ._equivariant_conv import EquivariantConv
+from ._inputs import (
+    as_pair,
+    check_positive,
+    check_scalars,
+    check_vector,
+    complete,
+    of_targets,
+)
 
 
-class EGNNConv(MessagePassing):
+class EGNNConv(EquivariantConv):
     r"""The layer of the `"E(n) Equivariant Graph Neural Networks"
     <https://arxiv.org/abs/2102.09844>`_ paper.
 
@@ -35,10 +39,6 @@ class EGNNConv(MessagePassing):
     Features :math:`\mathbf{h}` (``x``) are invariant; positions :math:`\mathbf{x}`
     (``pos``) turn and shift with the input. The sum, not the mean, is taken over
     messages, and the mean over displacements, as in the authors' code.
-
-    The first linear map of :math:`\phi_e` acts on the nodes before its result is
-    gathered. The method ``message`` says what is computed, and runs instead where
-    hooks, explanations, another aggregation or ``conv.fused = False`` ask for messages.
 
     Args:
         in_channels (int or tuple): Size of the input features; a pair (of sources, of
@@ -131,9 +131,11 @@ class EGNNConv(MessagePassing):
         self.velocity = velocity
         self.residual = sizes[1] == out_channels if residual is None else residual
         self.pos_aggr = pos_aggr
-        self.fused = True
-
+        vectors = [(1, "1o")] if update_pos else []
+        self.irreps_in = Irreps([(sizes[1], "0e"), *vectors])
+        self.irreps_out = Irreps([(out_channels, "0e"), *vectors])
         self._sizes = sizes
+
         hidden = hidden_channels
         # φ_e: message network
         self.phi_e = MLP(
@@ -143,10 +145,10 @@ class EGNNConv(MessagePassing):
         self.phi_h = MLP([sizes[1] + hidden, hidden, out_channels], act)
         # φ_x: displacement network
         self.phi_x = MLP([hidden, hidden], act, act_last=True) if update_pos else None
-        self.lin_x = Linear(hidden, 1, bias=False) if update_pos else None
+        self.lin_x = torch.nn.Linear(hidden, 1, bias=False) if update_pos else None
         # φ_v: velocity network
         self.phi_v = MLP([sizes[1], hidden, 1], act) if velocity else None
-        self.gate = Linear(hidden, 1) if attention else None
+        self.gate = torch.nn.Linear(hidden, 1) if attention else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -166,58 +168,29 @@ class EGNNConv(MessagePassing):
         edge_vec: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
-        if self.velocity != (vel is not None):
-            raise ValueError(
-                f"velocity={self.velocity}, but vel is "
-                f"{'missing' if vel is None else 'given'}"
-            )
         x, pos = as_pair(x, self.flow), as_pair(pos, self.flow)
-        self._check(x, pos, edge_attr, edge_weight)
-        vel = of_targets(vel)
+        self._check(x, pos, edge_attr, vel, edge_weight)
         # Message passing
-        edges = (edge_attr, edge_vec, edge_weight)
-        if self._splits(edge_index):
-            out = self._gather(x, pos, directed(self, edge_index), *edges)
-        else:
-            # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
-            out = self.propagate(
-                edge_index,
-                x=x,
-                pos=pos,
-                edge_attr=edge_attr,
-                edge_vec=edge_vec,
-                edge_weight=edge_weight,
-            )
-            sizes = [self.hidden_channels, out.shape[-1] - self.hidden_channels - 1, 1]
-            out = out.split(sizes, dim=-1)
-        m, displacement, weight = out
+        edges = {"edge_attr": edge_attr, "edge_vec": edge_vec}
+        # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
+        out = self.sum_messages(
+            edge_index, x, pos=pos, edge_weight=edge_weight, **edges
+        )
+        sizes = [self.hidden_channels, out.shape[-1] - self.hidden_channels - 1, 1]
+        m, displacement, count = out.split(sizes, dim=-1)
         # Positions
         new_pos = pos[1]
         if self.update_pos:
             if self.pos_aggr == "mean" and edge_weight is None:
-                displacement = displacement / weight.clamp(min=1)
-            elif self.pos_aggr == "mean":  # smooth where the last neighbour leaves
-                displacement = displacement / (1 + weight.square()).sqrt()
+                displacement = displacement / count.clamp(min=1)
+            elif self.pos_aggr == "mean":  # smooth where the last neighbor leaves
+                displacement = displacement / (1 + count.square()).sqrt()
             new_pos = new_pos + displacement
         if self.phi_v is not None:
-            new_pos = new_pos + self.phi_v(x[1]) * vel
+            new_pos = new_pos + self.phi_v(x[1]) * of_targets(vel)
         # Features
         h = self.phi_h(torch.cat([x[1], m], dim=-1))
         return (x[1] + h if self.residual else h), new_pos
-
-    def _check(
-        self,
-        x: PairTensor,
-        pos: PairTensor,
-        edge_attr: OptTensor,
-        edge_weight: OptTensor,
-    ) -> None:
-        like = next(self.phi_h.parameters())
-        for k in range(2):
-            check_scalars(x[k], self._sizes[k], "x", like)
-            check_scalars(pos[k], pos[1].shape[-1], "pos", like)
-        check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
-        check_vector(edge_weight, "edge_weight")
 
     def message(
         self,
@@ -235,6 +208,49 @@ class EGNNConv(MessagePassing):
         m = self.phi_e(torch.cat(m, dim=-1))
         return torch.cat(self._terms(m, diff, edge_weight), dim=-1)
 
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: PairTensor,
+        pos: PairTensor,
+        edge_attr: OptTensor,
+        edge_vec: OptTensor,
+        edge_weight: OptTensor,
+        dim_size: int,
+    ) -> Tensor:
+        j, i = edge_index[0], edge_index[1]
+        if edge_vec is None:
+            edge_vec = pos[0].index_select(0, j) - pos[1].index_select(0, i)
+        square = edge_vec.square().sum(dim=-1, keepdim=True)
+        # The first map of φ_e acts on the nodes: mixing channels commutes with gathering
+        first = self.phi_e.linears[0]
+        sizes = [*self._sizes[::-1], 1, self.edge_dim]
+        w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
+        m = matmul(x[1], w_i, first.bias).index_select(0, i)
+        m = m + matmul(x[0], w_j).index_select(0, j)
+        m = torch.addmm(m, square, w_square)
+        if edge_attr is not None:
+            m = m + matmul(edge_attr, w_attr)
+        terms = self._terms(self.phi_e.after_first(m), -edge_vec, edge_weight)
+        sums = [t.new_zeros(dim_size, t.shape[1]).index_add(0, i, t) for t in terms]
+        return torch.cat(sums, dim=-1)
+
+    def on_edges(self, x: Tensor, edges: Edges, vel: OptTensor = None) -> Tensor:
+        """The layer on ``edges``; vectors that follow the scalars of ``x`` say how far
+        each node has moved from where the edges begin, and so they do in the result.
+        """
+        x = complete(x, self.irreps_in)
+        h, moved = x[:, : self._sizes[1]], x[:, self._sizes[1] :]
+        pos, edge_vec = edges.pos, edges.edge_vec
+        if self.update_pos:
+            j, i = edges.edge_index[0], edges.edge_index[1]
+            pos = pos + moved
+            edge_vec = edge_vec + moved.index_select(0, j) - moved.index_select(0, i)
+        edge_attr = edges.edge_attr if self.edge_dim else None
+        given = (edges.edge_index, edge_attr, vel, edge_vec, edges.edge_weight)
+        h, new_pos = self(h, pos, *given)
+        return torch.cat([h, new_pos - edges.pos], dim=-1) if self.update_pos else h
+
     def _terms(
         self, m: Tensor, diff: Tensor, edge_weight: OptTensor
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -246,45 +262,6 @@ class EGNNConv(MessagePassing):
             return m, displacement, torch.ones_like(diff[:, :1])
         one = edge_weight.unsqueeze(-1)
         return m * one, displacement * one, one
-
-    def _splits(self, edge_index: Adj) -> bool:
-        """Whether the first map of φ_e may act on nodes, without messages."""
-        first = self.phi_e.linears[0]
-        return (
-            unobserved(self, EGNNConv.message, edge_index)
-            and is_plain(self.phi_e, MLP)
-            and is_plain(first, Dense)
-        )
-
-    def _gather(
-        self,
-        x: PairTensor,
-        pos: PairTensor,
-        edge_index: Tensor,
-        edge_attr: OptTensor,
-        edge_vec: OptTensor,
-        edge_weight: OptTensor,
-    ) -> list[Tensor]:
-        """The sums of what ``message`` returns, in three parts."""
-        j, i = edge_index[0], edge_index[1]
-        if edge_vec is None:
-            edge_vec = pos[0].index_select(0, j) - pos[1].index_select(0, i)
-        square = edge_vec.square().sum(dim=-1, keepdim=True)
-        # First map of φ_e
-        first = self.phi_e.linears[0]
-        assert isinstance(first, Dense)
-        sizes = [*self._sizes[::-1], 1, self.edge_dim]
-        w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
-        m = matmul(x[1], w_i, first.bias).index_select(0, i)
-        m = m + matmul(x[0], w_j).index_select(0, j)
-        m = torch.addmm(m, square, w_square)
-        if edge_attr is not None:
-            m = m + matmul(edge_attr, w_attr)
-        # Its other maps
-        m = self.phi_e.after_first(m)
-        terms = self._terms(m, -edge_vec, edge_weight)
-        nodes = pos[1].shape[0]
-        return [t.new_zeros(nodes, t.shape[1]).index_add(0, i, t) for t in terms]
 
     def displacement(self, m: Tensor, diff: Tensor) -> Tensor:
         """The term of one edge in the update of positions."""
@@ -300,6 +277,26 @@ class EGNNConv(MessagePassing):
             length = safe_norm(displacement, keepdim=True)
             displacement = displacement * (self.clamp / length.clamp(min=self.clamp))
         return displacement
+
+    def _check(
+        self,
+        x: PairTensor,
+        pos: PairTensor,
+        edge_attr: OptTensor,
+        vel: OptTensor,
+        edge_weight: OptTensor,
+    ) -> None:
+        if self.velocity != (vel is not None):
+            raise ValueError(
+                f"velocity={self.velocity}, but vel is "
+                f"{'missing' if vel is None else 'given'}"
+            )
+        like = next(self.phi_h.parameters())
+        for k in range(2):
+            check_scalars(x[k], self._sizes[k], "x", like)
+            check_scalars(pos[k], pos[1].shape[-1], "pos", like)
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
+        check_vector(edge_weight, "edge_weight")
 
     def __repr__(self) -> str:
         return (

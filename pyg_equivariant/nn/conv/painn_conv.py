@@ -4,21 +4,27 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.conv import MessagePassing
-from torch_geometric.typing import Adj, OptTensor, PairTensor
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.convolution.fused import Convolution
-from pyg_equivariant.nn.conv._fused import directed, fuses
-from pyg_equivariant.nn.cutoff import CosineCutoff
-from pyg_equivariant.nn.dense import Dense
-from pyg_equivariant.nn.mlp import MLP
+from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.o3 import safe_norm, safe_normalize
 
-from ._inputs import as_pair, check_equivariant_aggr, check_scalars
+from ..cutoff import CosineCutoff
+from ..dense import Dense
+from ..edge_embedding import Edges, needed
+from ..mlp import MLP
+from ._equivariant_conv import EquivariantConv
+from ._inputs import (
+    as_pair,
+    check_equivariant_aggr,
+    check_scalars,
+    complete,
+    join_envelopes,
+)
 
 
-class PaiNNConv(MessagePassing):
+class PaiNNConv(EquivariantConv):
     r"""The message and update of the `"Equivariant message passing for the prediction
     of tensorial properties and molecular spectra" <https://arxiv.org/abs/2102.03150>`_
     paper (PaiNN).
@@ -64,7 +70,8 @@ class PaiNNConv(MessagePassing):
         - **input:** scalars :math:`(|V|, F)`, vectors :math:`(|V|, 3, F)` (pairs of
           these, of sources and of targets, if bipartite); edge indices
           :math:`(2, |E|)`; edge vectors :math:`(|E|, 3)`, from the receiver to the
-          sender; radial features :math:`(|E|, D)`
+          sender; radial features :math:`(|E|, D)`; ``edge_weight`` :math:`(|E|)`, a
+          further envelope that multiplies messages
         - **output:** scalars :math:`(|V|, F)` and vectors :math:`(|V|, 3, F)`, of the
           targets if bipartite
 
@@ -92,6 +99,9 @@ class PaiNNConv(MessagePassing):
         self.edge_dim = edge_dim
         self.cutoff = cutoff
         self.eps = eps
+        self.irreps_in = self.irreps_out = o3.Irreps(
+            [(channels, "0e"), (channels, "1o")]
+        )
 
         # φ: atom-wise network
         self.phi = MLP([channels, channels, 3 * channels], init="xavier")
@@ -99,8 +109,7 @@ class PaiNNConv(MessagePassing):
         self.filter = Dense(edge_dim, 3 * channels)
         self.envelope = None if cutoff is None else CosineCutoff(cutoff)
         # Σ: the paths of the message, summed over neighbors without forming messages
-        self.fused = True
-        self.convolve = Convolution(_product(channels))
+        self.convolve = Convolution(_paths(channels))
         # V, U: vector mixing
         self.mix = Dense(channels, 2 * channels, bias=False)
         # a: mixing network
@@ -122,13 +131,17 @@ class PaiNNConv(MessagePassing):
         edge_index: Adj,
         edge_vec: Tensor,
         edge_attr: Tensor,
+        edge_weight: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
         check_scalars(edge_attr, self.edge_dim, "edge_attr", self.filter.weight)
         check_scalars(edge_vec, 3, "edge_vec", self.filter.weight)
         # Radial part
         w = self.filter(edge_attr)  # [num_edges, 3 F]
         f = None if self.envelope is None else self.envelope(safe_norm(edge_vec))
-        x, vec = self.interact(x, vec, edge_index, safe_normalize(edge_vec), w, f)
+        f = join_envelopes(f, edge_weight)
+        # Interaction and mixing
+        edge_dir = safe_normalize(edge_vec)
+        x, vec = self.interact(x, vec, edge_index, edge_dir, w, f)
         return self.update_nodes(x, vec)
 
     def interact(
@@ -142,44 +155,56 @@ class PaiNNConv(MessagePassing):
     ) -> tuple[Tensor, Tensor]:
         """The interaction alone, given edge directions and filters ``(|E|, 3 F)``.
 
-        The envelope ``f``, ``(|E|,)``, multiplies the filters, or what is narrower.
+        The envelope ``f``, ``(|E|,)``, multiplies the filters.
         """
         x, vec = as_pair(x, self.flow), as_pair(vec, self.flow)
         for k in range(2):
             check_scalars(x[k], self.channels, "x", self.mix.weight)
             check_scalars(vec[k], self.channels, "vec", self.mix.weight)
         # Atom-wise part
-        h = self.phi(x[0])  # [num_nodes, 3 F]
+        h = (self.phi(x[0]), None)  # [num_nodes, 3 F]
         # Message passing
+        edges = {"w": w, "f": f, "edge_dir": edge_dir}
         size = (x[0].shape[0], x[1].shape[0])
-        if fuses(self, PaiNNConv.message, edge_index, h, vec[0], w, edge_dir):
-            edges = directed(self, edge_index)
-            h_s, h_vs, h_vv = h.chunk(3, dim=-1)
-            vectors = (h_vv.unsqueeze(1) * vec[0]).flatten(1)
-            joined = torch.cat([h_s, h_vs, vectors], dim=-1)  # [num_nodes, 5 F]
-            edge_sh = torch.cat([torch.ones_like(edge_dir[:, :1]), edge_dir], dim=-1)
-            edge_sh = edge_sh if f is None else edge_sh * f.unsqueeze(-1)
-            out = self.convolve(joined, edge_sh, w, edges, size[1])
-            out = out.unflatten(-1, (4, self.channels))
-        else:
-            w = w if f is None else w * f.unsqueeze(-1)
-            # propagate_type: (h: Tensor, vec: Tensor, w: Tensor, edge_dir: Tensor)
-            out = self.propagate(
-                edge_index,
-                h=(h, None),
-                vec=(vec[0], None),
-                w=w,
-                edge_dir=edge_dir,
-                size=size,
-            )
+        # propagate_type: (x: OptPairTensor, vec: OptPairTensor, w: Tensor, f: OptTensor, edge_dir: Tensor)  # noqa: E501
+        out = self.sum_messages(edge_index, h, size, vec=(vec[0], None), **edges)
         return x[1] + out[:, 0], vec[1] + out[:, 1:]
 
     def message(
-        self, h_j: Tensor, vec_j: Tensor, w: Tensor, edge_dir: Tensor
+        self, x_j: Tensor, vec_j: Tensor, w: Tensor, f: OptTensor, edge_dir: Tensor
     ) -> Tensor:
-        s, vs, vv = (h_j * w).unsqueeze(1).chunk(3, dim=-1)  # [num_edges, 1, F]
+        w = w if f is None else w * f.unsqueeze(-1)
+        s, vs, vv = (x_j * w).unsqueeze(1).chunk(3, dim=-1)  # [num_edges, 1, F]
         v = vs * edge_dir.unsqueeze(-1) + vv * vec_j
         return torch.cat([s, v], dim=1)  # [num_edges, 4, F]
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: OptPairTensor,
+        vec: OptPairTensor,
+        w: Tensor,
+        f: OptTensor,
+        edge_dir: Tensor,
+        dim_size: int,
+    ) -> Tensor:
+        s, vs, vv = x[0].chunk(3, dim=-1)
+        gated = (vv.unsqueeze(1) * vec[0]).flatten(1)
+        joined = torch.cat([s, vs, gated], dim=-1)  # [num_nodes, 5 F]
+        edge_sh = torch.cat([torch.ones_like(edge_dir[:, :1]), edge_dir], dim=-1)
+        edge_sh = edge_sh if f is None else edge_sh * f.unsqueeze(-1)
+        out = self.convolve(joined, edge_sh, w, edge_index, dim_size)
+        return out.unflatten(-1, (4, self.channels))
+
+    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+        scalars, vec = complete(x, self.irreps_in).split(
+            [self.channels, 3 * self.channels], dim=-1
+        )
+        edge_attr = needed(edges.edge_attr, "edge_attr", "basis=BesselBasis(...)")
+        weight = edges.edge_weight if self.envelope is None else None
+        given = (edges.edge_index, edges.edge_vec, edge_attr, weight)
+        scalars, vec = self(scalars, vec.unflatten(-1, (3, -1)), *given)
+        return torch.cat([scalars, vec.flatten(1)], dim=-1)
 
     def update_nodes(self, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
         """The mixing alone."""
@@ -195,7 +220,7 @@ class PaiNNConv(MessagePassing):
         )
 
 
-def _product(channels: int) -> o3.TensorProductPaths:
+def _paths(channels: int) -> o3.TensorProductPaths:
     """The paths of the message, on gated features, as plain products."""
     F, three = channels, 3.0  # the coefficients of the last two are 1 / sqrt(3)
     return o3.TensorProductPaths(

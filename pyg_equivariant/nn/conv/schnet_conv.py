@@ -4,21 +4,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.convolution.fused import Convolution
-from pyg_equivariant.nn.activation import ShiftedSoftplus
-from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
-from pyg_equivariant.nn.cutoff import CosineCutoff
-from pyg_equivariant.nn.dense import Dense
-from pyg_equivariant.nn.mlp import MLP
+from pyg_equivariant.kernels import Convolution
 
-from ._inputs import as_pair, check_scalars, check_vector
+from ..activation import ShiftedSoftplus
+from ..cutoff import CosineCutoff
+from ..dense import Dense
+from ..edge_embedding import Edges, needed
+from ..mlp import MLP
+from ._equivariant_conv import EquivariantConv
+from ._inputs import as_pair, check_scalars, check_vector, join_envelopes
 
 
-class SchNetConv(MessagePassing):
+class SchNetConv(EquivariantConv):
     r"""The continuous-filter convolution from the `"SchNet: A continuous-filter
     convolutional neural network for modeling quantum interactions"
     <https://arxiv.org/abs/1706.08566>`_ paper.
@@ -47,8 +47,8 @@ class SchNetConv(MessagePassing):
         - **input:** node features :math:`(|V|, F_{in})`, or a pair
           :math:`((|V_s|, F_{in}), (|V_t|, *))` if bipartite, whose second entry is not
           read and may be :obj:`None`; edge indices :math:`(2, |E|)`; edge lengths
-          :math:`(|E|)`; radial features :math:`(|E|, D)`; ``pair`` :math:`(|E|)`, if
-          edges share lengths and radial features: in which row those of each stand
+          :math:`(|E|)`; radial features :math:`(|E|, D)`; ``edge_weight``
+          :math:`(|E|)`, a further envelope that multiplies messages
         - **output:** node features :math:`(|V|, F_{out})` or :math:`(|V_t|, F_{out})`
 
     Examples:
@@ -74,6 +74,8 @@ class SchNetConv(MessagePassing):
         self.num_filters = num_filters
         self.edge_dim = edge_dim
         self.cutoff = cutoff
+        self.irreps_in = o3.Irreps([(in_channels, "0e")])
+        self.irreps_out = o3.Irreps([(out_channels, "0e")])
 
         # W: filter network
         widths = [edge_dim, num_filters, num_filters]
@@ -81,9 +83,8 @@ class SchNetConv(MessagePassing):
         # f: envelope
         self.envelope = None if cutoff is None else CosineCutoff(cutoff)
         # Σ: the path 0 x 0 -> 0, summed over neighbors without forming messages
-        self.fused = True
-        product = o3.TensorProductPaths.depthwise(f"{num_filters}x0e", "0e")
-        self.convolve = Convolution(product)
+        paths = o3.TensorProductPaths.depthwise(f"{num_filters}x0e", "0e")
+        self.convolve = Convolution(paths)
         # W_1, W_2: atom-wise layers
         self.lin1 = Dense(in_channels, num_filters, bias=False)
         self.lin2 = Dense(num_filters, out_channels)
@@ -103,32 +104,56 @@ class SchNetConv(MessagePassing):
         edge_length: Tensor,
         edge_attr: Tensor,
         size: Size = None,
-        pair: OptTensor = None,
+        edge_weight: OptTensor = None,
     ) -> Tensor:
-        x = as_pair(x, self.flow)
-        check_scalars(x[0], self.in_channels, "x", self.lin1.weight)
+        # Radial part
+        w, f = self.filters(edge_length, edge_attr)  # [num_edges, num_filters]
+        return self.interact(x, edge_index, w, join_envelopes(f, edge_weight), size)
+
+    def filters(
+        self, edge_length: Tensor, edge_attr: Tensor
+    ) -> tuple[Tensor, OptTensor]:
+        """The filters ``(|E|, num_filters)`` and their envelope ``(|E|,)``."""
         check_scalars(edge_attr, self.edge_dim, "edge_attr", self.lin1.weight)
         check_vector(edge_length, "edge_length")
-        # Radial part
-        w = self.filter(edge_attr)  # [num_edges, num_filters]
         f = None if self.envelope is None else self.envelope(edge_length)
-        if pair is not None:
-            w = w.index_select(0, pair)
-            f = None if f is None else f.index_select(0, pair)
+        return self.filter(edge_attr), f
+
+    def interact(
+        self,
+        x: Tensor | OptPairTensor,
+        edge_index: Adj,
+        w: Tensor,
+        f: OptTensor = None,
+        size: Size = None,
+    ) -> Tensor:
+        """The layer after its filter network, given what :meth:`filters` returns."""
+        x = as_pair(x, self.flow)
+        check_scalars(x[0], self.in_channels, "x", self.lin1.weight)
         # Message passing
-        x = (self.lin1(x[0]), x[1])
-        if fuses(self, SchNetConv.message, edge_index, x[0], w):
-            edges, number = directed(self, edge_index), num_receivers(self, x, size)
-            f = w.new_ones(1).expand(w.shape[0]) if f is None else f
-            out = self.convolve(x[0], f.unsqueeze(-1), w, edges, number)
-        else:
-            w = w if f is None else w * f.unsqueeze(-1)
-            # propagate_type: (x: OptPairTensor, w: Tensor)
-            out = self.propagate(edge_index, x=x, w=w, size=size)
+        # propagate_type: (x: OptPairTensor, w: Tensor, f: OptTensor)
+        out = self.sum_messages(edge_index, (self.lin1(x[0]), x[1]), size, w=w, f=f)
         return self.lin2(out)
 
-    def message(self, x_j: Tensor, w: Tensor) -> Tensor:
-        return x_j * w
+    def message(self, x_j: Tensor, w: Tensor, f: OptTensor) -> Tensor:
+        return x_j * w if f is None else x_j * (w * f.unsqueeze(-1))
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: OptPairTensor,
+        w: Tensor,
+        f: OptTensor,
+        dim_size: int,
+    ) -> Tensor:
+        f = w.new_ones(1).expand(w.shape[0]) if f is None else f
+        return self.convolve(x[0], f.unsqueeze(-1), w, edge_index, dim_size)
+
+    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+        edge_attr = needed(edges.edge_attr, "edge_attr", "basis=GaussianBasis(...)")
+        weight = edges.edge_weight if self.envelope is None else None
+        index, length = edges.edge_index, edges.edge_length
+        return self(x, index, length, edge_attr, edge_weight=weight)
 
     def __repr__(self) -> str:
         return (

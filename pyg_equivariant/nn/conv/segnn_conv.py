@@ -4,20 +4,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from pyg_equivariant.kernels.compiled.observed import is_plain
-from pyg_equivariant.kernels.convolution.incidence import incidence
-from pyg_equivariant.kernels.convolution.neighbor_sum import neighbor_sum
-from pyg_equivariant.kernels.steered.gathered import GatheredMap
-from pyg_equivariant.nn.conv._fused import directed, fuses
-from pyg_equivariant.nn.gate import Gate
-from pyg_equivariant.nn.module import check_features
-from pyg_equivariant.nn.steerable_linear import SteerableLinear
-from pyg_equivariant.nn.steerable_mlp import SteerableMLP
+from pyg_equivariant.kernels import NodeFirst, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
+from ..edge_embedding import Edges, needed
+from ..gate import Gate
+from ..module import check_features
+from ..steerable_mlp import SteerableMLP
+from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_equivariant_aggr,
@@ -27,7 +23,7 @@ from ._inputs import (
 )
 
 
-class SEGNNConv(MessagePassing):
+class SEGNNConv(EquivariantConv):
     r"""The layer of the `"Geometric and Physical Quantities Improve E(3) Equivariant
     Message Passing" <https://arxiv.org/abs/2110.02905>`_ paper: the non-linear
     steerable convolution.
@@ -52,17 +48,12 @@ class SEGNNConv(MessagePassing):
         \mathbf{x}^{\prime}_i = \mathbf{x}_i + \sigma\Big(
         \sum_{j \in \mathcal{N}(i)} \mathbf{m}_{ij}\Big).
 
-    On the CPU the first matrices of :math:`\phi_m` act on the nodes, since mixing
-    channels commutes with gathering, and a product without weights is left for the
-    edges. The method ``message`` says what is computed, and runs instead where hooks,
-    explanations, another aggregation or ``conv.fused = False`` ask for messages.
-
     Args:
         irreps_in (str or Irreps): Irreps of the input features.
         irreps_sh (str or Irreps): Irreps of the attributes of edges and nodes.
         irreps_out (str or Irreps): Irreps of the output features.
         irreps_hidden (str or Irreps, optional): Irreps within the MLPs and of the
-            messages, scalars first. (default: ``irreps_out``)
+            messages. (default: ``irreps_out``)
         edge_dim (int, optional): Number of invariants :math:`\mathbf{e}_{ij}`.
             (default: :obj:`0`)
         num_message_layers (int, optional): Depth of :math:`\phi_m`.
@@ -176,10 +167,9 @@ class SEGNNConv(MessagePassing):
                 num_update_layers,
                 e3nn_constants=e3nn_constants,
             )
-        # W_a of φ_m at the nodes, so that messages begin with a product without weights
+        # W_a of the first layer of φ_m, for all edges of a graph at once
         first = self.phi_m.first.tp.product
-        self.fused = True
-        self.convolve = GatheredMap(first, len(self.irreps_in))
+        self.first_on_edges = NodeFirst(first, len(self.irreps_in))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -200,27 +190,13 @@ class SEGNNConv(MessagePassing):
         x = as_pair(x, self.flow)
         for features in x:
             check_features(features, self.irreps_in, like=edge_sh)
-        weight = self.phi_m.first.weight
-        check_features(edge_sh, self.irreps_sh, "edge_sh", weight)
+        check_features(edge_sh, self.irreps_sh, "edge_sh", self.phi_m.first.weight)
         check_scalars(edge_attr, self.edge_dim, "edge_attr", edge_sh)
         check_vector(edge_weight, "edge_weight")
         # Message passing
-        if self._gathers(edge_index, *x, edge_sh):
-            graph = incidence(directed(self, edge_index), x[0].shape[0])
-            first = self.phi_m.first
-            ends = (x[1], x[0], edge_attr, edge_sh)
-            m = self.convolve(*ends, first.weight, graph.ends)
-            m = self.phi_m.after_first_product(m, edge_sh)
-            out = neighbor_sum(m, graph.arrivals, x[1].shape[0], edge_weight)
-        else:
-            # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
-            out = self.propagate(
-                edge_index,
-                x=x,
-                edge_sh=edge_sh,
-                edge_attr=edge_attr,
-                edge_weight=edge_weight,
-            )
+        edges = {"edge_sh": edge_sh, "edge_attr": edge_attr, "edge_weight": edge_weight}
+        # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
+        out = self.sum_messages(edge_index, x, **edges)
         # Update
         if self.act is not None:
             out = self.act(out)
@@ -228,14 +204,6 @@ class SEGNNConv(MessagePassing):
             attr = of_targets(node_attr)
             out = self.phi_x(torch.cat([x[1], out], dim=-1), attr)
         return x[1] + out if self.residual else out
-
-    def _gathers(self, edge_index: Adj, *used: Tensor) -> bool:
-        """Whether nobody would notice if messages began at the nodes."""
-        return (
-            fuses(self, SEGNNConv.message, edge_index, *used)
-            and is_plain(self.phi_m, SteerableMLP)
-            and is_plain(self.phi_m.first, SteerableLinear)
-        )
 
     def message(
         self,
@@ -248,6 +216,29 @@ class SEGNNConv(MessagePassing):
         parts = [x_i, x_j] if edge_attr is None else [x_i, x_j, edge_attr]
         m = self.phi_m(torch.cat(parts, dim=-1), edge_sh)
         return m if edge_weight is None else m * edge_weight.unsqueeze(-1)
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: PairTensor,
+        edge_sh: Tensor,
+        edge_attr: OptTensor,
+        edge_weight: OptTensor,
+        dim_size: int,
+    ) -> Tensor:
+        weight = self.phi_m.first.weight
+        m = self.first_on_edges(x[1], x[0], edge_attr, edge_sh, weight, edge_index)
+        m = self.phi_m.after_first(m, edge_sh)
+        return neighbor_sum(m, edge_index, dim_size, edge_weight)
+
+    def on_edges(self, x: Tensor, edges: Edges, node_attr: OptTensor = None) -> Tensor:
+        r"""The layer on ``edges``, with the attributes :math:`\mathbf{a}_i` of
+        :meth:`Edges.node_attr` unless others are given.
+        """
+        edge_sh = needed(edges.edge_sh, "edge_sh", f"irreps_sh='{self.irreps_sh}'")
+        edge_attr = edges.edge_attr if self.edge_dim else None
+        attr = edges.node_attr() if node_attr is None else node_attr
+        return self(x, edges.edge_index, edge_sh, attr, edge_attr, edges.edge_weight)
 
     def __repr__(self) -> str:
         return (

@@ -5,23 +5,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.inits import reset
-from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
+from torch_geometric.typing import Adj, OptPairTensor, Size
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.convolution.fused import Convolution
-from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
-from pyg_equivariant.nn.linear import Linear
-from pyg_equivariant.nn.mlp import RadialMLP
-from pyg_equivariant.nn.module import check_features
-from pyg_equivariant.nn.tensor_product import TensorProduct
+from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
+from ..edge_embedding import Edges, needed
+from ..linear import Linear
+from ..mlp import RadialMLP
+from ..module import check_features
+from ..tensor_product import TensorProduct
+from ._equivariant_conv import EquivariantConv
 from ._inputs import as_pair, check_equivariant_aggr, check_positive, check_scalars
 
 
-class TFNConv(MessagePassing):
+class TFNConv(EquivariantConv):
     r"""The convolution of the `"Tensor field networks: Rotation- and
     translation-equivariant neural networks for 3D point clouds"
     <https://arxiv.org/abs/1802.08219>`_ paper: the linear steerable convolution.
@@ -36,10 +36,6 @@ class TFNConv(MessagePassing):
     the features of the distance, which acts channel by channel. :math:`\mathbf{W}` then
     mixes paths and channels (self-interaction, with a bias on scalars);
     :math:`\bar n` is the average number of neighbors.
-
-    On the CPU the sum runs as one compiled operation, without messages. The method
-    ``message`` says what it computes, and runs instead where hooks, explanations,
-    another aggregation or ``conv.fused = False`` ask for messages.
 
     The other linear convolutions are subsets of its paths:
     :class:`~pyg_equivariant.nn.SchNetConv` is :math:`0 \times 0 \to 0`,
@@ -72,8 +68,7 @@ class TFNConv(MessagePassing):
           self-interaction); edge indices :math:`(2, |E|)`; harmonics
           :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the receiver to the
           sender; radial features :math:`(|E|, D)`. Messages vanish where the radial
-          features do: multiply those by an envelope. ``pair`` :math:`(|E|)`, if edges
-          share radial features: in which row those of each stand
+          features do: multiply those by an envelope
         - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
 
     Examples:
@@ -116,8 +111,7 @@ class TFNConv(MessagePassing):
         )
         self.tp = TensorProduct(product, internal_weights=False)
         # Σ ⊗: the same, summed over neighbors without forming messages
-        self.fused = True
-        self.convolve = Convolution(product) if Convolution.supports(product) else None
+        self.convolve = Convolution(product)
         # R: radial network
         if radial is None:
             radial = RadialMLP([edge_dim, *radial_channels, product.weight_numel])
@@ -141,27 +135,28 @@ class TFNConv(MessagePassing):
         edge_sh: Tensor,
         edge_attr: Tensor,
         size: Size = None,
-        pair: OptTensor = None,
     ) -> Tensor:
+        # Radial part
+        if isinstance(self.radial, RadialMLP):
+            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
+        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        return self.interact(x, edge_index, edge_sh, weight, size)
+
+    def interact(
+        self,
+        x: Tensor | OptPairTensor,
+        edge_index: Adj,
+        edge_sh: Tensor,
+        weight: Tensor,
+        size: Size = None,
+    ) -> Tensor:
+        """The layer after its radial network, given ``(|E|, tp.weight_numel)``."""
         x = as_pair(x, self.flow)
         check_features(x[0], self.irreps_in, "x", self.mix.weight)
         check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix.weight)
-        if isinstance(self.radial, RadialMLP):
-            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
-        # Radial part
-        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
-        if pair is not None:
-            weight = weight.index_select(0, pair)
         # Message passing
-        used = (x[0], edge_sh, weight)
-        if self.convolve and fuses(self, TFNConv.message, edge_index, *used):
-            edges, number = directed(self, edge_index), num_receivers(self, x, size)
-            out = self.convolve(*used, edges, number)
-        else:
-            # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
-            out = self.propagate(
-                edge_index, x=x, edge_sh=edge_sh, weight=weight, size=size
-            )
+        # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
+        out = self.sum_messages(edge_index, x, size, edge_sh=edge_sh, weight=weight)
         out = out / math.sqrt(self.avg_num_neighbors)
         # Self-interaction
         if self.self_interaction:
@@ -172,6 +167,21 @@ class TFNConv(MessagePassing):
 
     def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
         return self.tp(x_j, edge_sh, weight)
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: OptPairTensor,
+        edge_sh: Tensor,
+        weight: Tensor,
+        dim_size: int,
+    ) -> Tensor:
+        return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
+
+    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+        edge_sh = needed(edges.edge_sh, "edge_sh", f"irreps_sh='{self.irreps_sh}'")
+        edge_attr = needed(edges.edge_attr, "edge_attr", "basis=BesselBasis(...)")
+        return self(x, edges.edge_index, edge_sh, edge_attr)
 
     def __repr__(self) -> str:
         return (

@@ -1,17 +1,18 @@
 """Complete networks: ``model(z, pos, batch)``."""
 
-from ._molecular import Features, Graph, MolecularModel
 from .egnn import EGNN
+from .features import Features
 from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
+from .make_head import make_head
+from .molecular import MolecularModel
 from .moment_heads import (
     DipoleHead,
     PolarizabilityHead,
     PositionHead,
     SpatialExtentHead,
     VectorHead,
-    make_head,
 )
 from .painn import PaiNN
 from .schnet import SchNet
@@ -27,7 +28,6 @@ __all__ = [
     "ForceField",
     "EnergyForces",
     "MolecularModel",
-    "Graph",
     "Features",
     "Head",
     "ScalarHead",

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
-from torch.nn import Linear, ModuleList
+from torch.nn import ModuleList
 
-from ..conv.egnn_conv import EGNNConv
+from pyg_equivariant.graph import Graph
+
+from ..conv import EGNNConv
 from ..cutoff import CosineCutoff
+from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
-from ._molecular import Features, Graph, MolecularModel, edge_lengths
 from ._species import SpeciesFeatures
+from .features import Features
 from .heads import Head, ScalarHead
-from .moment_heads import make_head
+from .make_head import make_head
+from .molecular import MolecularModel
 
 
 class EGNN(MolecularModel):
@@ -69,7 +74,6 @@ class EGNN(MolecularModel):
         - **output:** :math:`(B, 1)` for the default head
 
     Example:
-        >>> import torch
         >>> model = EGNN(hidden_channels=16, num_layers=2)
         >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
         >>> model(z, pos).shape
@@ -127,8 +131,9 @@ class EGNN(MolecularModel):
         if in_channels is None:
             self.species = SpeciesFeatures(species, charge_power)
             in_channels = self.species.num_features
-        self.embedding = Linear(in_channels, hidden)
-        self.envelope = CosineCutoff(cutoff) if smooth and cutoff else None
+        self.embedding = torch.nn.Linear(in_channels, hidden)
+        envelope = CosineCutoff(cutoff) if smooth and cutoff else None
+        self.edges = EdgeEmbedding(cutoff, envelope=envelope)
         self.convs = ModuleList(
             EGNNConv(
                 hidden,
@@ -147,7 +152,9 @@ class EGNN(MolecularModel):
             )
             for _ in range(num_layers)
         )
-        self.out = None if out_channels is None else Linear(hidden, out_channels)
+        self.out = (
+            None if out_channels is None else torch.nn.Linear(hidden, out_channels)
+        )
         self.reset_parameters()
 
     def represent(  # type: ignore[override]
@@ -166,14 +173,14 @@ class EGNN(MolecularModel):
             edge_attr: edge features ``(|E|, edge_dim)``.
         """
         x = self.embedding(z if self.species is None else self.species(z))
-        pos, weight = graph.pos, None
-        if self.envelope is not None:  # of where atoms start, which decides on edges
-            weight = self.envelope(edge_lengths(graph.edge_vec()))
+        # The envelope is of where atoms start, which decides on edges.
+        edges, pos = self.edges.embed(graph), graph.pos
         for conv in self.convs:
-            edge_vec = graph.edge_vec(pos)
-            x, pos = conv(
-                x, pos, graph.edge_index, edge_attr, vel, edge_vec, edge_weight=weight
-            )
+            edge_vec = edges.edge_vec
+            if self.update_pos:
+                edge_vec = graph._replace(pos=pos).edge_vec()
+            given = (edges.edge_index, edge_attr, vel, edge_vec, edges.edge_weight)
+            x, pos = conv(x, pos, *given)
         if self.out is not None:
             x = self.out(x)
         if not self.update_pos:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-
-from ._molecular import MolecularModel
 
 
 class EnergyForces(NamedTuple):
@@ -38,7 +37,12 @@ class ForceField(torch.nn.Module):
     energy, and a graph without edges has zero forces.
 
     Args:
-        model: any network whose prediction is one energy per graph.
+        model: any network of :mod:`pyg_equivariant.nn`, or any module or function of
+            your own, that returns one energy per graph: it is called as
+            ``model(z, pos, batch, ...)`` with those of the other arguments by name that
+            came. Edge vectors have to follow from ``pos`` (and ``cell``) by
+            differentiable steps, as those of :class:`~pyg_equivariant.nn.EdgeEmbedding`
+            do; edge lengths computed beforehand would give zero forces.
         compute_stress: predict the stress too; calls then need ``cell``
             (default: ``False``).
 
@@ -60,10 +64,15 @@ class ForceField(torch.nn.Module):
         (torch.Size([1, 1]), torch.Size([3, 3]), None)
     """
 
-    def __init__(self, model: MolecularModel, compute_stress: bool = False) -> None:
+    def __init__(
+        self, model: Callable[..., Tensor], compute_stress: bool = False
+    ) -> None:
         super().__init__()
-        if model.head is None or not model.head.invariant:
-            raise ValueError(f"forces need a model of an energy, got head={model.head}")
+        if not callable(model):
+            raise TypeError(f"model is a module or a function, got {model!r}")
+        head = getattr(model, "head", model)
+        if head is None or not getattr(head, "invariant", True):
+            raise ValueError(f"forces need a model of an energy, got head={head}")
         self.model = model
         self.compute_stress = compute_stress
 
@@ -82,36 +91,30 @@ class ForceField(torch.nn.Module):
         """Predict energy, forces and stress."""
         if self.compute_stress and cell is None:
             raise ValueError("the stress of a system needs its cell, got cell=None")
-        self.model.check_atoms(z, pos, batch)
+        if not pos.is_floating_point():
+            raise TypeError(f"expected floating-point positions, got {pos.dtype}")
+        edges = {"edge_index": edge_index, "edge_shift": edge_shift, "cell": cell}
+        inputs |= edges | {"pbc": pbc, "batch_size": batch_size}
         with torch.inference_mode(False), torch.enable_grad():
-            z, pos, batch, edge_index, edge_shift, cell, pbc = map(
-                _differentiable, (z, pos, batch, edge_index, edge_shift, cell, pbc)
-            )
-            inputs = {name: _differentiable(x) for name, x in inputs.items()}
+            given = {
+                name: _differentiable(x) for name, x in inputs.items() if x is not None
+            }
+            z, pos, batch = map(_differentiable, (z, pos, batch))
             if not pos.requires_grad:
                 pos = pos.detach().requires_grad_()
-            graph = self.model.graph(
-                pos, batch, edge_index, edge_shift, cell, pbc, batch_size
-            )
+            number = _num_graphs(batch, batch_size)
             cells = pos.new_zeros(0, 3, 3)
-            if self.compute_stress and cell is not None:
-                cells = cell.reshape(-1, 3, 3).to(pos.dtype)
-                cells = cells.expand(graph.batch_size, 3, 3)
+            if self.compute_stress:
+                cells = given["cell"].reshape(-1, 3, 3).to(pos.dtype)
+                cells = cells.expand(number, 3, 3)
             moved, strained, strain = _deform(pos, batch, cells)
-            energy = self.model(
-                z,
-                moved,
-                batch,
-                graph.edge_index,
-                graph.edge_shift,
-                strained if self.compute_stress else cell,
-                batch_size=graph.batch_size,
-                **inputs,
-            )
-            if energy.shape != (graph.batch_size, 1):
+            if self.compute_stress:
+                given["cell"] = strained
+            energy = self.model(z, moved, batch, **given)
+            if energy.shape != (number, 1):
                 raise ValueError(
                     "forces need one energy per graph, but the model predicts shape "
-                    f"{tuple(energy.shape)} for {graph.batch_size} graphs"
+                    f"{tuple(energy.shape)} for {number} graphs"
                 )
             # the sum reaches pos even where no edge does
             gradients = torch.autograd.grad(
@@ -137,6 +140,14 @@ class ForceField(torch.nn.Module):
 def _differentiable(x: Any) -> Any:
     """Tensors made in inference mode cannot be saved for a derivative; copies can."""
     return x.clone() if isinstance(x, Tensor) and x.is_inference() else x
+
+
+def _num_graphs(batch: Tensor | None, batch_size: int | None) -> int:
+    if batch is None:
+        return 1
+    if batch_size is not None:
+        return batch_size
+    return int(batch.max()) + 1 if len(batch) else 0
 
 
 def _deform(

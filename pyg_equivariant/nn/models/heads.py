@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 from torch_geometric.nn.inits import reset
 
 from ._pool import pool
-
-if TYPE_CHECKING:
-    from ._molecular import Features
+from .features import Features
 
 
 class Head(torch.nn.Module):

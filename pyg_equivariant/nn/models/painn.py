@@ -5,13 +5,17 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from ..conv.painn_conv import PaiNNConv
+from pyg_equivariant.graph import Graph
+
+from ..conv import PaiNNConv
+from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ..radial import BesselBasis, GaussianBasis
-from ._molecular import Features, Graph, MolecularModel, edge_lengths
 from ._species import SpeciesEmbedding
+from .features import Features
 from .heads import Head, ScalarHead
-from .moment_heads import make_head
+from .make_head import make_head
+from .molecular import MolecularModel
 
 
 class PaiNN(MolecularModel):
@@ -83,7 +87,7 @@ class PaiNN(MolecularModel):
         self.num_elements = num_elements
 
         self.embedding = SpeciesEmbedding(num_elements, hidden_channels)
-        self.radial_basis = _basis(radial_basis, num_radial, cutoff)
+        self.edges = EdgeEmbedding(cutoff, _basis(radial_basis, num_radial, cutoff))
         self.convs = ModuleList(
             PaiNNConv(hidden_channels, num_radial, cutoff, eps)
             for _ in range(num_layers)
@@ -95,12 +99,11 @@ class PaiNN(MolecularModel):
 
     def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
         """Scalars and vectors of every atom."""
-        edge_vec = graph.edge_vec()
-        edge_attr = self.radial_basis(edge_lengths(edge_vec))
+        edges = self.edges.embed(graph)
         x = self.embedding(z)
         vec = x.new_zeros(x.shape[0], 3, self.hidden_channels)
         for conv in self.convs:
-            x, vec = conv(x, vec, graph.edge_index, edge_vec, edge_attr)
+            x, vec = conv(x, vec, edges.edge_index, edges.edge_vec, edges.edge_attr)
         return Features(x, vec, graph.pos)
 
     def __repr__(self) -> str:

@@ -6,15 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList
 
+from pyg_equivariant.graph import Graph
+
 from ..activation import ShiftedSoftplus
-from ..conv.schnet_conv import SchNetConv
+from ..conv import SchNetConv
 from ..dense import Dense
+from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ..radial import GaussianBasis
-from ._molecular import Features, Graph, MolecularModel, edge_lengths
 from ._species import SpeciesEmbedding
+from .features import Features
 from .heads import Head, ScalarHead
-from .moment_heads import make_head
+from .make_head import make_head
+from .molecular import MolecularModel
 
 
 class SchNet(MolecularModel):
@@ -83,7 +87,7 @@ class SchNet(MolecularModel):
         self.num_elements = num_elements
 
         self.embedding = SpeciesEmbedding(num_elements, hidden_channels, padding_idx=0)
-        self.radial_basis = GaussianBasis(num_radial, cutoff)
+        self.edges = EdgeEmbedding(cutoff, GaussianBasis(num_radial, cutoff))
         self.convs = ModuleList(
             SchNetConv(
                 hidden_channels, hidden_channels, num_filters, num_radial, cutoff
@@ -106,15 +110,12 @@ class SchNet(MolecularModel):
 
     def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
         """Scalars of every atom."""
-        length, pairs = edge_lengths(graph.edge_vec()), graph.pairs()
-        if pairs is not None:
-            length = length.index_select(0, pairs.edge)
-        edge_attr = self.radial_basis(length)
-        radial = {"edge_length": length, "edge_attr": edge_attr}
-        radial["pair"] = None if pairs is None else pairs.pair
+        edges = self.edges.embed(graph, by_pair=True)
         x = self.embedding(z)
         for conv, linear in zip(self.convs, self.linears, strict=True):
-            x = x + linear(self.act(conv(x, graph.edge_index, **radial)))
+            filters = conv.filters(edges.edge_length, edges.edge_attr)
+            v = conv.interact(x, edges.edge_index, *map(edges.spread, filters))
+            x = x + linear(self.act(v))
         return Features(x, None, graph.pos)
 
     def __repr__(self) -> str:

@@ -6,20 +6,22 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
+from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
 
-from ..conv.segnn_conv import SEGNNConv
+from ..conv import SEGNNConv
 from ..cutoff import CosineCutoff
+from ..edge_embedding import EdgeEmbedding
 from ..instance_norm import EquivariantInstanceNorm
 from ..mlp import MLP
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
 from ._irreps_features import scalars_and_vectors
-from ._molecular import Features, Graph, MolecularModel, edge_lengths
 from ._species import SpeciesFeatures
+from .features import Features
 from .heads import Head, ScalarHead
-from .moment_heads import make_head
+from .make_head import make_head
+from .molecular import MolecularModel
 
 
 class SEGNN(MolecularModel):
@@ -147,9 +149,9 @@ class SEGNN(MolecularModel):
         self.distance = distance
         self.edge_dim = edge_dim
 
-        self.envelope = CosineCutoff(cutoff) if smooth and cutoff else None
-        self.spherical_harmonics = SphericalHarmonics(
-            irreps_sh, normalize=True, normalization=normalization
+        envelope = CosineCutoff(cutoff) if smooth and cutoff else None
+        self.edges = EdgeEmbedding(
+            cutoff, None, envelope, irreps_sh, normalization=normalization
         )
         self.embedding = SteerableLinear(self.irreps_in, irreps_sh, hidden)
         self.convs = ModuleList(
@@ -191,12 +193,12 @@ class SEGNN(MolecularModel):
             node_attr: added to the mean of the edge harmonics, such as the harmonics of
                 velocities, ``(|V|, irreps_sh.dim)``.
         """
-        edge_vec = graph.edge_vec()
-        length = edge_lengths(edge_vec)
-        weight = None if self.envelope is None else self.envelope(length)
-        edge_sh = self.spherical_harmonics(edge_vec)
-        attr = self.node_attributes(edge_sh, graph, weight, node_attr)
-        distance = edge_vec.square().sum(-1) if self.distance == "squared" else length
+        edges = self.edges.embed(graph)
+        attr = edges.node_attr()
+        if node_attr is not None:  # degree 0 stays 1, as in the authors' code
+            attr = torch.cat([attr[:, :1], attr[:, 1:] + node_attr[:, 1:]], dim=-1)
+        squared = self.distance == "squared"
+        distance = edges.edge_vec.square().sum(-1) if squared else edges.edge_length
         invariants = distance.unsqueeze(-1)
         if edge_attr is not None:
             invariants = torch.cat([invariants, edge_attr], dim=-1)
@@ -204,35 +206,14 @@ class SEGNN(MolecularModel):
         x = z if self.species is None else self.species(z)
         x = self.embedding(x, attr)
         for k, conv in enumerate(self.convs):
-            x = conv(x, graph.edge_index, edge_sh, attr, invariants, weight)
+            given = (edges.edge_index, edges.edge_sh, attr, invariants)
+            x = conv(x, *given, edge_weight=edges.edge_weight)
             if k < len(self.norms):
                 x = self.norms[k](x, graph.batch, graph.batch_size)
         irreps = self.irreps_hidden
         if self.pre_pool is not None:
             x, irreps = self.pre_pool(x, attr), self.irreps_pool
         return Features(*scalars_and_vectors(x, irreps), graph.pos)
-
-    def node_attributes(
-        self,
-        edge_sh: Tensor,
-        graph: Graph,
-        weight: Tensor | None = None,
-        node_attr: Tensor | None = None,
-    ) -> Tensor:
-        r"""The attributes :math:`\mathbf{a}_i`, ``(|V|, irreps_sh.dim)``."""
-        ones = torch.ones_like(edge_sh[:, 0]) if weight is None else weight
-        ones = ones.unsqueeze(-1)
-        both = torch.cat([edge_sh * ones, ones], dim=-1)
-        both = both.new_zeros(graph.pos.shape[0], both.shape[-1]).index_add(
-            0, graph.edge_index[1], both
-        )
-        total, count = both[:, :-1], both[:, -1:]
-        # with an envelope, smooth also where the last neighbor leaves
-        count = count.clamp(min=1) if weight is None else (1 + count.square()).sqrt()
-        attr = total / count
-        if node_attr is not None:
-            attr = attr + node_attr
-        return torch.cat([torch.ones_like(attr[:, :1]), attr[:, 1:]], dim=-1)
 
     def __repr__(self) -> str:
         return (

@@ -5,20 +5,22 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
+from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from ..conv.tfn_conv import TFNConv
+from ..conv import TFNConv
 from ..cutoff import PolynomialCutoff
+from ..edge_embedding import EdgeEmbedding
 from ..gate import Gate
 from ..mlp import MLP
 from ..norm_activation import NormActivation
 from ..radial import BesselBasis
 from ._irreps_features import scalars_and_vectors
-from ._molecular import Features, Graph, MolecularModel, edge_lengths
 from ._species import SpeciesEmbedding
+from .features import Features
 from .heads import Head, ScalarHead
-from .moment_heads import make_head
+from .make_head import make_head
+from .molecular import MolecularModel
 
 
 class TFN(MolecularModel):
@@ -42,7 +44,7 @@ class TFN(MolecularModel):
         num_layers: number of convolutions (default: 3).
         num_radial: number of Bessel functions (default: 8).
         cutoff: radius of the neighborhoods (default: 5.0).
-        irreps_hidden: irreps of an atom, scalars first, in place of
+        irreps_hidden: irreps of an atom, in any order, in place of
             ``hidden_channels`` times ``0e+1o+2e...``.
         act: ``"gate"`` or ``"norm"`` (default: ``"gate"``).
         radial_channels: hidden widths of the radial networks (default: ``(64,)``).
@@ -107,9 +109,8 @@ class TFN(MolecularModel):
         self.num_elements = num_elements
 
         self.embedding = SpeciesEmbedding(num_elements, scalars)
-        self.radial_basis = BesselBasis(num_radial, cutoff)
-        self.envelope = PolynomialCutoff(cutoff)
-        self.spherical_harmonics = SphericalHarmonics(irreps_sh)
+        radial = BesselBasis(num_radial, cutoff), PolynomialCutoff(cutoff)
+        self.edges = EdgeEmbedding(cutoff, *radial, irreps_sh=irreps_sh)
         acts = [_act(act, irreps) for _ in range(num_layers)]
         inputs = [Irreps([(scalars, "0e")])] + [irreps] * (num_layers - 1)
         self.convs = ModuleList(
@@ -129,16 +130,11 @@ class TFN(MolecularModel):
 
     def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
         """Scalars and vectors of every atom."""
-        edge_vec = graph.edge_vec()
-        length, pairs = edge_lengths(edge_vec), graph.pairs()
-        if pairs is not None:
-            length = length.index_select(0, pairs.edge)
-        edge_attr = self.radial_basis(length) * self.envelope(length).unsqueeze(-1)
-        edge_sh = self.spherical_harmonics(edge_vec)
-        pair = None if pairs is None else pairs.pair
+        edges = self.edges.embed(graph, by_pair=True)
         x = self.embedding(z)
         for conv, act in zip(self.convs, self.acts, strict=True):
-            x = act(conv(x, graph.edge_index, edge_sh, edge_attr, pair=pair))
+            weight = edges.spread(conv.radial(edges.edge_attr))
+            x = act(conv.interact(x, edges.edge_index, edges.edge_sh, weight))
         return Features(*scalars_and_vectors(x, self.irreps_hidden), graph.pos)
 
     def __repr__(self) -> str:

@@ -329,7 +329,7 @@ def test_hooks_of_message_passing_run(case: Any, graphs: dict[str, Data]) -> Non
     assert deviation(silenced, expected) > 1e-3
     for handle in handles:
         handle.remove()
-    assert deviation(case(features, data.pos, data.edge_index), expected) == 0
+    assert deviation(case(features, data.pos, data.edge_index), expected) <= 1e-12
 
 
 def test_an_explainer_can_mask_edges(case: Any, graphs: dict[str, Data]) -> None:

@@ -55,7 +55,7 @@ def test_message_is_the_path_0x0_to_0(randomize) -> None:
     assert [path.connection for path in product.paths] == ["uvu"]
     tp = TensorProduct(product, internal_weights=False).double()
     torch.testing.assert_close(
-        conv.message(x_j, weight), tp(x_j, sh, weight), rtol=0, atol=1e-14
+        conv.message(x_j, weight, None), tp(x_j, sh, weight), rtol=0, atol=1e-14
     )
 
     tfn = TFNConv(
@@ -116,13 +116,14 @@ def test_lengths_are_one_number_for_each_edge(randomize) -> None:
         conv(x, EDGE_INDEX, edge_length.unsqueeze(-1), edge_attr)
 
 
-def test_edges_may_share_radial_features() -> None:
+def test_filters_may_be_computed_once_for_edges_that_share_them() -> None:
     conv = SchNetConv(4, 5, num_filters=6, edge_dim=3, cutoff=2.0).double()
     x, length, attr = (torch.rand(*s).double() for s in ((3, 4), (2,), (2, 3)))
     edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
     pair = torch.tensor([1, 1, 0, 0])
     expected = conv(x, edge_index, length[pair], attr[pair])
-    for fused in (True, False):
-        conv.fused = fused
-        found = conv(x, edge_index, length, attr, pair=pair)
+    for fuse in (True, False):
+        conv.fuse = fuse
+        w, f = conv.filters(length, attr)
+        found = conv.interact(x, edge_index, w[pair], f[pair])
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

@@ -153,13 +153,13 @@ def test_harmonics_of_another_size_are_named(randomize) -> None:
         )
 
 
-def test_edges_may_share_radial_features() -> None:
+def test_weights_may_be_computed_once_for_edges_that_share_them() -> None:
     conv = TFNConv("4x0e+2x1o", "0e+1o", "3x0e+2x1o", edge_dim=3).double()
     x, edge_sh = torch.randn(3, 10).double(), torch.randn(4, 4).double()
     attr, pair = torch.rand(2, 3).double(), torch.tensor([1, 1, 0, 0])
     edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
     expected = conv(x, edge_index, edge_sh, attr[pair])
-    for fused in (True, False):
-        conv.fused = fused
-        found = conv(x, edge_index, edge_sh, attr, pair=pair)
+    for fuse in (True, False):
+        conv.fuse = fuse
+        found = conv.interact(x, edge_index, edge_sh, conv.radial(attr)[pair])
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

@@ -16,9 +16,8 @@ from torch.export import Dim
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from pyg_equivariant.graph import complete_graph, radius_graph
+from pyg_equivariant.graph import Graph, complete_graph, radius_graph
 from pyg_equivariant.nn.models import ForceField, MolecularModel
-from pyg_equivariant.nn.models._molecular import Graph
 from pyg_equivariant.testing import (
     assert_equivariant,
     assert_permutation_equivariant,
@@ -405,7 +404,10 @@ def test_radial_part_once_for_both_directions(
     network.register_forward_hook(lambda _, __, out: rows.append(len(out)))
     for paired in (True, False):
         if not paired:
-            monkeypatch.setattr(Graph, "pairs", lambda self: None)
+            embed = model.edges.embed
+            monkeypatch.setattr(
+                model.edges, "embed", lambda graph, by_pair=False: embed(graph)
+            )
         atoms = pos.clone().requires_grad_()
         wanted = [atoms, *model.parameters()]
         energy = model(z, atoms)

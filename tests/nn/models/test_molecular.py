@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_equivariant.graph import complete_graph, edge_vectors
+from pyg_equivariant.graph import Graph, complete_graph, edge_vectors
 from pyg_equivariant.nn.models import (
     EGNN,
     DipoleHead,
@@ -18,7 +18,6 @@ from pyg_equivariant.nn.models import (
     MolecularModel,
     SchNet,
 )
-from pyg_equivariant.nn.models._molecular import Graph
 
 Build = Callable[..., MolecularModel]
 
@@ -110,7 +109,8 @@ def test_edges_of_a_graph(graphs: dict[str, Data], crystal: Data) -> None:
     assert torch.equal(graph.edge_index, complete_graph(11, data.batch))
     assert (graph.batch_size, graph.edge_shift) == (2, None)
     close(graph.edge_vec(), edge_vectors(data.pos, graph.edge_index))
-    close(graph.edge_vec(2 * data.pos), 2 * graph.edge_vec())
+    moved = graph._replace(pos=2 * data.pos)
+    close(moved.edge_vec(), 2 * graph.edge_vec())
     assert model.graph(data.pos[:0], data.batch[:0]).batch_size == 0
     near = SchNet(8, 6, 1, 5, 2.5).double()
     graph = near.graph(crystal.pos, cell=crystal.cell, pbc=crystal.pbc)

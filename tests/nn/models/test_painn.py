@@ -41,13 +41,13 @@ def test_layers_may_share_one_filter() -> None:
 
 
 def test_radial_bases() -> None:
-    bessel = PaiNN(8, 1, 5, 4.0).radial_basis
+    bessel = PaiNN(8, 1, 5, 4.0).edges.basis
     assert isinstance(bessel, BesselBasis)
     r = torch.tensor([1.3])
     n = torch.arange(1, 6)
     torch.testing.assert_close(bessel(r)[0], torch.sin(n * torch.pi * r / 4.0) / r)
     assert isinstance(
-        PaiNN(8, 1, 5, radial_basis="gaussian").radial_basis, GaussianBasis
+        PaiNN(8, 1, 5, radial_basis="gaussian").edges.basis, GaussianBasis
     )
     with pytest.raises(ValueError, match="'fourier'"):
         PaiNN(radial_basis="fourier")

@@ -30,7 +30,7 @@ def test_starts_as_pyg_does() -> None:
     bound = (6 / (16 + 16)) ** 0.5
     assert model.linears[0].weight.abs().max() <= bound
     assert model.linears[0].weight.abs().max() > 0.9 * bound
-    assert isinstance(model.radial_basis, GaussianBasis)
+    assert isinstance(model.edges.basis, GaussianBasis)
 
 
 def test_no_neighbor_is_dropped() -> None:

@@ -3,69 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.nn.inits import reset
 
-from pyg_equivariant.graph import complete_graph, edge_vectors, radius_graph
-from pyg_equivariant.graph._edge_pairs import EdgePairs, edge_pairs
-from pyg_equivariant.kernels.compiled.observed import transformed
-from pyg_equivariant.o3 import safe_norm
+from pyg_equivariant.graph import Graph, neighbor_graph
 
 from ..module import check_dtype
 from ._pool import pool
 from ._species import check_species
+from .features import Features
 from .heads import Head
-
-
-class Graph(NamedTuple):
-    """The atoms of a batch and the edges between them."""
-
-    pos: Tensor
-    batch: Tensor | None
-    batch_size: int
-    edge_index: Tensor
-    edge_shift: Tensor | None
-    cell: Tensor | None
-
-    def edge_vec(self, pos: Tensor | None = None) -> Tensor:
-        """Vectors along the edges, of the atoms where they are or of ``pos``."""
-        pos = self.pos if pos is None else pos
-        return edge_vectors(
-            pos, self.edge_index, self.edge_shift, self.cell, self.batch
-        )
-
-    def pairs(self) -> EdgePairs | None:
-        """Which edges have one length because they join the same two atoms.
-
-        ``None`` where that is not known cheaply: between periodic images, while
-        compiling, and on other devices than the CPU.
-        """
-        edges = self.edge_index
-        looked_at = torch.compiler.is_compiling() or transformed()
-        if self.edge_shift is not None or looked_at or edges.device.type != "cpu":
-            return None
-        return edge_pairs(edges)
-
-
-class Features(NamedTuple):
-    """What a network knows of every atom in the end."""
-
-    x: Tensor
-    """scalars ``(|V|, F)``"""
-    vec: Tensor | None
-    """vectors ``(|V|, 3, C)``, if the network has any"""
-    pos: Tensor
-    """positions ``(|V|, 3)``, moved where the network moves them"""
-    start: Tensor | None = None
-    """positions ``(|V|, 3)`` before the network moved them, if it does"""
-
-    @property
-    def atoms(self) -> Tensor:
-        """Where the atoms are ``(|V|, 3)``, wherever the network moves them."""
-        return self.pos if self.start is None else self.start
 
 
 class MolecularModel(torch.nn.Module):
@@ -103,7 +53,9 @@ class MolecularModel(torch.nn.Module):
         self.cutoff = cutoff
         self.head = head
         self._exact = {
-            name: torch.as_tensor(value, dtype=torch.float64).detach().cpu().clone()
+            name: torch.as_tensor(value, dtype=torch.float64, device="cpu")
+            .detach()
+            .clone()
             for name, value in (("mean", mean), ("scale", scale), ("atomref", atomref))
             if value is not None
         }
@@ -159,13 +111,25 @@ class MolecularModel(torch.nn.Module):
             batch_size: number of graphs, if known; saves a look at ``batch``.
             inputs: what else the network takes.
         """
-        self.check_atoms(z, pos, batch)
-        graph = self.graph(pos, batch, edge_index, edge_shift, cell, pbc, batch_size)
+        self._check(z, pos)
+        edges = edge_index, edge_shift, cell, pbc, batch_size
+        return self.predict(z, self.graph(pos, batch, *edges), **inputs)
+
+    def graph(
+        self, pos: Tensor, batch: Tensor | None = None, *edges: Any, **others: Any
+    ) -> Graph:
+        """The graph that :meth:`forward` makes of its arguments after ``z``."""
+        return neighbor_graph(pos, self.cutoff, batch, *edges, **others)
+
+    def predict(
+        self, z: Tensor, graph: Graph, **inputs: Tensor | None
+    ) -> Tensor | Features:
+        """Predict for every graph, or node, of a graph that is there already."""
         features = self.represent(z, graph, **inputs)
         if self.head is None:
             return features
         out = self.head(features, z, graph.batch, graph.batch_size)
-        out = out.to(pos.dtype) * self.scale + self.mean
+        out = out.to(graph.pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:
             reference = self.atomref[z].unsqueeze(-1)
             if self.head.reduce != "node":
@@ -174,57 +138,16 @@ class MolecularModel(torch.nn.Module):
             out = out + reference
         return out
 
-    def check_atoms(self, z: Tensor, pos: Tensor, batch: Tensor | None = None) -> None:
-        """Raise unless shapes and dtypes are those that :meth:`forward` expects."""
-        if not pos.is_floating_point():
-            raise TypeError(
-                f"expected floating-point positions, got {pos.dtype}; convert them "
-                "with .float()"
-            )
-        if pos.dim() != 2 or pos.shape[-1] != 3:
+    def _check(self, z: Tensor, pos: Tensor) -> None:
+        if z.shape[:1] != pos.shape[:1]:
             raise ValueError(
-                f"expected positions of shape (|V|, 3), got {tuple(pos.shape)}"
+                f"expected one row of z for each of {pos.shape[0]} positions, got "
+                f"shape {tuple(z.shape)}"
             )
-        for name, rows in (("z", z), ("batch", batch)):
-            if rows is not None and rows.shape[:1] != pos.shape[:1]:
-                raise ValueError(
-                    f"expected one row of {name} for each of {pos.shape[0]} positions, "
-                    f"got shape {tuple(rows.shape)}"
-                )
-        check_dtype(pos, next(self.parameters(), self.mean), "pos")
+        if pos.is_floating_point():
+            check_dtype(pos, next(self.parameters(), self.mean), "pos")
         if self.atomref is not None:
             check_species(z, len(self.atomref), "atomref")
-
-    def graph(
-        self,
-        pos: Tensor,
-        batch: Tensor | None = None,
-        edge_index: Tensor | None = None,
-        edge_shift: Tensor | None = None,
-        cell: Tensor | None = None,
-        pbc: Tensor | None = None,
-        batch_size: int | None = None,
-    ) -> Graph:
-        """The edges that :meth:`forward` uses, built unless they are given."""
-        if edge_index is None and edge_shift is not None:
-            raise ValueError(
-                "edge_shift belongs to edges that are given, but edge_index is None"
-            )
-        if edge_index is None and self.cutoff is None:
-            if torch.as_tensor(cell is not None if pbc is None else pbc).any():
-                raise ValueError(
-                    "a periodic system has no end of pairs; build the network with a "
-                    "cutoff, or pass edge_index, or pbc=False"
-                )
-            edge_index = complete_graph(len(pos), batch, pos.device)
-        elif edge_index is None:
-            assert self.cutoff is not None
-            edge_index, edge_shift = radius_graph(pos, self.cutoff, batch, cell, pbc)
-        if batch is None:
-            batch_size = 1
-        elif batch_size is None:
-            batch_size = int(batch.max()) + 1 if len(batch) else 0
-        return Graph(pos, batch, batch_size, edge_index, edge_shift, cell)
 
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
         """The features of every atom."""
@@ -262,8 +185,3 @@ def _check_units(
         raise ValueError(
             f"scale={scale} would multiply positions, about an arbitrary origin; pass 1"
         )
-
-
-def edge_lengths(edge_vec: Tensor) -> Tensor:
-    """Lengths of edges, with finite derivatives at coincident atoms."""
-    return safe_norm(edge_vec)

@@ -1,0 +1,140 @@
+"""The base of the convolutions: messages, or one kernel in their place."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric import EdgeIndex
+from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.typing import Adj, OptPairTensor, Size
+from torch_geometric.utils import is_sparse, to_edge_index
+
+from pyg_equivariant.o3 import Irreps
+
+from ..edge_embedding import Edges
+from ._inputs import check_edges
+
+
+def _asks_for_messages(register: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that registers a hook, and has messages formed from then on."""
+
+    @wraps(register)
+    def registered(self: MessagePassing, hook: Callable[..., Any]) -> Any:
+        self.fuse = False
+        return register(self, hook)
+
+    return registered
+
+
+class EquivariantConv(MessagePassing):
+    r"""Base of the convolutions, for those of your own, too.
+
+    A layer says in :meth:`message` what its paper says. It may say in PyG's own
+    :meth:`message_and_aggregate` how a kernel of :mod:`pyg_equivariant.kernels` sums
+    the same messages without forming them. :meth:`sum_messages` takes the second way if
+    PyG's own switch ``conv.fuse`` is on: where the layer has a kernel, messages are
+    summed, and no subclass overrides ``message``, ``aggregate`` or ``update`` alone.
+
+    PyG's explainers always get messages, and its hooks of messages switch ``fuse`` off.
+    Hooks of the modules that make messages are not called where none are formed: set
+    ``conv.fuse = False`` for those, or before a module of a layer is replaced by one of
+    another kind.
+
+    Attributes:
+        irreps_in: irreps of the features that :meth:`on_edges` takes.
+        irreps_out: irreps of those that it returns.
+        fuse: whether a kernel takes the place of messages and their sum.
+    """
+
+    irreps_in: Irreps
+    irreps_out: Irreps
+
+    def __init__(self, aggr: Any = "add", **kwargs: Any) -> None:
+        super().__init__(aggr=aggr, **kwargs)
+        self.fuse = self.aggr in ("add", "sum") and _kernel_is_current(type(self))
+
+    register_propagate_forward_pre_hook = _asks_for_messages(
+        MessagePassing.register_propagate_forward_pre_hook
+    )
+    register_propagate_forward_hook = _asks_for_messages(
+        MessagePassing.register_propagate_forward_hook
+    )
+    register_message_forward_pre_hook = _asks_for_messages(
+        MessagePassing.register_message_forward_pre_hook
+    )
+    register_message_forward_hook = _asks_for_messages(
+        MessagePassing.register_message_forward_hook
+    )
+    register_aggregate_forward_pre_hook = _asks_for_messages(
+        MessagePassing.register_aggregate_forward_pre_hook
+    )
+    register_aggregate_forward_hook = _asks_for_messages(
+        MessagePassing.register_aggregate_forward_hook
+    )
+
+    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+        """The layer with all that it reads of the edges taken from ``edges``.
+
+        Every convolution is called alike here, so that one can replace another.
+
+        Args:
+            x: features of ``irreps_in``, ``(|V|, irreps_in.dim)``.
+            edges: from :class:`~pyg_equivariant.nn.EdgeEmbedding`.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
+        raise TypeError(f"{type(self).__name__} does not define on_edges()")
+
+    def sum_messages(
+        self, edge_index: Adj, x: OptPairTensor, size: Size = None, **inputs: Any
+    ) -> Tensor:
+        """The sum of the messages that arrive at every node.
+
+        Args:
+            edge_index: edges (source, target), or a sparse (transposed) adjacency
+                matrix, whose values stand in for a missing ``edge_weight``.
+            x: features (of the sources, of the targets).
+            size: numbers of sources and of targets, where ``x`` does not tell.
+            inputs: what else ``message`` takes, by name: tensors of the edges, and
+                pairs of those of nodes.
+        """
+        edge_index, size, values = _dense(edge_index, size)
+        if values is not None and inputs.get("edge_weight", values) is None:
+            inputs["edge_weight"] = values
+        check_edges(edge_index, inputs)
+        if not self.fuse or self.explain:
+            return self.propagate(edge_index, x=x, size=size, **inputs)
+        forth = self.flow == "source_to_target"
+        dim_size = size[1 if forth else 0] if size else None
+        if dim_size is None:
+            dim_size = x[0].shape[0] if x[1] is None else x[1].shape[0]
+        if not forth:
+            edge_index = edge_index.flip(0)
+        return self.message_and_aggregate(edge_index, x=x, dim_size=dim_size, **inputs)
+
+
+def _dense(edge_index: Adj, size: Size) -> tuple[Tensor, Size, Tensor | None]:
+    """Edges as a plain tensor, the size that a matrix tells, and its values."""
+    if isinstance(edge_index, EdgeIndex):
+        return edge_index.as_tensor(), size, None
+    if not is_sparse(edge_index):
+        return edge_index, size, None
+    (target, source), values = to_edge_index(edge_index)
+    num_targets, num_sources = edge_index.size(0), edge_index.size(1)
+    return torch.stack([source, target]), (num_sources, num_targets), values
+
+
+def _kernel_is_current(kind: type[MessagePassing]) -> bool:
+    """Whether the kernel computes the messages, which no subclass has changed since."""
+    owners = kind.__mro__
+
+    def owner(method: str) -> int:
+        return next(n for n, cls in enumerate(owners) if method in vars(cls))
+
+    kernel = owner("message_and_aggregate")
+    return owners[kernel] is not MessagePassing and kernel <= min(
+        map(owner, ("message", "aggregate", "update"))
+    )

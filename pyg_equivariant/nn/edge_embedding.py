@@ -1,0 +1,200 @@
+"""From positions to edges that know their geometry: what every layer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.graph import Graph, neighbor_graph
+from pyg_equivariant.kernels import SphericalHarmonics, edge_pairs
+from pyg_equivariant.o3 import Irreps, IrrepsLike, safe_norm
+
+
+class Edges(NamedTuple):
+    """The edges of a graph and what they carry, see :class:`EdgeEmbedding`."""
+
+    graph: Graph
+    """positions, connectivity and cell"""
+    edge_vec: Tensor
+    """vectors from the target to the source ``(|E|, 3)``"""
+    edge_length: Tensor
+    """their lengths ``(|E|,)``"""
+    edge_sh: Tensor | None
+    """their harmonics ``(|E|, irreps_sh.dim)``"""
+    edge_attr: Tensor | None
+    """radial features times the envelope ``(|E|, edge_dim)``"""
+    edge_weight: Tensor | None
+    """the envelope ``(|E|,)``"""
+    pair: Tensor | None = None
+    """which row of ``edge_length``, ``edge_attr`` and ``edge_weight`` belongs to each
+    edge, if edges share rows"""
+
+    @property
+    def edge_index(self) -> Tensor:
+        """(source, target) of every edge, ``(2, |E|)``."""
+        return self.graph.edge_index
+
+    @property
+    def pos(self) -> Tensor:
+        """Positions of the nodes, ``(|V|, 3)``."""
+        return self.graph.pos
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """One row for every edge, where edges share rows."""
+        return rows if self.pair is None else rows.index_select(0, self.pair)
+
+    def node_attr(self) -> Tensor:
+        """The attribute of SEGNN's nodes, see :func:`node_attributes`."""
+        edge_sh = needed(self.edge_sh, "edge_sh", "irreps_sh='0e+1o+2e'")
+        weight = self.edge_weight
+        return node_attributes(edge_sh, self.edge_index[1], self.pos.shape[0], weight)
+
+
+def needed(x: Tensor | None, name: str, option: str) -> Tensor:
+    """Return ``x``, or say which option of :class:`EdgeEmbedding` makes it."""
+    if x is None:
+        raise ValueError(
+            f"this layer reads {name}, which the edges do not have; build them with "
+            f"EdgeEmbedding(..., {option})"
+        )
+    return x
+
+
+def node_attributes(
+    edge_sh: Tensor, target: Tensor, num_nodes: int, weight: Tensor | None = None
+) -> Tensor:
+    r"""The mean of the harmonics of the edges that arrive at each node.
+
+    .. math::
+        \mathbf{a}_i = \frac{1}{|\mathcal{N}(i)|} \sum_{j \in \mathcal{N}(i)}
+        Y(\hat r_{ij}), \qquad \mathbf{a}_i = \frac{\sum_j f_{ij}\, Y(\hat r_{ij})}
+        {\sqrt{1 + (\sum_j f_{ij})^2}}
+
+    The first without, the second with an envelope :math:`f`: smooth also where the last
+    neighbor leaves. The component of degree 0 is then set to 1, as in the code of
+    `"Geometric and Physical Quantities Improve E(3) Equivariant Message Passing"
+    <https://arxiv.org/abs/2110.02905>`_.
+
+    Args:
+        edge_sh: harmonics ``(|E|, dim)``, degree 0 first.
+        target: the node where each edge arrives ``(|E|,)``.
+        num_nodes: the number of nodes.
+        weight: the envelope ``(|E|,)``.
+
+    Example:
+        >>> edge_sh = torch.tensor([[1.0, 2.0], [1.0, 4.0]])
+        >>> node_attributes(edge_sh, torch.tensor([0, 0]), num_nodes=2)
+        tensor([[1., 3.],
+                [1., 0.]])
+    """
+    ones = torch.ones_like(edge_sh[:, 0]) if weight is None else weight
+    ones = ones.unsqueeze(-1)
+    both = torch.cat([edge_sh * ones, ones], dim=-1)
+    both = both.new_zeros(num_nodes, both.shape[1]).index_add(0, target, both)
+    total, count = both[:, :-1], both[:, -1:]
+    count = count.clamp(min=1) if weight is None else (1 + count.square()).sqrt()
+    attr = total / count
+    return torch.cat([torch.ones_like(attr[:, :1]), attr[:, 1:]], dim=-1)
+
+
+class EdgeEmbedding(torch.nn.Module):
+    r"""Finds the edges of atoms in space, and what layers read of them.
+
+    .. math::
+        \vec r_{ij} = \vec r_j - \vec r_i + \mathbf{s}_{ij} \mathbf{A}, \qquad
+        Y(\hat r_{ij}), \qquad \mathbf{e}_{ij} = \mathbf{b}(r_{ij})\, f(r_{ij})
+
+    Everything is differentiable in positions and cell: a network on these edges has
+    forces and stress (:class:`~pyg_equivariant.nn.ForceField`). All convolutions are
+    called alike from the result, ``x = conv.on_edges(x, edges)``, so that one may
+    replace another.
+
+    Args:
+        cutoff: radius within which atoms are joined; ``None`` joins all pairs.
+        basis: maps lengths :math:`(|E|)` to radial features :math:`\mathbf{b}`, such
+            as :class:`~pyg_equivariant.nn.BesselBasis` (default: ``None``).
+        envelope: the function :math:`f` of lengths, such as
+            :class:`~pyg_equivariant.nn.PolynomialCutoff`, which makes a network smooth
+            where neighbors come and go (default: ``None``).
+        irreps_sh: irreps of the harmonics, such as ``"0e+1o+2e"`` (default: ``None``).
+        normalization: of the harmonics (default: ``"component"``).
+
+    Shapes:
+        - **input:** positions :math:`(|V|, 3)`, graph of each atom :math:`(|V|)`, cell
+          :math:`(3, 3)` or :math:`(B, 3, 3)`, as in
+          :func:`~pyg_equivariant.graph.neighbor_graph`
+        - **output:** :class:`~pyg_equivariant.nn.Edges`
+
+    Raises:
+        TypeError: if positions are not floating-point.
+        ValueError: as :func:`~pyg_equivariant.graph.neighbor_graph`.
+
+    Example:
+        >>> from pyg_equivariant.nn.radial import BesselBasis
+        >>> from pyg_equivariant.nn.cutoff import PolynomialCutoff
+        >>> embed = EdgeEmbedding(
+        ...     5.0, BesselBasis(8, 5.0), PolynomialCutoff(5.0), irreps_sh="0e+1o+2e"
+        ... )
+        >>> edges = embed(torch.tensor([[0.0, 0.0, 0.0], [0.0, 3.0, 4.0 - 1e-3]]))
+        >>> edges.edge_sh.shape, edges.edge_attr.shape
+        (torch.Size([2, 9]), torch.Size([2, 8]))
+    """
+
+    def __init__(
+        self,
+        cutoff: float | None,
+        basis: Callable[[Tensor], Tensor] | None = None,
+        envelope: Callable[[Tensor], Tensor] | None = None,
+        irreps_sh: IrrepsLike | None = None,
+        normalization: str = "component",
+    ) -> None:
+        super().__init__()
+        if cutoff is not None and not cutoff > 0:
+            raise ValueError(f"cutoff is a positive length or None, got {cutoff}")
+        self.cutoff = cutoff
+        self.basis = basis
+        self.envelope = envelope
+        self.irreps_sh = None if irreps_sh is None else Irreps(irreps_sh)
+        self.spherical_harmonics = None
+        if irreps_sh is not None:
+            self.spherical_harmonics = SphericalHarmonics(
+                irreps_sh, normalization=normalization
+            )
+
+    def forward(self, pos: Tensor, batch: Tensor | None = None, **edges: Any) -> Edges:
+        """The edges of atoms at ``pos``.
+
+        Args:
+            pos: positions.
+            batch: the graph of each atom; one graph by default.
+            edges: what else :func:`~pyg_equivariant.graph.neighbor_graph` takes:
+                ``edge_index``, ``edge_shift``, ``cell``, ``pbc``, ``batch_size``.
+        """
+        return self.embed(neighbor_graph(pos, self.cutoff, batch, **edges))
+
+    def embed(self, graph: Graph, by_pair: bool = False) -> Edges:
+        """The edges of a graph that is there already.
+
+        Args:
+            graph: the graph.
+            by_pair: compute radial features once for both directions of an edge, where
+                that is known to be possible; see :attr:`Edges.pair`.
+        """
+        edge_vec = graph.edge_vec()
+        edge_sh = None
+        if self.spherical_harmonics is not None:
+            edge_sh = self.spherical_harmonics(edge_vec)
+        length, pair = safe_norm(edge_vec), None
+        # periodic images of one pair of atoms have other lengths
+        if by_pair and graph.edge_shift is None:
+            pairs = edge_pairs(graph.edge_index)
+            if pairs is not None:
+                length, pair = length.index_select(0, pairs.edge), pairs.pair
+        weight = None if self.envelope is None else self.envelope(length)
+        attr = None if self.basis is None else self.basis(length)
+        if attr is not None and weight is not None:
+            attr = attr * weight.unsqueeze(-1)
+        return Edges(graph, edge_vec, length, edge_sh, attr, weight, pair)
