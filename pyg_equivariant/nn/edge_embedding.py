@@ -46,11 +46,12 @@ class Edges(NamedTuple):
         """One row for every edge, where edges share rows."""
         return rows if self.pair is None else rows.index_select(0, self.pair)
 
-    def node_attr(self) -> Tensor:
+    def node_attr(self, physical: Tensor | None = None) -> Tensor:
         """The attribute of SEGNN's nodes, see :func:`node_attributes`."""
         edge_sh = needed(self.edge_sh, "edge_sh", "irreps_sh='0e+1o+2e'")
         weight = self.edge_weight
-        return node_attributes(edge_sh, self.edge_index[1], self.pos.shape[0], weight)
+        target, num_nodes = self.edge_index[1], self.pos.shape[0]
+        return node_attributes(edge_sh, target, num_nodes, weight, physical)
 
 
 def needed(x: Tensor | None, name: str, option: str) -> Tensor:
@@ -63,8 +64,20 @@ def needed(x: Tensor | None, name: str, option: str) -> Tensor:
     return x
 
 
+def radial_features(
+    edge_length: Tensor, basis: Callable[[Tensor], Tensor], weight: Tensor | None
+) -> Tensor:
+    """Lengths ``(|E|,)`` in a radial basis, times an envelope ``(|E|,)`` if any."""
+    features = basis(edge_length)
+    return features if weight is None else features * weight.unsqueeze(-1)
+
+
 def node_attributes(
-    edge_sh: Tensor, target: Tensor, num_nodes: int, weight: Tensor | None = None
+    edge_sh: Tensor,
+    target: Tensor,
+    num_nodes: int,
+    weight: Tensor | None = None,
+    physical: Tensor | None = None,
 ) -> Tensor:
     r"""The mean of the harmonics of the edges that arrive at each node.
 
@@ -83,6 +96,8 @@ def node_attributes(
         target: the node where each edge arrives ``(|E|,)``.
         num_nodes: the number of nodes.
         weight: the envelope ``(|E|,)``.
+        physical: added to the mean, such as the harmonics of velocities,
+            ``(num_nodes, dim)``.
 
     Example:
         >>> edge_sh = torch.tensor([[1.0, 2.0], [1.0, 4.0]])
@@ -97,6 +112,7 @@ def node_attributes(
     total, count = both[:, :-1], both[:, -1:]
     count = count.clamp(min=1) if weight is None else (1 + count.square()).sqrt()
     attr = total / count
+    attr = attr if physical is None else attr + physical
     return torch.cat([torch.ones_like(attr[:, :1]), attr[:, 1:]], dim=-1)
 
 
@@ -194,7 +210,7 @@ class EdgeEmbedding(torch.nn.Module):
             if pairs is not None:
                 length, pair = length.index_select(0, pairs.edge), pairs.pair
         weight = None if self.envelope is None else self.envelope(length)
-        attr = None if self.basis is None else self.basis(length)
-        if attr is not None and weight is not None:
-            attr = attr * weight.unsqueeze(-1)
+        attr = None
+        if self.basis is not None:
+            attr = radial_features(length, self.basis, weight)
         return Edges(graph, edge_vec, length, edge_sh, attr, weight, pair)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
+from pyg_equivariant.nn.edge_embedding import radial_features
 from pyg_equivariant.o3 import safe_norm
 
 from ._graphs import Graph, check_graph, edge_stores, vectors_along
@@ -21,7 +22,7 @@ class AddRadialBasis(BaseTransform):
 
     .. math::
         \texttt{edge\_attr}_{ij} = \big(b_1(|\vec{r}_{ij}|), \dots,
-        b_K(|\vec{r}_{ij}|)\big)
+        b_K(|\vec{r}_{ij}|)\big)\, f(|\vec{r}_{ij}|)
 
     Args:
         basis (callable): Maps lengths :math:`(|E|)` to features :math:`(|E|, K)`, such
@@ -29,6 +30,9 @@ class AddRadialBasis(BaseTransform):
             :class:`~pyg_equivariant.nn.BesselBasis`. The transform keeps a copy.
         cat (bool): Append to the ``edge_attr`` that there is, as PyG's transforms do,
             or replace it. (default: :obj:`True`)
+        envelope (callable, optional): The function :math:`f` of lengths, such as
+            :class:`~pyg_equivariant.nn.PolynomialCutoff`, which makes a network smooth
+            where neighbors come and go. (default: :obj:`None`)
 
     Shapes:
         - **input:** pos :math:`(|V|, 3)`, edge_index :math:`(2, |E|)`
@@ -44,13 +48,24 @@ class AddRadialBasis(BaseTransform):
         torch.Size([2, 8])
     """
 
-    def __init__(self, basis: Callable[[Tensor], Tensor], cat: bool = True) -> None:
+    def __init__(
+        self,
+        basis: Callable[[Tensor], Tensor],
+        cat: bool = True,
+        envelope: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         if not callable(basis):
             raise TypeError(
                 f"basis must map lengths to features, such as BesselBasis(8, cutoff), "
                 f"got {type(basis).__name__}"
             )
+        if not (envelope is None or callable(envelope)):
+            raise TypeError(
+                "envelope must map lengths to factors, such as PolynomialCutoff(5.0), "
+                f"got {type(envelope).__name__}"
+            )
         self.basis = copy.deepcopy(basis)
+        self.envelope = envelope
         self.cat = cat
 
     def forward(self, data: Graph) -> Graph:
@@ -60,7 +75,8 @@ class AddRadialBasis(BaseTransform):
             length = safe_norm(vectors_along(data, edges, self))
             if isinstance(self.basis, torch.nn.Module):
                 self.basis.to(length)
-            features = self.basis(length)
+            weight = None if self.envelope is None else self.envelope(length)
+            features = radial_features(length, self.basis, weight)
             earlier = getattr(edges.store, "edge_attr", None)
             if self.cat and earlier is not None:
                 earlier = earlier.view(len(features), -1).to(features.dtype)
@@ -70,4 +86,5 @@ class AddRadialBasis(BaseTransform):
 
     def __repr__(self) -> str:
         cat = "" if self.cat else ", cat=False"
-        return f"{type(self).__name__}({self.basis!r}{cat})"
+        envelope = "" if self.envelope is None else f", envelope={self.envelope!r}"
+        return f"{type(self).__name__}({self.basis!r}{cat}{envelope})"

@@ -5,7 +5,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_equivariant.nn.radial import BesselBasis, GaussianBasis
+from pyg_equivariant.nn import (
+    BesselBasis,
+    EdgeEmbedding,
+    GaussianBasis,
+    PolynomialCutoff,
+)
 from pyg_equivariant.transforms import AddRadialBasis, AddRadiusGraph
 
 
@@ -51,3 +56,16 @@ def test_repr() -> None:
     basis = BesselBasis(4, 9.0)
     assert str(AddRadialBasis(basis)) == f"AddRadialBasis({basis})"
     assert str(AddRadialBasis(basis, cat=False)).endswith(", cat=False)")
+
+
+def test_features_are_those_of_the_module_on_edges(molecules: list[Data]) -> None:
+    data = AddRadiusGraph(3.0)(molecules[0])
+    basis, envelope = BesselBasis(4, 3.0), PolynomialCutoff(3.0)
+    transform = AddRadialBasis(basis, envelope=envelope)
+    edges = EdgeEmbedding(3.0, basis, envelope).double()(data.pos.double())
+    assert torch.equal(data.edge_index, edges.edge_index)
+    data.pos = data.pos.double()
+    assert torch.equal(transform(data).edge_attr, edges.edge_attr)
+    assert str(transform).endswith("envelope=PolynomialCutoff(3.0, p=6))")
+    with pytest.raises(TypeError, match="envelope must map lengths to factors"):
+        AddRadialBasis(basis, envelope=3.0)  # type: ignore[arg-type]

@@ -179,9 +179,7 @@ def test_segnn_takes_physical_quantities_as_node_attributes(
     physical = AddNodeAttributes(2, ["vel"], edges=False, unit_scalar=False)
     data = AddSphericalHarmonics(2)(AddRadiusGraph(3.0)(molecules[2]))
     model = SEGNN(lmax_attr=2, cutoff=3.0)
-    graph = model.graph(data.pos, edge_index=data.edge_index)
-    attr = model.node_attributes(
-        data.edge_sh, graph, node_attr=physical(data).node_attr
-    )
+    edges = model.edges.embed(model.graph(data.pos, edge_index=data.edge_index))
+    attr = edges.node_attr(physical(data).node_attr)
     expected = AddNodeAttributes(2, ["vel"])(data).node_attr
     torch.testing.assert_close(attr, expected, atol=1e-10, rtol=0)

@@ -194,9 +194,7 @@ class SEGNN(MolecularModel):
                 velocities, ``(|V|, irreps_sh.dim)``.
         """
         edges = self.edges.embed(graph)
-        attr = edges.node_attr()
-        if node_attr is not None:  # degree 0 stays 1, as in the authors' code
-            attr = torch.cat([attr[:, :1], attr[:, 1:] + node_attr[:, 1:]], dim=-1)
+        attr = edges.node_attr(node_attr)
         squared = self.distance == "squared"
         distance = edges.edge_vec.square().sum(-1) if squared else edges.edge_length
         invariants = distance.unsqueeze(-1)

@@ -12,6 +12,7 @@ from torch.autograd import gradcheck
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
+from pyg_equivariant.nn import BesselBasis, EdgeEmbedding, PolynomialCutoff, TFNConv
 from pyg_equivariant.nn.models import EGNN, ForceField, MolecularModel, SchNet
 from pyg_equivariant.o3 import rand_matrix
 
@@ -218,3 +219,72 @@ def test_says_what_it_is() -> None:
     text = str(ForceField(SchNet(8, 6, 1, 5, 2.5)))
     assert text.startswith("ForceField(SchNet(hidden_channels=8")
     assert text.endswith("compute_stress=False)")
+
+
+class OwnNetwork(torch.nn.Module):
+    """What a user writes of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edges = EdgeEmbedding(
+            2.5, BesselBasis(4, 2.5), PolynomialCutoff(2.5), "0e+1o"
+        )
+        self.embedding = torch.nn.Embedding(9, 4)
+        self.conv = TFNConv("4x0e", "0e+1o", "4x0e+2x1o", 4)
+        self.last = TFNConv("4x0e+2x1o", "0e+1o", "1x0e", 4)
+
+    def forward(
+        self, z: Tensor, pos: Tensor, batch: Tensor | None = None, **edges: Any
+    ) -> Tensor:
+        found = self.edges(pos, batch, **edges)
+        x = self.conv.on_edges(self.embedding(z), found)
+        x = self.last.on_edges(x, found)
+        return x.new_zeros(found.graph.batch_size, 1).index_add(
+            0, torch.zeros_like(z) if batch is None else batch, x
+        )
+
+
+def test_a_network_of_ones_own_has_forces_and_stress(crystal: Data) -> None:
+    torch.manual_seed(0)
+    network = OwnNetwork().double()
+    field = ForceField(network, compute_stress=True).eval()
+    pos, cell = crystal.pos, crystal.cell
+    energy, forces, stress = field(crystal.z, pos, cell=cell)
+    torch.testing.assert_close(energy, network(crystal.z, pos, cell=cell).detach())
+    step = 1e-5
+    for i, axis in ((0, 0), (2, 1)):
+        moved = []
+        for sign in (1, -1):
+            other = pos.clone()
+            other[i, axis] += sign * step
+            moved.append(network(crystal.z, other, cell=cell).item())
+        numeric = -(moved[0] - moved[1]) / (2 * step)
+        assert abs(forces[i, axis].item() - numeric) < 1e-7 * max(1, abs(numeric))
+    strain = torch.tensor([[0.0, 0.5, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]).double()
+    energies = []
+    for sign in (1, -1):
+        deform = torch.eye(3).double() + sign * step * strain
+        energies.append(network(crystal.z, pos @ deform, cell=cell @ deform).item())
+    assert stress is not None
+    volume = torch.linalg.det(cell[0]).abs().item()
+    numeric = (energies[0] - energies[1]) / (2 * step * volume)
+    assert abs(stress[0, 0, 1].item() - numeric) < 1e-6 * max(1, abs(numeric))
+    # trained by forces
+    field.train()
+    out = field(crystal.z, pos, cell=cell)
+    out.forces.square().sum().backward()
+    assert network.embedding.weight.grad is not None
+
+
+def test_a_function_is_a_model() -> None:
+    """Springs to the origin."""
+    field = ForceField(lambda z, pos, batch: pos.square().sum().view(1, 1) / 2)
+    pos = torch.randn(4, 3)
+    energy, forces, _ = field(torch.ones(4).long(), pos)
+    torch.testing.assert_close(forces, -pos)
+    assert energy.shape == (1, 1)
+    wrong = ForceField(lambda z, pos, batch: pos.square().sum())
+    with pytest.raises(ValueError, match=r"one energy per graph.*\(\)"):
+        wrong(torch.ones(4).long(), pos)
+    with pytest.raises(TypeError, match="a module or a function"):
+        ForceField("SchNet")  # type: ignore[arg-type]

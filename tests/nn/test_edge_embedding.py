@@ -1,0 +1,134 @@
+"""From positions to edges: one way, differentiable, for every layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from pyg_equivariant.graph import neighbor_graph
+from pyg_equivariant.nn import (
+    BesselBasis,
+    EdgeEmbedding,
+    Edges,
+    PolynomialCutoff,
+    SchNetConv,
+    TFNConv,
+    node_attributes,
+)
+from pyg_equivariant.testing import assert_equivariant
+
+CELL = torch.tensor([[3.0, 0.2, 0.0], [-0.4, 2.2, 0.3], [0.1, 0.5, 3.4]]).double()
+
+
+def embedding(**options: object) -> EdgeEmbedding:
+    radial = BesselBasis(4, 2.0), PolynomialCutoff(2.0)
+    return EdgeEmbedding(2.0, *radial, "0e+1o+2e", **options).double()
+
+
+def test_edges_carry_their_geometry() -> None:
+    torch.manual_seed(0)
+    pos, embed = torch.rand(6, 3).double(), embedding()
+    edges = embed(pos)
+    j, i = edges.edge_index
+    torch.testing.assert_close(edges.edge_vec, pos[j] - pos[i])
+    torch.testing.assert_close(edges.edge_length, edges.edge_vec.norm(dim=-1))
+    weight = PolynomialCutoff(2.0)(edges.edge_length)
+    attr = embed.basis(edges.edge_length) * weight.unsqueeze(-1)
+    torch.testing.assert_close(edges.edge_weight, weight)
+    torch.testing.assert_close(edges.edge_attr, attr)
+    sh = edges.edge_sh
+    assert sh is not None
+    direction = edges.edge_vec / edges.edge_length.unsqueeze(-1)
+    torch.testing.assert_close(sh[:, 1:4], 3**0.5 * direction)
+    assert edges.pos is pos
+
+
+def test_rotates_and_stays_where_nothing_is_asked_for() -> None:
+    pos = torch.rand(6, 3).double()
+    edge_index = embedding()(pos).edge_index
+
+    def function(pos: Tensor) -> tuple[Any, ...]:
+        edges = embedding()(pos, edge_index=edge_index)
+        length = edges.edge_length.unsqueeze(-1)
+        rest = edges.edge_sh, edges.edge_attr, edges.node_attr()
+        return edges.edge_vec, length, *rest
+
+    outputs = ["1o", "0e", "0e+1o+2e", "4x0e", "0e+1o+2e"]
+    assert_equivariant(function, ["pos"], outputs, [pos])
+    bare = EdgeEmbedding(2.0)(pos)
+    assert (bare.edge_sh, bare.edge_attr, bare.edge_weight) == (None, None, None)
+    assert dict(embedding().state_dict()) == {}
+
+
+def test_one_row_for_both_directions() -> None:
+    pos, embed = torch.rand(6, 3).double(), embedding()
+    graph = neighbor_graph(pos, 2.0)
+    every, shared = embed.embed(graph), embed.embed(graph, by_pair=True)
+    assert shared.pair is not None
+    assert 2 * len(shared.edge_length) == len(every.edge_length)
+    for name in ("edge_length", "edge_attr", "edge_weight"):
+        spread = shared.spread(getattr(shared, name))
+        assert torch.equal(spread, getattr(every, name))
+        assert every.spread(getattr(every, name)) is getattr(every, name)
+
+
+def test_periodic_images_of_a_pair_have_lengths_of_their_own() -> None:
+    pos = torch.rand(2, 3).double() @ CELL
+    edges = embedding()(pos, cell=CELL)
+    paired = embedding().embed(edges.graph, by_pair=True)
+    assert paired.pair is None
+    torch.testing.assert_close(edges.edge_length, edges.edge_vec.norm(dim=-1))
+
+
+def test_positions_and_cells_are_differentiated() -> None:
+    pos = (torch.rand(3, 3).double() @ CELL).requires_grad_()
+    cell = CELL.clone().requires_grad_()
+    edge = embedding()(pos, cell=cell).graph
+
+    def function(pos: Tensor, cell: Tensor) -> tuple[Any, ...]:
+        edges = embedding()(
+            pos, edge_index=edge.edge_index, edge_shift=edge.edge_shift, cell=cell
+        )
+        assert edges.edge_sh is not None
+        assert edges.edge_attr is not None
+        return edges.edge_sh.sum(0), edges.edge_attr.sum(0)
+
+    assert torch.autograd.gradcheck(function, (pos, cell), fast_mode=True)
+    assert torch.autograd.gradgradcheck(function, (pos, cell), fast_mode=True)
+
+
+def test_compiles() -> None:
+    pos = torch.rand(6, 3).double()
+    edge_index = embedding()(pos).edge_index
+    embed = embedding()
+    compiled = torch.compile(embed, fullgraph=True, dynamic=True, backend="aot_eager")
+    found, expected = (
+        compiled(pos, edge_index=edge_index),
+        embed(pos, edge_index=edge_index),
+    )
+    assert isinstance(found, Edges)
+    for name in ("edge_vec", "edge_length", "edge_sh", "edge_attr", "edge_weight"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name))
+
+
+def test_layers_say_what_edges_lack() -> None:
+    x, pos = torch.randn(6, 4), torch.rand(6, 3)
+    bare = EdgeEmbedding(2.0)(pos)
+    with pytest.raises(ValueError, match=r"edge_sh, .*irreps_sh='1x0e\+1x1o'"):
+        TFNConv("4x0e", "0e+1o", "4x0e", 3).on_edges(x, bare)
+    with pytest.raises(ValueError, match=r"edge_attr, .*basis="):
+        SchNetConv(4, 4, 5, 3).on_edges(x, bare)
+    with pytest.raises(ValueError, match="irreps_sh"):
+        bare.node_attr()
+    with pytest.raises(ValueError, match="cutoff"):
+        EdgeEmbedding(-1.0)
+
+
+def test_attributes_of_nodes_are_smooth_under_an_envelope() -> None:
+    sh, target = torch.tensor([[1.0, 2.0], [1.0, 4.0]]), torch.tensor([0, 0])
+    gone = node_attributes(sh, target, 1, torch.tensor([1.0, 0.0]))
+    alone = node_attributes(sh[:1], target[:1], 1, torch.tensor([1.0]))
+    assert torch.equal(gone, alone)
