@@ -107,13 +107,16 @@ class EquivariantConv(MessagePassing):
         check_edges(edge_index, inputs)
         if not self.fuse or self.explain:
             return self.propagate(edge_index, x=x, size=size, **inputs)
-        forth = self.flow == "source_to_target"
-        dim_size = size[1 if forth else 0] if size else None
+        dim_size = size[int(self.flow == "source_to_target")] if size else None
         if dim_size is None:
             dim_size = x[0].shape[0] if x[1] is None else x[1].shape[0]
-        if not forth:
-            edge_index = edge_index.flip(0)
-        return self.message_and_aggregate(edge_index, x=x, dim_size=dim_size, **inputs)
+        edges = self.directed(edge_index)
+        return self.message_and_aggregate(edges, x=x, dim_size=dim_size, **inputs)
+
+    def directed(self, edge_index: Adj) -> Tensor:
+        """Edges as a plain tensor, from where messages start to where they arrive."""
+        edges = _dense(edge_index, None)[0]
+        return edges if self.flow == "source_to_target" else edges.flip(0)
 
 
 def _dense(edge_index: Adj, size: Size) -> tuple[Tensor, Size, Tensor | None]:

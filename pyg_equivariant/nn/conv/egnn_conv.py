@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
+from pyg_equivariant.graph import edge_vectors
 from pyg_equivariant.kernels import matmul
 from pyg_equivariant.o3 import Irreps, safe_norm
 
@@ -170,12 +171,12 @@ class EGNNConv(EquivariantConv):
     ) -> tuple[Tensor, Tensor]:
         x, pos = as_pair(x, self.flow), as_pair(pos, self.flow)
         self._check(x, pos, edge_attr, vel, edge_weight)
+        if edge_vec is None:
+            edge_vec = edge_vectors(pos, self.directed(edge_index))
         # Message passing
         edges = {"edge_attr": edge_attr, "edge_vec": edge_vec}
-        # propagate_type: (x: PairTensor, pos: PairTensor, edge_attr: OptTensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
-        out = self.sum_messages(
-            edge_index, x, pos=pos, edge_weight=edge_weight, **edges
-        )
+        # propagate_type: (x: PairTensor, edge_attr: OptTensor, edge_vec: Tensor, edge_weight: OptTensor)  # noqa: E501
+        out = self.sum_messages(edge_index, x, edge_weight=edge_weight, **edges)
         sizes = [self.hidden_channels, out.shape[-1] - self.hidden_channels - 1, 1]
         m, displacement, count = out.split(sizes, dim=-1)
         # Positions
@@ -196,33 +197,27 @@ class EGNNConv(EquivariantConv):
         self,
         x_i: Tensor,
         x_j: Tensor,
-        pos_i: Tensor,
-        pos_j: Tensor,
         edge_attr: OptTensor,
-        edge_vec: OptTensor,
+        edge_vec: Tensor,
         edge_weight: OptTensor,
     ) -> Tensor:
-        diff = pos_i - pos_j if edge_vec is None else -edge_vec  # x_i - x_j
-        square = diff.square().sum(dim=-1, keepdim=True)
+        square = edge_vec.square().sum(dim=-1, keepdim=True)
         m = [x_i, x_j, square] if edge_attr is None else [x_i, x_j, square, edge_attr]
         m = self.phi_e(torch.cat(m, dim=-1))
-        return torch.cat(self._terms(m, diff, edge_weight), dim=-1)
+        return torch.cat(self._terms(m, edge_vec, edge_weight), dim=-1)
 
     def message_and_aggregate(
         self,
         edge_index: Tensor,
         x: PairTensor,
-        pos: PairTensor,
         edge_attr: OptTensor,
-        edge_vec: OptTensor,
+        edge_vec: Tensor,
         edge_weight: OptTensor,
         dim_size: int,
     ) -> Tensor:
         j, i = edge_index[0], edge_index[1]
-        if edge_vec is None:
-            edge_vec = pos[0].index_select(0, j) - pos[1].index_select(0, i)
         square = edge_vec.square().sum(dim=-1, keepdim=True)
-        # The first map of φ_e acts on the nodes: mixing channels commutes with gathering
+        # The first map of φ_e acts on nodes: mixing channels commutes with gathering.
         first = self.phi_e.linears[0]
         sizes = [*self._sizes[::-1], 1, self.edge_dim]
         w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
@@ -231,7 +226,7 @@ class EGNNConv(EquivariantConv):
         m = torch.addmm(m, square, w_square)
         if edge_attr is not None:
             m = m + matmul(edge_attr, w_attr)
-        terms = self._terms(self.phi_e.after_first(m), -edge_vec, edge_weight)
+        terms = self._terms(self.phi_e.after_first(m), edge_vec, edge_weight)
         sums = [t.new_zeros(dim_size, t.shape[1]).index_add(0, i, t) for t in terms]
         return torch.cat(sums, dim=-1)
 
@@ -252,14 +247,14 @@ class EGNNConv(EquivariantConv):
         return torch.cat([h, new_pos - edges.pos], dim=-1) if self.update_pos else h
 
     def _terms(
-        self, m: Tensor, diff: Tensor, edge_weight: OptTensor
+        self, m: Tensor, edge_vec: Tensor, edge_weight: OptTensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """What every edge adds to messages, displacements and their number."""
         if self.gate is not None:
             m = m * self.gate(m).sigmoid()
-        displacement = self.displacement(m, diff)
+        displacement = self.displacement(m, -edge_vec)  # along x_i - x_j
         if edge_weight is None:
-            return m, displacement, torch.ones_like(diff[:, :1])
+            return m, displacement, torch.ones_like(edge_vec[:, :1])
         one = edge_weight.unsqueeze(-1)
         return m * one, displacement * one, one
 
