@@ -152,8 +152,7 @@ class SchNetConv(EquivariantConv):
     def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
         edge_attr = needed(edges.edge_attr, "edge_attr", "basis=GaussianBasis(...)")
         weight = edges.edge_weight if self.envelope is None else None
-        index, length = edges.edge_index, edges.edge_length
-        return self(x, index, length, edge_attr, edge_weight=weight)
+        return self(x, edges.edge_index, edges.edge_length, edge_attr, None, weight)
 
     def __repr__(self) -> str:
         return (

@@ -1,7 +1,9 @@
-"""The five convolutions as functions of features and positions."""
+"""Every layer of the registry, called alike on edges."""
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,107 +12,62 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_equivariant.graph import edge_vectors
-from pyg_equivariant.nn.conv import (
-    EGNNConv,
-    PaiNNConv,
-    SchNetConv,
-    SEGNNConv,
-    TFNConv,
-)
-from pyg_equivariant.nn.radial import BesselBasis
-from pyg_equivariant.o3 import Irreps, safe_norm, spherical_harmonics
+from pyg_equivariant.networks import NETWORKS
+from pyg_equivariant.nn import BesselBasis, EdgeEmbedding
 from pyg_equivariant.testing import difficult_graphs
 
 CUTOFF = 3.0
 NUM_RADIAL = 5
-IRREPS = Irreps("4x0e+3x1o+2x1e+2x2e")
-
-
-def radial(length: Tensor) -> Tensor:
-    """Smooth features of the distance; the envelope is for the layer to add."""
-    return BesselBasis(NUM_RADIAL, CUTOFF).to(length)(length)
-
-
-class Case(NamedTuple):
-    """A layer, what nodes carry, and how to call it."""
-
-    conv: torch.nn.Module
-    kinds: tuple[Any, ...]  # of the features of nodes
-    kinds_out: tuple[Any, ...]
-    call: Callable[..., Any]  # (conv, features, pos, edge_index, radial)
-
-    def features(self, num_nodes: int, dtype: torch.dtype = torch.float64) -> Any:
-        """Random features of nodes."""
-        return tuple(
-            torch.randn(num_nodes, 3, 8, dtype=dtype)
-            if kind == "cartesian"
-            else Irreps(kind).randn(num_nodes, -1, dtype=dtype)
-            for kind in self.kinds
-        )
-
-    def __call__(self, features: Any, pos: Any, edge_index: Tensor) -> Any:
-        """The outputs, as a tuple."""
-        out = self.call(self.conv, features, pos, edge_index, radial)
-        return out if isinstance(out, tuple) else (out,)
-
-
-def _schnet(conv: Any, features: Any, pos: Any, edge_index: Any, radial: Any) -> Any:
-    length = safe_norm(edge_vectors(pos, edge_index))
-    return conv(features[0], edge_index, length, radial(length))
-
-
-def _painn(conv: Any, features: Any, pos: Any, edge_index: Any, radial: Any) -> Any:
-    vec = edge_vectors(pos, edge_index)
-    return conv(*features, edge_index, vec, radial(safe_norm(vec)))
-
-
-def _egnn(conv: Any, features: Any, pos: Any, edge_index: Any, radial: Any) -> Any:
-    length = safe_norm(edge_vectors(pos, edge_index))
-    return conv(features[0], pos, edge_index, radial(length))
-
-
-def _tfn(conv: Any, features: Any, pos: Any, edge_index: Any, radial: Any) -> Any:
-    vec = edge_vectors(pos, edge_index)
-    sh = spherical_harmonics(conv.irreps_sh, vec)
-    return conv(features[0], edge_index, sh, radial(safe_norm(vec)))
-
-
-def _segnn(conv: Any, features: Any, pos: Any, edge_index: Any, radial: Any) -> Any:
-    vec = edge_vectors(pos, edge_index)
-    sh = spherical_harmonics(conv.irreps_sh, vec)
-    targets = pos if isinstance(pos, Tensor) else pos[1]
-    attr = sh.new_zeros(targets.shape[0], sh.shape[-1])
-    attr = attr.index_add(0, edge_index[1], sh)
-    return conv(features[0], edge_index, sh, attr, radial(safe_norm(vec)))
-
-
-CALLS = {
-    "SchNetConv": _schnet,
-    "PaiNNConv": _painn,
-    "EGNNConv": _egnn,
-    "TFNConv": _tfn,
-    "SEGNNConv": _segnn,
+NODES = ("x", "vec", "pos", "node_attr")
+LAYERS = {
+    f"{network.layer.__name__}-{kind}": build
+    for network in NETWORKS.values()
+    for kind, build in network.layers.items()
 }
 
 
-def _build(name: str, irreps: Irreps = IRREPS, irreps_sh: str = "0e+1o+2e") -> Case:
-    if name == "SchNetConv":
-        conv = SchNetConv(8, 6, 7, NUM_RADIAL, CUTOFF)
-        kinds, kinds_out = ("8x0e",), ("6x0e",)
-    elif name == "PaiNNConv":
-        conv = PaiNNConv(8, NUM_RADIAL, CUTOFF)
-        kinds = kinds_out = ("8x0e", "cartesian")
-    elif name == "EGNNConv":
-        conv = EGNNConv(8, 6, 8, NUM_RADIAL, attention=True)
-        kinds, kinds_out = ("8x0e",), ("8x0e", "pos")
-    elif name == "TFNConv":
-        conv = TFNConv(irreps, irreps_sh, irreps, NUM_RADIAL, (6,))
-        kinds = kinds_out = (irreps,)
-    else:
-        conv = SEGNNConv(irreps, irreps_sh, irreps, edge_dim=NUM_RADIAL)
-        kinds = kinds_out = (irreps,)
-    return Case(conv, kinds, kinds_out, CALLS[name])
+class Case(NamedTuple):
+    """A layer as a function of features and positions."""
+
+    conv: Any
+    basis: Callable[[Tensor], Tensor] = BesselBasis(NUM_RADIAL, CUTOFF)
+
+    def features(self, num_nodes: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Random features of nodes."""
+        return self.conv.irreps_in.randn(num_nodes, -1, dtype=dtype)
+
+    def __call__(self, x: Tensor, pos: Tensor, edge_index: Tensor) -> Tensor:
+        """The features after the layer."""
+        irreps_sh = getattr(self.conv, "irreps_sh", None)
+        embed = EdgeEmbedding(None, copy.deepcopy(self.basis), None, irreps_sh)
+        return self.conv.on_edges(x, embed.to(pos)(pos, edge_index=edge_index))
+
+    def arguments(self, x: Tensor, pos: Tensor, edge_index: Tensor) -> dict[str, Any]:
+        """What ``forward`` gets, by name, in order."""
+        seen: list[Any] = []
+        handle = self.conv.register_forward_pre_hook(lambda _, args: seen.append(args))
+        self(x, pos, edge_index)
+        handle.remove()
+        names = inspect.signature(self.conv.forward).parameters
+        return dict(zip(names, seen[0], strict=False))
+
+
+def bipartite(arguments: dict[str, Any], sources: int) -> dict[str, Any]:
+    """The same where the first nodes are sources and the others targets."""
+    pairs = {
+        name: (value[:sources], value[sources:])
+        for name, value in arguments.items()
+        if name in NODES
+    }
+    if "node_attr" in pairs:  # as PyG would hand it over
+        pairs["node_attr"] = (None, pairs["node_attr"][1])
+    shift = torch.tensor([[0], [sources]])
+    return arguments | pairs | {"edge_index": arguments["edge_index"] - shift}
+
+
+def as_tuple(out: Any) -> tuple[Tensor, ...]:
+    """The outputs of ``forward``, one or several."""
+    return out if isinstance(out, tuple) else (out,)
 
 
 def randomize(module: torch.nn.Module) -> torch.nn.Module:
@@ -127,29 +84,35 @@ def _randomize() -> Callable[[torch.nn.Module], torch.nn.Module]:
 
 
 @pytest.fixture
-def calls() -> dict[str, Callable[..., Any]]:
-    """How to call a layer of a name with features, positions, edges and a basis."""
-    return CALLS
+def on_edges() -> type[Case]:
+    """Makes a function of features and positions of a layer and a radial basis."""
+    return Case
 
 
-@pytest.fixture(params=list(CALLS))
+@pytest.fixture(name="bipartite")
+def _bipartite() -> Callable[..., dict[str, Any]]:
+    return bipartite
+
+
+@pytest.fixture(name="as_tuple")
+def _as_tuple() -> Callable[[Any], tuple[Tensor, ...]]:
+    return as_tuple
+
+
+@pytest.fixture(params=list(LAYERS))
 def case(request: pytest.FixtureRequest) -> Case:
-    """Each of the five layers in turn, float64."""
-    case = _build(request.param)
-    randomize(case.conv)
-    return case
+    """Each layer in turn, float64."""
+    return Case(randomize(LAYERS[request.param](NUM_RADIAL, CUTOFF)))
 
 
-@pytest.fixture(params=list(CALLS))
+@pytest.fixture(params=[name for name in LAYERS if name.endswith("-small")])
 def small_case(request: pytest.FixtureRequest) -> Case:
-    """The same with few irreps, which a compiler is done with sooner.
+    """Those with which a compiler is soon done.
 
     Their sizes differ from the numbers of nodes and edges of the graphs: where these
     agree in the first batch, the compiler takes them for the same and starts again.
     """
-    case = _build(request.param, Irreps("4x0e+2x1o"), "0e+1o")
-    randomize(case.conv)
-    return case
+    return Case(randomize(LAYERS[request.param](NUM_RADIAL, CUTOFF)))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_says_what_it_is() -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_commutes_with_e3_for_random_irreps(
-    randomize, calls, graphs: dict[str, Data], seed: int
+    randomize, on_edges, graphs: dict[str, Data], seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     irreps_in = random_irreps(generator, lmax=4, empty=False)
@@ -60,7 +60,7 @@ def test_commutes_with_e3_for_random_irreps(
         return torch.stack([(-k * length).exp() for k in range(5)], dim=-1)
 
     assert_equivariant(
-        lambda x, pos: calls["TFNConv"](conv, (x,), pos, data.edge_index, radial),
+        lambda x, pos: on_edges(conv, radial)(x, pos, data.edge_index),
         [irreps_in, "pos"],
         irreps_out,
         [x, data.pos],
