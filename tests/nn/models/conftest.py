@@ -1,4 +1,4 @@
-"""Small versions of the five networks."""
+"""Small versions of the networks of the registry."""
 
 from __future__ import annotations
 
@@ -9,38 +9,24 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_equivariant.nn.models import EGNN, SEGNN, TFN, MolecularModel, PaiNN, SchNet
+from pyg_equivariant.networks import NETWORKS
+from pyg_equivariant.nn.models import MolecularModel
 from pyg_equivariant.testing import difficult_graphs
 
 CUTOFF = 2.5
-SPECIES = tuple(range(1, 10))
-# In a network by default: a cutoff, one energy for each graph, species H to F.
-SMALL: dict[str, tuple[type[MolecularModel], dict[str, Any]]] = {
-    "SchNet": (SchNet, {"hidden_channels": 8, "num_filters": 6, "num_radial": 7}),
-    "PaiNN": (PaiNN, {"hidden_channels": 8, "num_radial": 5}),
-    "EGNN": (EGNN, {"hidden_channels": 8, "species": SPECIES}),
-    "TFN": (TFN, {"hidden_channels": 4, "num_radial": 5, "radial_channels": (6,)}),
-    "SEGNN": (
-        SEGNN,
-        {"hidden_channels": 10, "lmax": 1, "lmax_attr": 2, "species": SPECIES},
-    ),
-}
-# Those with energies that are smooth at the cutoff.
-SMOOTH: dict[str, dict[str, Any]] = {
-    "SchNet": {},
-    "PaiNN": {},
-    "EGNN": {"smooth": True},
-    "EGNN-moving": {"smooth": True, "update_pos": True},
-    "TFN": {},
-    "SEGNN": {"smooth": True},
+BY_MODEL = {network.model.__name__: network for network in NETWORKS.values()}
+# Every network, and its other configurations that tests go through.
+SMOOTH = {
+    f"{name}-{variant}" if variant else name: (network, arguments)
+    for name, network in BY_MODEL.items()
+    for variant, arguments in {"": {}, **network.variants}.items()
 }
 
 
 def build(name: str, **kwargs: Any) -> MolecularModel:
     """A small network, float64, no parameter at zero."""
-    cls, defaults = SMALL[name.partition("-")[0]]
     settings = {"num_layers": 2, "cutoff": CUTOFF, "head": "extensive"}
-    model = cls(**{**settings, **defaults, **kwargs})
+    model = BY_MODEL[name].build_small(**{**settings, **kwargs})
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -52,20 +38,21 @@ def _build() -> Callable[..., MolecularModel]:
     return build
 
 
-@pytest.fixture(params=list(SMALL))
+@pytest.fixture(params=list(BY_MODEL))
 def name(request: pytest.FixtureRequest) -> str:
-    """Each of the five networks in turn."""
+    """Each network of the registry in turn."""
     return request.param
 
 
 @pytest.fixture(params=list(SMOOTH))
 def smooth(request: pytest.FixtureRequest) -> Callable[..., MolecularModel]:
-    """Each network in turn, with energies that are smooth at the cutoff."""
+    """Each in turn, with energies that are smooth at the cutoff."""
+    network, arguments = SMOOTH[request.param]
 
     def make(local: bool = False, **kwargs: Any) -> MolecularModel:
-        if local and request.param == "SEGNN":  # no statistics of the whole graph
-            kwargs["norm"] = None
-        return build(request.param, **{**SMOOTH[request.param], **kwargs})
+        extensive = network.extensive if local else {}  # no statistics of a graph
+        settings = {**arguments, **network.smooth, **extensive, **kwargs}
+        return build(network.model.__name__, **settings)
 
     return make
 
