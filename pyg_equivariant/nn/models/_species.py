@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..module import EquivariantModule
+
 
 def check_species(z: Tensor, number: int, table: str) -> None:
     """Refuse atomic numbers that are none, or beyond a table of ``number`` rows.
@@ -45,7 +47,7 @@ class SpeciesEmbedding(torch.nn.Embedding):
         return super().forward(z)
 
 
-class SpeciesFeatures(torch.nn.Module):
+class SpeciesFeatures(EquivariantModule):
     r"""One-hot atomic numbers, times powers of the charge if asked for.
 
     .. math::
@@ -79,8 +81,9 @@ class SpeciesFeatures(torch.nn.Module):
         self.charge_power = charge_power
         self.max_charge = float(max(species) if max_charge is None else max_charge)
         self.num_features = len(species) * (charge_power + 1)
-        self.register_buffer("species", torch.tensor(species), persistent=False)
-        self.register_buffer("_like", torch.zeros(()), persistent=False)
+        self.register_constant("species", torch.tensor(species, device="cpu"))
+        like = torch.zeros((), dtype=torch.float64, device="cpu")
+        self.register_constant("_like", like)
 
     def forward(self, z: Tensor) -> Tensor:
         """Features ``(|V|, num_features)`` of atomic numbers ``(|V|,)``."""

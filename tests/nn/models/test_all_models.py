@@ -1,4 +1,4 @@
-"""What every network owes to its user, whichever of the five it is."""
+"""What every network of the registry owes to its user."""
 
 from __future__ import annotations
 
@@ -419,3 +419,15 @@ def test_radial_part_once_for_both_directions(
     assert 2 * rows[0] == rows[1]
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_builds_on_the_meta_device(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    data, model = graphs["planar"], build(name)
+    with torch.device("meta"):
+        empty = build(name)
+    assert all(value.is_meta for value in empty.state_dict().values())
+    filled = empty.to_empty(device="cpu")
+    filled.load_state_dict(model.state_dict())
+    assert torch.equal(filled(data.z, data.pos), model(data.z, data.pos))
