@@ -95,6 +95,17 @@ class PolynomialCutoff(torch.nn.Module):
         return f"{type(self).__name__}({self.cutoff}, p={self.p})"
 
 
+def smooth_envelope(smooth: bool, cutoff: float | None) -> CosineCutoff | None:
+    """The envelope of a network that may be built without one.
+
+    Raises:
+        ValueError: if it is asked for where there is no cutoff.
+    """
+    if smooth and cutoff is None:
+        raise ValueError("smooth=True needs a cutoff, got cutoff=None")
+    return CosineCutoff(cutoff) if smooth and cutoff is not None else None
+
+
 def _positive(cutoff: float) -> float:
     if not 0 < cutoff < math.inf:
         raise ValueError(f"got cutoff={cutoff}, expected a positive, finite radius")

@@ -11,7 +11,7 @@ from torch.nn import ModuleList
 from pyg_equivariant.graph import Graph
 
 from ..conv import EGNNConv
-from ..cutoff import CosineCutoff
+from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ._species import SpeciesFeatures
@@ -116,8 +116,6 @@ class EGNN(MolecularModel):
         vec_channels = 1 if update_pos else 0
         built = make_head(head, scalar_head, out, vec_channels, act, moves=update_pos)
         super().__init__(cutoff, built, mean, scale, atomref)
-        if smooth and cutoff is None:
-            raise ValueError("smooth=True needs a cutoff, got cutoff=None")
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
         self.smooth = smooth
@@ -132,7 +130,7 @@ class EGNN(MolecularModel):
             self.species = SpeciesFeatures(species, charge_power)
             in_channels = self.species.num_features
         self.embedding = torch.nn.Linear(in_channels, hidden)
-        envelope = CosineCutoff(cutoff) if smooth and cutoff else None
+        envelope = smooth_envelope(smooth, cutoff)
         self.edges = EdgeEmbedding(cutoff, envelope=envelope)
         self.convs = ModuleList(
             EGNNConv(

@@ -10,7 +10,7 @@ from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
 
 from ..conv import SEGNNConv
-from ..cutoff import CosineCutoff
+from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..instance_norm import EquivariantInstanceNorm
 from ..mlp import MLP
@@ -59,7 +59,7 @@ class SEGNN(MolecularModel):
         edge_dim: number of further invariants given as ``edge_attr`` (default: 0).
         irreps_in: irreps of atom features given instead of atomic numbers; ``None`` for
             atomic numbers (default: ``None``).
-        irreps_hidden: hidden irreps, scalars first, in place of ``hidden_channels``.
+        irreps_hidden: hidden irreps, in any order, in place of ``hidden_channels``.
         irreps_pool: irreps of an atom handed to the head; by default as many scalars
             as there are hidden irreps, and the hidden vectors if the head needs any.
         species: atomic numbers that occur (default: those of QM9).
@@ -119,24 +119,11 @@ class SEGNN(MolecularModel):
         if irreps_pool is None:
             irreps_pool = _irreps_pool(head, hidden)
         pooled = Irreps(irreps_pool)
-        width = pooled.count("0e")
-
-        def scalar_head(reduce: str) -> Head:
-            post = MLP([width, width, 1])
-            return ScalarHead(torch.nn.Identity(), post, reduce)
-
-        built: Head | None
-        if head == "vector":
-            built = _SteerableVectorHead()
-        else:
-            built = make_head(head, scalar_head, width, pooled.count("1o"))
-        super().__init__(cutoff, built, mean, scale, atomref)
+        super().__init__(cutoff, _head(head, pooled), mean, scale, atomref)
         if norm not in ("instance", None):
             raise ValueError(f"norm is 'instance' or None, got {norm!r}")
         if distance not in ("squared", "length"):
             raise ValueError(f"distance is 'squared' or 'length', got {distance!r}")
-        if smooth and cutoff is None:
-            raise ValueError("smooth=True needs a cutoff, got cutoff=None")
         self.species = SpeciesFeatures(species) if irreps_in is None else None
         self.irreps_in = Irreps(
             [(len(species), "0e")] if irreps_in is None else irreps_in
@@ -149,10 +136,8 @@ class SEGNN(MolecularModel):
         self.distance = distance
         self.edge_dim = edge_dim
 
-        envelope = CosineCutoff(cutoff) if smooth and cutoff else None
-        self.edges = EdgeEmbedding(
-            cutoff, None, envelope, irreps_sh, normalization=normalization
-        )
+        envelope = smooth_envelope(smooth, cutoff)
+        self.edges = EdgeEmbedding(cutoff, None, envelope, irreps_sh, normalization)
         self.embedding = SteerableLinear(self.irreps_in, irreps_sh, hidden)
         self.convs = ModuleList(
             SEGNNConv(
@@ -219,6 +204,18 @@ class SEGNN(MolecularModel):
             f"irreps_sh={self.irreps_sh}, num_layers={self.num_layers}, "
             f"cutoff={self.cutoff})"
         )
+
+
+def _head(head: str | Head | None, pooled: Irreps) -> Head | None:
+    if head == "vector":
+        return _SteerableVectorHead()
+    width = pooled.count("0e")
+
+    def scalar_head(reduce: str) -> Head:
+        post = MLP([width, width, 1])
+        return ScalarHead(torch.nn.Identity(), post, reduce)
+
+    return make_head(head, scalar_head, width, pooled.count("1o"))
 
 
 class _SteerableVectorHead(Head):
