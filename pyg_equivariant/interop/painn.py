@@ -11,6 +11,7 @@ from torch import Tensor
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models.heads import ScalarHead
 from pyg_equivariant.nn.models.painn import PaiNN
+from pyg_equivariant.nn.module import EquivariantModule
 
 from ._placement import Placement, build
 
@@ -112,8 +113,10 @@ def painn_from_schnetpack(
             atomref=None if head is None else torch.zeros(num_elements),
             num_elements=num_elements,
         )
+        radial = model.edges.basis
+        assert isinstance(radial, EquivariantModule)
         for name, value in basis.items():
-            model.edges.basis.register_constant(name, value)
+            radial.register_constant(name, value)
         return model
 
     model = build(make, weights.tensors[f"{root}embedding.weight"])

@@ -15,6 +15,7 @@ from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models.heads import Head
 from pyg_equivariant.nn.models.moment_heads import DipoleHead
 from pyg_equivariant.nn.models.schnet import SchNet
+from pyg_equivariant.nn.radial import GaussianBasis
 
 from ._placement import Placement, build
 
@@ -106,9 +107,11 @@ def schnet_from_pyg(
         constants = torch.zeros(sizes["num_elements"])
         atomref = None if has_dipole else constants
         model = SchNet(**sizes, cutoff=reach, head=head, atomref=atomref)
-        model.edges.basis.register_constant("center", center)
+        basis = model.edges.basis
+        assert isinstance(basis, GaussianBasis)
+        basis.register_constant("center", center)
         width = torch.full_like(center, float(center[1] - center[0]))
-        model.edges.basis.register_constant("width", width)
+        basis.register_constant("width", width)
         return model
 
     model = build(make, weights.tensors["embedding.weight"])

@@ -22,15 +22,25 @@ class Edges(NamedTuple):
     """vectors from the target to the source ``(|E|, 3)``"""
     edge_length: Tensor
     """their lengths ``(|E|,)``"""
-    edge_sh: Tensor | None
-    """their harmonics ``(|E|, irreps_sh.dim)``"""
-    edge_attr: Tensor | None
-    """radial features times the envelope ``(|E|, edge_dim)``"""
+    harmonics: Tensor | None
+    """:attr:`edge_sh`, if there are any"""
+    radial: Tensor | None
+    """:attr:`edge_attr`, if there are any"""
     edge_weight: Tensor | None
-    """the envelope ``(|E|,)``"""
+    """the envelope ``(|E|,)``, if there is one"""
     pair: Tensor | None = None
     """which row of ``edge_length``, ``edge_attr`` and ``edge_weight`` belongs to each
     edge, if edges share rows"""
+
+    @property
+    def edge_sh(self) -> Tensor:
+        """Harmonics of the edges, ``(|E|, irreps_sh.dim)``."""
+        return _needed(self.harmonics, "edge_sh", "irreps_sh='0e+1o+2e'")
+
+    @property
+    def edge_attr(self) -> Tensor:
+        """Radial features times the envelope, ``(|E|, edge_dim)``."""
+        return _needed(self.radial, "edge_attr", "basis=BesselBasis(8, cutoff)")
 
     @property
     def edge_index(self) -> Tensor:
@@ -48,18 +58,16 @@ class Edges(NamedTuple):
 
     def node_attr(self, physical: Tensor | None = None) -> Tensor:
         """The attribute of SEGNN's nodes, see :func:`node_attributes`."""
-        edge_sh = needed(self.edge_sh, "edge_sh", "irreps_sh='0e+1o+2e'")
-        weight = self.edge_weight
         target, num_nodes = self.edge_index[1], self.pos.shape[0]
-        return node_attributes(edge_sh, target, num_nodes, weight, physical)
+        given = (self.edge_sh, target, num_nodes, self.edge_weight)
+        return node_attributes(*given, physical)
 
 
-def needed(x: Tensor | None, name: str, option: str) -> Tensor:
+def _needed(x: Tensor | None, name: str, option: str) -> Tensor:
     """Return ``x``, or say which option of :class:`EdgeEmbedding` makes it."""
     if x is None:
         raise ValueError(
-            f"this layer reads {name}, which the edges do not have; build them with "
-            f"EdgeEmbedding(..., {option})"
+            f"these edges have no {name}; build them with EdgeEmbedding(..., {option})"
         )
     return x
 

@@ -12,7 +12,7 @@ from pyg_equivariant.o3 import safe_norm, safe_normalize
 
 from ..cutoff import CosineCutoff
 from ..dense import Dense
-from ..edge_embedding import Edges, needed
+from ..edge_embedding import Edges
 from ..mlp import MLP
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
@@ -200,9 +200,8 @@ class PaiNNConv(EquivariantConv):
         scalars, vec = complete(x, self.irreps_in).split(
             [self.channels, 3 * self.channels], dim=-1
         )
-        edge_attr = needed(edges.edge_attr, "edge_attr", "basis=BesselBasis(...)")
         weight = edges.edge_weight if self.envelope is None else None
-        given = (edges.edge_index, edges.edge_vec, edge_attr, weight)
+        given = (edges.edge_index, edges.edge_vec, edges.edge_attr, weight)
         scalars, vec = self(scalars, vec.unflatten(-1, (3, -1)), *given)
         return torch.cat([scalars, vec.flatten(1)], dim=-1)
 

@@ -12,7 +12,7 @@ from pyg_equivariant.kernels import Convolution
 from ..activation import ShiftedSoftplus
 from ..cutoff import CosineCutoff
 from ..dense import Dense
-from ..edge_embedding import Edges, needed
+from ..edge_embedding import Edges
 from ..mlp import MLP
 from ._equivariant_conv import EquivariantConv
 from ._inputs import as_pair, check_scalars, check_vector, join_envelopes
@@ -150,9 +150,9 @@ class SchNetConv(EquivariantConv):
         return self.convolve(x[0], f.unsqueeze(-1), w, edge_index, dim_size)
 
     def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
-        edge_attr = needed(edges.edge_attr, "edge_attr", "basis=GaussianBasis(...)")
         weight = edges.edge_weight if self.envelope is None else None
-        return self(x, edges.edge_index, edges.edge_length, edge_attr, None, weight)
+        given = (edges.edge_index, edges.edge_length, edges.edge_attr)
+        return self(x, *given, None, weight)
 
     def __repr__(self) -> str:
         return (

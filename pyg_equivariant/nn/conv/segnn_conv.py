@@ -9,7 +9,7 @@ from torch_geometric.typing import Adj, OptTensor, PairTensor
 from pyg_equivariant.kernels import NodeFirst, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from ..edge_embedding import Edges, needed
+from ..edge_embedding import Edges
 from ..gate import Gate
 from ..module import check_features
 from ..steerable_mlp import SteerableMLP
@@ -235,10 +235,10 @@ class SEGNNConv(EquivariantConv):
         r"""The layer on ``edges``, with the attributes :math:`\mathbf{a}_i` of
         :meth:`Edges.node_attr` unless others are given.
         """
-        edge_sh = needed(edges.edge_sh, "edge_sh", f"irreps_sh='{self.irreps_sh}'")
         edge_attr = edges.edge_attr if self.edge_dim else None
         attr = edges.node_attr() if node_attr is None else node_attr
-        return self(x, edges.edge_index, edge_sh, attr, edge_attr, edges.edge_weight)
+        given = (edges.edge_index, edges.edge_sh, attr, edge_attr)
+        return self(x, *given, edges.edge_weight)
 
     def __repr__(self) -> str:
         return (

@@ -12,7 +12,7 @@ from pyg_equivariant import o3
 from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from ..edge_embedding import Edges, needed
+from ..edge_embedding import Edges
 from ..linear import Linear
 from ..mlp import RadialMLP
 from ..module import check_features
@@ -179,9 +179,7 @@ class TFNConv(EquivariantConv):
         return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
 
     def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
-        edge_sh = needed(edges.edge_sh, "edge_sh", f"irreps_sh='{self.irreps_sh}'")
-        edge_attr = needed(edges.edge_attr, "edge_attr", "basis=BesselBasis(...)")
-        return self(x, edges.edge_index, edge_sh, edge_attr)
+        return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
 
     def __repr__(self) -> str:
         return (

@@ -113,6 +113,7 @@ class SchNet(MolecularModel):
         edges = self.edges.embed(graph, by_pair=True)
         x = self.embedding(z)
         for conv, linear in zip(self.convs, self.linears, strict=True):
+            assert isinstance(conv, SchNetConv)
             filters = conv.filters(edges.edge_length, edges.edge_attr)
             v = conv.interact(x, edges.edge_index, *map(edges.spread, filters))
             x = x + linear(self.act(v))

@@ -133,6 +133,7 @@ class TFN(MolecularModel):
         edges = self.edges.embed(graph, by_pair=True)
         x = self.embedding(z)
         for conv, act in zip(self.convs, self.acts, strict=True):
+            assert isinstance(conv, TFNConv)
             weight = edges.spread(conv.radial(edges.edge_attr))
             x = act(conv.interact(x, edges.edge_index, edges.edge_sh, weight))
         return Features(*scalars_and_vectors(x, self.irreps_hidden), graph.pos)
