@@ -28,6 +28,7 @@ FLOORS = {
     "graph": 5,
     "nn.conv": 6,
     "nn.models": 7,
+    "networks": 8,
     "transforms": 8,
     "datasets": 8,
     "interop": 8,

@@ -17,6 +17,7 @@ PACKAGES = [
         "nn",
         "nn.conv",
         "nn.models",
+        "networks",
         "graph",
         "transforms",
         "datasets",
@@ -87,9 +88,10 @@ def test_the_check_finds_what_is_missing() -> None:
 def test_nn_offers_its_convolutions_and_networks() -> None:
     nn = import_module("pyg_equivariant.nn")
     base = import_module("pyg_equivariant.nn.models").MolecularModel
+    networks = import_module("pyg_equivariant.networks").NETWORKS.values()
     expected = _public("pyg_equivariant.nn.conv")
     for name, value in _public("pyg_equivariant.nn.models").items():
         if isinstance(value, type) and issubclass(value, base) and value is not base:
             expected[name] = value
-    assert len(expected) == 10
+    assert len(expected) == 2 * len(networks)
     assert all(getattr(nn, name) is value for name, value in expected.items())

@@ -1,0 +1,42 @@
+"""The networks of the package, by name: one file for each tells all but its code.
+
+Tests, training presets, benchmarks and the tables of the documentation read them here.
+"""
+
+from . import egnn, painn, schnet, segnn, tfn
+from ._network import Network, Paper, Size
+from ._qm9 import Published, QM9Preset
+
+NETWORKS: dict[str, Network] = {
+    module.NETWORK.name: module.NETWORK for module in (schnet, painn, tfn, egnn, segnn)
+}
+"""All networks, from invariant to steerable and non-linear.
+
+:meta hide-value:
+"""
+
+
+def find_network(name: str) -> Network:
+    """The network of that name.
+
+    Raises:
+        ValueError: for an unknown name; the message lists all of them.
+
+    Example:
+        >>> find_network("painn").layer.__name__
+        'PaiNNConv'
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"got network {name!r}, expected one of {', '.join(NETWORKS)}")
+    return NETWORKS[name]
+
+
+__all__ = [
+    "NETWORKS",
+    "find_network",
+    "Network",
+    "Paper",
+    "Size",
+    "QM9Preset",
+    "Published",
+]
