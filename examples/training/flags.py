@@ -39,10 +39,15 @@ def add_flags(
         action="store_true",
         help="go on with the run of that folder, if any",
     )
+    _add_settings(parser, presets, splits)
+    _add_machine(parser)
 
-    add = parser.add_argument_group(
-        "settings, by default those of the paper"
-    ).add_argument
+
+def _add_settings(
+    parser: argparse.ArgumentParser, presets: Iterable[str], splits: str
+) -> None:
+    group = parser.add_argument_group("settings, by default those of the paper")
+    add = group.add_argument
     add("--preset", help=f"whose: {', '.join(presets)} (default: that of the model)")
     add("--split", help=splits)
     add("--num-train", type=int, help="only so many training molecules")
@@ -60,9 +65,10 @@ def add_flags(
     add("--num-layers", type=int, help="depth of the network")
     add("--seed", type=int, help="of weights and order (default: 0)")
 
-    add = parser.add_argument_group(
-        "machine, as Lightning's Trainer has them"
-    ).add_argument
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("machine, as Lightning's Trainer has them")
+    add = group.add_argument
     add("--max-time", help="stop after DD:HH:MM:SS, resumed parts included")
     add("--accelerator", default="auto")
     add("--devices", type=int, default=1, help="on each node")

@@ -10,7 +10,8 @@ from typing import Any
 class Settings:
     """A run; two runs with equal settings on one machine draw the same curve.
 
-    ``asdict`` makes plain values of it, which checkpoints and JSON can hold.
+    ``target``, ``split`` and ``preset`` are words of the data set. ``asdict`` makes
+    plain values of all, which checkpoints and JSON can hold.
     """
 
     model: str

@@ -35,17 +35,32 @@ def springs(settings: Settings, num_workers: int = 0) -> MoleculeData:
 def test_another_data_set_trains(tmp_path: Path, capsys) -> None:
     parser = argparse.ArgumentParser()
     add_flags(parser, ["none"], "thirds")
-    flags = parser.parse_args(
-        ["--folder", str(tmp_path), "--epochs", "2", "--accelerator", "cpu"]
-    )
+    words = ["--accelerator", "cpu", "--epochs", "2", "--num-layers", "1"]
+    flags = parser.parse_args([*words, "--folder", str(tmp_path)])
+    assert chosen(flags)["epochs"] == 2
+    assert chosen(flags)["network"] == {"num_layers": 1}
     settings = Settings(
-        **{name: value for name, value in chosen(flags).items() if value is not None}
-        | {"model": "painn", "target": "energy", "preset": "none", "split": "thirds"}
-        | {"num_train": None, "num_val": None, "seed": 0, "epochs": 2, "batch_size": 8}
-        | {"optimizer": "adam", "lr": 1e-3, "weight_decay": 0.0, "loss": "l1"}
-        | {"schedule": "cosine", "ema": 0.0, "clip": 0.0, "patience": 0, "cutoff": 5.0}
-        | {"head": "sum", "references": False}
-        | {"network": {"hidden_channels": 8, "num_layers": 1}},
+        model="painn",
+        target="energy",
+        preset="none",
+        split="thirds",
+        num_train=None,
+        num_val=None,
+        seed=0,
+        epochs=2,
+        batch_size=8,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        schedule="cosine",
+        loss="l1",
+        ema=0.0,
+        clip=0.0,
+        patience=0,
+        cutoff=5.0,
+        head="sum",
+        references=False,
+        network={"hidden_channels": 8, "num_layers": 1},
     )
     train(flags, settings, springs)
     out = capsys.readouterr().out

@@ -13,7 +13,7 @@ from ..data import MoleculeData
 from ..graphs import Molecules
 from ..scaling import Scaling, fit_scaling
 from ..settings import Settings
-from .presets import find_preset
+from .presets import published_error
 from .splits import split_molecules
 from .targets import TARGETS, find_property
 
@@ -36,15 +36,13 @@ class QM9Molecules(MoleculeData):
         dataset = open_qm9(root)
         data, y = dataset._data, dataset._data.y[:, find_property(name).column]
         sizes = dataset.slices["z"].diff()
-        published = find_preset(settings.model).published
-        error = published.mae.get(name) if published else None
         super().__init__(
             Molecules(data.z, data.pos.float(), sizes, y),
             split_molecules(settings.split, len(dataset)),
             TARGETS[name],
             settings,
             num_workers,
-            published and error and (error, published.split),
+            published_error(settings.model, name),
         )
 
     def scaling(self) -> Scaling:

@@ -26,6 +26,14 @@ def find_preset(name: str) -> QM9Preset:
     return PRESETS[name]
 
 
+def published_error(model: str, target: str) -> tuple[float, str] | None:
+    """What a paper reports, and the split it was found on, if that is known here."""
+    published = find_preset(model).published
+    if published is None or target not in published.mae:
+        return None
+    return published.mae[target], published.split
+
+
 def settle(
     model: str,
     target: str,
