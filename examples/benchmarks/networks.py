@@ -1,4 +1,4 @@
-"""The five networks beside those that people use, on batches of molecules.
+"""Our networks beside those that people use, on batches of molecules.
 
     python examples/benchmarks/networks.py --root ROOT --egnn-repo A --segnn-repo B
 
@@ -18,9 +18,11 @@ from functools import partial
 
 import torch
 from molecules import molecules
-from peers import EGNN_CODE, SEGNN_CODE, Side, cases
+from peers import EGNN_CODE, PEERS, SEGNN_CODE, Side, cases
 from timing import head, in_turns, parser, rows, rule, same, start
 from torch import Tensor
+
+from pyg_equivariant.networks import NETWORKS
 
 
 def forward(side: Side, pos: Tensor) -> Tensor:
@@ -65,12 +67,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     options_of.add_argument("--egnn-repo", help=f"a clone of {EGNN_CODE}")
     options_of.add_argument("--segnn-repo", help=f"a clone of {SEGNN_CODE}")
-    options_of.add_argument(
-        "--networks",
-        nargs="+",
-        default=["schnet", "painn", "egnn", "tfn", "segnn"],
-        choices=["schnet", "painn", "egnn", "tfn", "segnn"],
-    )
+    names = [name for name in NETWORKS if name in PEERS]
+    options_of.add_argument("--networks", nargs="+", default=names, choices=names)
     options = options_of.parse_args(argv)
     if options.quick:
         options.molecules, options.seconds = [2], 0.0

@@ -1,4 +1,4 @@
-"""The five networks and, with the same weights, the networks they are compared with.
+"""Our networks and, with the same weights, the networks they are compared with.
 
 A side gives the energies of a batch as a function of the positions. Peers that are not
 installed are left out.
@@ -62,15 +62,8 @@ def our_side(model: torch.nn.Module, m: Molecules) -> Side:
 
 def cases(m: Molecules, options: argparse.Namespace) -> Iterator[Case]:
     """All networks whose peers are at hand, small ones with ``options.quick``."""
-    makers = {
-        "schnet": [schnet, schnet_of_schnetpack],
-        "painn": [painn],
-        "egnn": [egnn],
-        "tfn": [tfn],
-        "segnn": [segnn],
-    }
     for name in options.networks:
-        for make in makers[name]:
+        for make in PEERS[name]:
             yield from make(m, options)
 
 
@@ -290,3 +283,12 @@ def segnn(m: Molecules, options: argparse.Namespace) -> Iterator[Case]:
         return peer(graph).squeeze(-1)
 
     yield Case("SEGNN", "its authors", our_side(model, m), Side(peer, energy))
+
+
+PEERS: dict[str, list[Callable[[Molecules, argparse.Namespace], Iterator[Case]]]] = {
+    "schnet": [schnet, schnet_of_schnetpack],
+    "painn": [painn],
+    "tfn": [tfn],
+    "egnn": [egnn],
+    "segnn": [segnn],
+}

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-NETWORKS = ("SchNet", "PaiNN", "EGNN", "TFN", "SEGNN")
+from pyg_equivariant.networks import NETWORKS
+
 FLOOR = """\
 import time
 begin = time.perf_counter()
@@ -72,7 +73,8 @@ def main(argv: list[str] | None = None) -> None:
 
     options_of = parser(__doc__)
     options_of.add_argument("--rounds", type=int, default=3)
-    options_of.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
+    names = [network.model.__name__ for network in NETWORKS.values()]
+    options_of.add_argument("--networks", nargs="+", default=names, choices=names)
     options = options_of.parse_args(argv)
     rounds, molecules = (1, 2) if options.quick else (options.rounds, 32)
     if options.threads:

@@ -10,7 +10,7 @@ import lightning as L
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 # Remarks of Lightning's that are no news here: an advertisement, a folder that holds
-# what it should, workers, which loading is too fast to need, and the synchronisation of
+# what it should, workers, which loading is too fast to need, and the synchronization of
 # what is the same on all processes.
 _NO_NEWS = (
     *("litlogger", "TPU available", "exists and is not empty", "many workers"),

@@ -46,9 +46,9 @@ class CurveLogger(Logger):
     def log_metrics(
         self, metrics: Mapping[str, float], step: int | None = None
     ) -> None:
-        place = len(self.rows) if step is None else step
+        step = len(self.rows) if step is None else step
         row = {name: float(value) for name, value in metrics.items()}
-        self.rows.setdefault(place, {}).update(row)
+        self.rows.setdefault(step, {}).update(row)
 
     @rank_zero_only
     def log_hyperparams(self, *_: Any, **__: Any) -> None:
@@ -75,10 +75,10 @@ class CurveLogger(Logger):
 
 def read_curve(path: str | Path) -> dict[int, dict[str, float]]:
     """What was logged at each step; nothing if there is no file."""
-    place = Path(path)
-    if not place.is_file():
+    path = Path(path)
+    if not path.is_file():
         return {}
-    with place.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return {
             int(row.pop("step")): {name: float(row[name]) for name in row if row[name]}
             for row in csv.DictReader(file)

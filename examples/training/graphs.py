@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +15,29 @@ from pyg_equivariant.graph import radius_graph
 _TOGETHER = 1000  # molecules whose edges are looked for at once
 
 
+class Molecules(NamedTuple):
+    """Molecules, the atoms of one after those of the other.
+
+    Args:
+        z: atomic numbers of all of them.
+        pos: positions of the same atoms.
+        sizes: how many atoms each molecule has.
+        y: what is to be predicted, one number for each molecule.
+    """
+
+    z: Tensor
+    pos: Tensor
+    sizes: Tensor
+    y: Tensor
+
+    def select(self, index: Tensor) -> Molecules:
+        """The molecules of these places, in this order."""
+        atoms, _ = _rows(_pointers(self.sizes), index)
+        return Molecules(
+            self.z[atoms], self.pos[atoms], self.sizes[index], self.y[index]
+        )
+
+
 class MoleculeTable(Dataset[Data]):
     """Molecules whose edges are found once and then kept.
 
@@ -23,21 +47,16 @@ class MoleculeTable(Dataset[Data]):
     the time of a training step without workers.
 
     Args:
-        z: atomic numbers of all molecules, one after the other.
-        pos: positions of the same atoms.
-        sizes: how many atoms each molecule has.
-        y: what is to be predicted, one number for each molecule.
+        molecules: all of them.
         cutoff: how far edges reach, in angstrom; infinite for all pairs.
     """
 
-    def __init__(
-        self, z: Tensor, pos: Tensor, sizes: Tensor, y: Tensor, cutoff: float
-    ) -> None:
-        if not torch.isfinite(pos).all():
+    def __init__(self, molecules: Molecules, cutoff: float) -> None:
+        self.z, self.pos, sizes, self.y = molecules
+        if not torch.isfinite(self.pos).all():
             raise ValueError("got positions that are not finite")
-        self.z, self.pos, self.y = z, pos, y
         self.atoms = _pointers(sizes)
-        self.edge_index, edges = _find_edges(pos, self.atoms, cutoff)
+        self.edge_index, edges = _find_edges(self.pos, self.atoms, cutoff)
         self.edges = _pointers(edges)
 
     def __len__(self) -> int:
@@ -63,22 +82,22 @@ class MoleculeTable(Dataset[Data]):
 
 
 def _pointers(sizes: Tensor) -> Tensor:
-    """Where each part begins, and, last, where all end."""
+    """Where each molecule begins, and, last, where all end."""
     return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 
 def _rows(pointers: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """The rows of the parts ``index``, and which of these parts each belongs to."""
+    """The rows of the molecules ``index``, and to which of these each belongs."""
     start = pointers[index]
     sizes = pointers[index + 1] - start
-    part = torch.arange(len(index)).repeat_interleave(sizes)
+    owner = torch.arange(len(index)).repeat_interleave(sizes)
     shift = start - (sizes.cumsum(0) - sizes)
-    return torch.arange(len(part)) + shift[part], part
+    return torch.arange(len(owner)) + shift[owner], owner
 
 
 def _find_edges(pos: Tensor, atoms: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
     """Edges numbered within their molecules, and how many each molecule has."""
-    found, counts = [], []
+    edges, counts = [], []
     num_molecules = len(atoms) - 1
     for start in range(0, num_molecules, _TOGETHER):
         index = torch.arange(start, min(start + _TOGETHER, num_molecules))
@@ -86,9 +105,9 @@ def _find_edges(pos: Tensor, atoms: Tensor, cutoff: float) -> tuple[Tensor, Tens
         edge_index, _ = radius_graph(pos[rows], _reach(pos, cutoff), batch)
         owner = batch[edge_index[1]]
         first = atoms[index] - atoms[start]
-        found.append((edge_index - first[owner]).int())
+        edges.append((edge_index - first[owner]).int())
         counts.append(owner.bincount(minlength=len(index)))
-    return torch.cat(found, dim=1), torch.cat(counts)
+    return torch.cat(edges, dim=1), torch.cat(counts)
 
 
 def _reach(pos: Tensor, cutoff: float) -> float:

@@ -11,10 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from .curve import read_curve
+from .data import Target
 from .errors import MeanError
-from .published import published_error
 from .settings import Settings
-from .targets import Target
 
 
 def write_report(
@@ -23,10 +22,11 @@ def write_report(
     target: Target,
     error: MeanError,
     baseline: MeanError,
+    published: tuple[float, str] | None,
     extra: dict[str, Any],
 ) -> str:
     """Write ``report.json``, and return the table that says the same to people."""
-    paper = published_error(settings.model, settings.target)
+    paper, paper_split = published or (None, None)
     values = {
         "model": settings.model,
         "target": target.name,
@@ -36,26 +36,23 @@ def write_report(
         "standard_error": error.standard_error,
         "num_test": error.count,
         "mean_predictor_mae": baseline.mae,
-        "published_mae": paper.mae if paper else None,
-        "published_split": paper.split if paper else None,
+        "published_mae": paper,
+        "published_split": paper_split,
         **extra,
     }
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(values, indent=2)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     lines = [
-        f"{settings.model} on {target.name} of QM9, split {settings.split}, "
-        f"{error.count} test molecules",
+        f"{settings.model} on {target.name} of {target.dataset}, "
+        f"split {settings.split}, {error.count} test molecules",
         f"  test MAE        {_with_error(error)} {target.unit}",
         f"  mean predictor  {_with_error(baseline)} {target.unit}",
     ]
-    if paper:
-        lines.append(
-            f"  published       {paper.mae:g} {target.unit} (split: {paper.split})"
-        )
-    else:
-        lines.append("  published       not listed for this network and property")
-    return "\n".join(lines)
+    listed = "not listed for this network and property"
+    if published:
+        listed = f"{paper:g} {target.unit} (split: {paper_split})"
+    return "\n".join([*lines, f"  published       {listed}"])
 
 
 def _with_error(error: MeanError) -> str:
@@ -107,9 +104,9 @@ def _by_epoch(
     rows: dict[int, dict[str, float]], name: str
 ) -> tuple[list[float], list[float]]:
     """The mean of a logged quantity in each epoch, counted from one."""
-    found: dict[float, list[float]] = defaultdict(list)
+    errors: dict[float, list[float]] = defaultdict(list)
     for row in rows.values():
         if name in row:
-            found[row["epoch"] + 1].append(row[name])
-    epochs = sorted(found)
-    return epochs, [sum(found[epoch]) / len(found[epoch]) for epoch in epochs]
+            errors[row["epoch"] + 1].append(row[name])
+    epochs = sorted(errors)
+    return epochs, [sum(errors[epoch]) / len(errors[epoch]) for epoch in epochs]

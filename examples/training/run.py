@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,14 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from .checkpoint import (
-    BEST,
-    LAST,
-    LastCheckpoint,
-    RandomState,
-    load_checkpoint,
-)
+from pyg_equivariant.networks import find_network
+
+from .checkpoint import BEST, LAST, LastCheckpoint, RandomState, load_checkpoint
 from .console import ProgressBar
 from .curve import CURVE, CurveLogger
+from .data import MoleculeData
 from .devices import on_devices
 from .errors import mean_predictor
-from .molecules import QM9Molecules
 from .report import draw_report, write_report
 from .settings import Settings
 from .task import PropertyTask, load_task
@@ -70,11 +66,11 @@ class Run:
         if self.last is not None:
             self.first_step = int(load_checkpoint(self.last)["global_step"])
             saved = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-            _check_same(Settings.from_dict(saved), settings)
+            _check_same(Settings(**saved), settings)
 
     def fit(
         self,
-        data: QM9Molecules,
+        data: MoleculeData,
         max_time: str | None = None,
         checkpoint_every: int = 500,
         profiler: str | None = None,
@@ -82,7 +78,8 @@ class Run:
     ) -> PropertyTask:
         """Train; ``flags`` are those of Lightning's ``Trainer`` for devices."""
         L.seed_everything(self.settings.seed, verbose=False)
-        task = PropertyTask(self._complete(data).to_dict(), data.scaling()._asdict())
+        settings, scaling = self._complete(data), data.scaling()
+        task = PropertyTask(asdict(settings), scaling._asdict(), asdict(data.target))
         steps = -(-len(data.table("train")) // self.settings.batch_size)
         trainer = L.Trainer(
             max_epochs=self.settings.epochs,
@@ -101,15 +98,15 @@ class Run:
         )
         if trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(self.settings.to_dict(), indent=2)
+            text = json.dumps(asdict(self.settings), indent=2)
             (self.folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
         trainer.fit(task, data, ckpt_path=self.last)
         return task
 
-    def test(self, data: QM9Molecules, **flags: Any) -> str | None:
+    def test(self, data: MoleculeData, **flags: Any) -> str | None:
         """Test the best weights and write the report; its text, on one process."""
         checkpoint = load_checkpoint(self.folder / BEST)
-        task = load_task(checkpoint)
+        task = load_task(checkpoint, data.target)
         trainer = L.Trainer(
             callbacks=[ProgressBar()],
             logger=False,
@@ -121,13 +118,14 @@ class Run:
         if not trainer.is_global_zero or task.tested is None:
             return None
         predicted, true, error = task.tested
-        training = data.rows("train")[3].double() * task.target.factor
+        training = data.subset("train").y.double() * task.target.factor
         text = write_report(
             self.folder,
             self.settings,
             task.target,
             error,
             mean_predictor(training, true),
+            data.published,
             {"best_epoch": checkpoint["epoch"], "best_step": checkpoint["global_step"]},
         )
         figure = self.folder / "report.png"
@@ -137,12 +135,11 @@ class Run:
         )
         return f"{text}\n  written to      {self.folder / 'report.json'}, {figure.name}"
 
-    def _complete(self, data: QM9Molecules) -> Settings:
+    def _complete(self, data: MoleculeData) -> Settings:
         """The settings, with what only the training set tells."""
-        if self.settings.model != "tfn":
-            return self.settings
-        neighbors = {"avg_num_neighbors": data.avg_num_neighbors()}
-        return replace(self.settings, network={**self.settings.network, **neighbors})
+        names = find_network(self.settings.model).from_training_set
+        told = {name: getattr(data, name)() for name in names}
+        return replace(self.settings, network={**self.settings.network, **told})
 
     def _callbacks(
         self, task: PropertyTask, checkpoint_every: int

@@ -1,7 +1,8 @@
-"""One property, one network: the loss, the errors and the optimiser."""
+"""One property, one network: the loss, the errors and the optimizer."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import lightning as L
@@ -11,12 +12,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch_geometric.data import Data
 
+from pyg_equivariant.networks import find_network
+
+from .data import Target
 from .errors import MeanError, Predictions, mean_error
-from .networks import build_network
-from .references import Scaling
+from .scaling import Scaling
 from .schedules import SmoothedPlateau, make_schedule
 from .settings import Settings
-from .targets import find_target
 
 
 class PropertyTask(L.LightningModule):
@@ -26,21 +28,24 @@ class PropertyTask(L.LightningModule):
     absolute deviation, errors are in the unit of the papers.
 
     Args:
-        settings: of the run, as :meth:`Settings.to_dict` has them.
+        settings: of the run, ``asdict(Settings(...))``.
         scaling: mean, scale and references, ``Scaling(...)._asdict()``.
+        target: what is predicted, ``asdict(Target(...))``.
     """
 
-    def __init__(self, settings: dict[str, Any], scaling: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        scaling: dict[str, Any],
+        target: dict[str, Any],
+    ) -> None:
         super().__init__()
         # With these and the weights, a checkpoint is complete: plain values only
-        self.save_hyperparameters({"settings": settings, "scaling": scaling})
-        self.settings = Settings.from_dict(settings)
-        self.target = find_target(self.settings.target)
-        scale = Scaling(**scaling)
-        self.deviation = scale.scale
-        self.network = build_network(
-            self.settings.model, self.settings.head, scale, self.settings.network
-        )
+        self.save_hyperparameters()
+        self.settings = Settings(**settings)
+        self.target = Target(**target)
+        self.deviation = scaling["scale"]
+        self.network = build_network(self.settings, Scaling(**scaling))
         self.errors = Predictions()
         self.plateau: SmoothedPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
@@ -104,9 +109,9 @@ class PropertyTask(L.LightningModule):
         true = true.double() * self.target.factor
         return predicted.cpu(), true.cpu(), mean_error(predicted, true)
 
-    def named(self, part: str) -> str:
+    def named(self, stage: str) -> str:
         """The name of an error in logs and progress bars, with its unit."""
-        return f"{part}_mae_{self.target.unit.replace('/', '_per_')}"
+        return f"{stage}_mae_{self.target.unit.replace('/', '_per_')}"
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.settings, self.network)
@@ -139,8 +144,20 @@ class PropertyTask(L.LightningModule):
             self.plateau.load_state_dict(self._plateau_state)
 
 
+def build_network(settings: Settings, scaling: Scaling) -> torch.nn.Module:
+    """A network that predicts in the unit of the data."""
+    atomref = None if scaling.atomref is None else torch.tensor(scaling.atomref)
+    return find_network(settings.model).model(
+        **settings.network,
+        head=settings.head,
+        mean=scaling.mean,
+        scale=scaling.scale,
+        atomref=atomref,
+    )
+
+
 def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
-    """The optimiser of a run."""
+    """The optimizer of a run."""
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     if settings.optimizer not in kinds:
         raise ValueError(
@@ -151,8 +168,14 @@ def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
     )
 
 
-def load_task(checkpoint: dict[str, Any]) -> PropertyTask:
-    """The task of a checkpoint, with its weights: averaged ones if it averages."""
-    task = PropertyTask(**checkpoint["hyper_parameters"])
+def load_task(checkpoint: dict[str, Any], target: Target | None = None) -> PropertyTask:
+    """The task of a checkpoint, with its weights: averaged ones if it averages.
+
+    Args:
+        checkpoint: as it was written.
+        target: of a checkpoint that names its target and no more, as older ones do.
+    """
+    older = {} if target is None else {"target": asdict(target)}
+    task = PropertyTask(**{**older, **checkpoint["hyper_parameters"]})
     task.load_state_dict(checkpoint["state_dict"])
     return task.eval()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Batch, Data
-from training.graphs import MoleculeTable
+from training.graphs import Molecules, MoleculeTable
 from training.loaders import as_it_is
 
 from pyg_equivariant.graph import radius_graph
@@ -17,25 +16,33 @@ CUTOFF = 1.5
 
 
 @pytest.fixture
-def molecules(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def molecules(generator: torch.Generator) -> Molecules:
     total = int(SIZES.sum())
     z = torch.randint(1, 10, (total,), generator=generator)
-    return z, torch.randn(total, 3, generator=generator), torch.arange(5.0)
+    pos = torch.randn(total, 3, generator=generator)
+    return Molecules(z, pos, SIZES, torch.arange(5.0))
 
 
-def single(z: Tensor, pos: Tensor, y: Tensor) -> list[Data]:
-    parts = zip(z.split(SIZES.tolist()), pos.split(SIZES.tolist()), y, strict=True)
+def singles(molecules: Molecules) -> list[Data]:
+    atoms = (molecules.z.split(SIZES.tolist()), molecules.pos.split(SIZES.tolist()))
     return [
-        Data(z=a, pos=b, y=c.view(1), edge_index=radius_graph(b, CUTOFF)[0])
-        for a, b, c in parts
+        Data(z=z, pos=pos, y=y.view(1), edge_index=radius_graph(pos, CUTOFF)[0])
+        for z, pos, y in zip(*atoms, molecules.y, strict=True)
     ]
+
+
+def test_molecules_are_selected_with_their_atoms(molecules: Molecules) -> None:
+    few = molecules.select(torch.tensor([4, 1]))
+    assert few.sizes.tolist() == [4, 1]
+    assert few.y.tolist() == [4.0, 1.0]
+    assert torch.equal(few.pos, torch.cat([molecules.pos[11:], molecules.pos[3:4]]))
+    assert torch.equal(few.z, torch.cat([molecules.z[11:], molecules.z[3:4]]))
 
 
 @pytest.mark.parametrize("index", [[0], [1], [4, 2], [1, 3, 0], [2, 2]])
 def test_a_batch_is_that_of_pyg(molecules, index: list[int]) -> None:
-    z, pos, y = molecules
-    batch = MoleculeTable(z, pos, SIZES, y, CUTOFF).__getitems__(index)
-    graphs = single(z, pos, y)
+    batch = MoleculeTable(molecules, CUTOFF).__getitems__(index)
+    graphs = singles(molecules)
     expected = Batch.from_data_list([graphs[i] for i in index])
     for key in ("z", "pos", "edge_index", "batch", "y"):
         assert torch.equal(batch[key], expected[key]), key
@@ -43,22 +50,19 @@ def test_a_batch_is_that_of_pyg(molecules, index: list[int]) -> None:
 
 
 def test_the_table_feeds_a_loader(molecules) -> None:
-    z, pos, y = molecules
-    table = MoleculeTable(z, pos, SIZES, y, CUTOFF)
+    table = MoleculeTable(molecules, CUTOFF)
     loader = DataLoader(table, batch_size=2, shuffle=True, collate_fn=as_it_is)
     seen = torch.cat([batch.y for batch in loader])
-    assert seen.sort().values.tolist() == y.tolist()
-    assert table[3].z.tolist() == z[9:11].tolist()
+    assert seen.sort().values.tolist() == molecules.y.tolist()
+    assert table[3].z.tolist() == molecules.z[9:11].tolist()
 
 
 def test_an_infinite_cutoff_joins_all_pairs(molecules) -> None:
-    z, pos, y = molecules
-    table = MoleculeTable(z, pos, SIZES, y, float("inf"))
+    table = MoleculeTable(molecules, float("inf"))
     assert table.edge_index.shape[1] == int((SIZES * (SIZES - 1)).sum())
 
 
 def test_positions_that_are_not_finite_are_refused(molecules) -> None:
-    z, pos, y = molecules
-    pos[4, 1] = torch.nan
+    molecules.pos[4, 1] = torch.nan
     with pytest.raises(ValueError, match="positions that are not finite"):
-        MoleculeTable(z, pos, SIZES, y, CUTOFF)
+        MoleculeTable(molecules, CUTOFF)

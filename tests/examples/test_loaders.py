@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from training.graphs import MoleculeTable
+from training.graphs import Molecules, MoleculeTable
 from training.loaders import EpochOrder, TrainingLoader, evaluation_loader
 
 
@@ -12,7 +12,8 @@ from training.loaders import EpochOrder, TrainingLoader, evaluation_loader
 def table() -> MoleculeTable:
     count = 11
     z, sizes = torch.ones(count, dtype=torch.long), torch.ones(count, dtype=torch.long)
-    return MoleculeTable(z, torch.zeros(count, 3), sizes, torch.arange(11.0), 1.0)
+    molecules = Molecules(z, torch.zeros(count, 3), sizes, torch.arange(11.0))
+    return MoleculeTable(molecules, 1.0)
 
 
 def epoch(loader: TrainingLoader, number: int) -> list[list[float]]:

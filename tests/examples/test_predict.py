@@ -11,10 +11,10 @@ import predict
 import pytest
 import torch
 from training.checkpoint import BEST, load_checkpoint
-from training.molecules import QM9Molecules
+from training.qm9.data import QM9Molecules
+from training.qm9.presets import settle
+from training.qm9.targets import FREE_ATOMS
 from training.run import Run
-from training.settings import settle
-from training.targets import FREE_ATOMS
 from training.task import load_task
 
 WATER = ase.Atoms("OH2", [[0.0, 0.0, 0.1], [0.0, 0.8, -0.5], [0.0, -0.8, -0.5]])

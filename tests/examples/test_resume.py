@@ -12,9 +12,10 @@ import pytest
 import torch
 from training.checkpoint import BEST, LAST, load_checkpoint
 from training.curve import CURVE, read_curve
-from training.molecules import QM9Molecules
+from training.qm9.data import QM9Molecules
+from training.qm9.presets import settle
 from training.run import Run
-from training.settings import Settings, settle
+from training.settings import Settings
 
 CPU = {"accelerator": "cpu", "devices": 1}
 STEPS = 5  # of an epoch: 100 molecules, 20 at once

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from training.errors import mean_predictor
-from training.splits import NUM_MOLECULES, split_molecules
+from training.qm9.splits import NUM_MOLECULES, split_molecules
 
 SIZES = {
     "cormorant": (100_000, 17_748, 13_083),

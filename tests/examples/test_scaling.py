@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from training.references import fit_scaling
+from training.graphs import Molecules
+from training.scaling import Scaling, fit_scaling
 
 SIZES = torch.tensor([2, 3, 4, 3])
 Z = torch.tensor([1, 1, 1, 6, 8, 6, 6, 1, 8, 8, 6, 1])
@@ -16,8 +17,17 @@ def sums() -> torch.Tensor:
     return torch.stack([part.sum() for part in each.split(SIZES.tolist())])
 
 
+def fit(y: torch.Tensor, references: bool, **kwargs: bool) -> Scaling:
+    """Of the first molecules, as many as there are values."""
+    sizes = SIZES[: len(y)]
+    z = Z[: int(sizes.sum())]
+    return fit_scaling(
+        Molecules(z, torch.zeros(len(z), 3), sizes, y), references, **kwargs
+    )
+
+
 def test_references_are_found_again() -> None:
-    scaling = fit_scaling(Z, SIZES, sums(), references=True)
+    scaling = fit(sums(), references=True)
     assert scaling.atomref is not None
     for z, value in VALUES.items():
         assert scaling.atomref[z] == pytest.approx(value, rel=1e-9)
@@ -27,17 +37,17 @@ def test_references_are_found_again() -> None:
 
 def test_without_references_the_mean_and_its_deviation() -> None:
     y = torch.tensor([1.0, 2.0, 3.0, 6.0])
-    assert fit_scaling(Z, SIZES, y, references=False) == (3.0, 1.5, None)
+    assert fit(y, references=False) == (3.0, 1.5, None)
 
 
 def test_a_moment_is_not_shifted() -> None:
     y = torch.tensor([1.0, 2.0, 3.0, 6.0])
-    scaling = fit_scaling(Z, SIZES, y, references=False, shifted=False)
+    scaling = fit(y, references=False, shifted=False)
     assert (scaling.mean, scaling.scale) == (0.0, 1.5)
 
 
 def test_too_few_molecules_to_tell_atoms_apart() -> None:
-    scaling = fit_scaling(Z[:2], SIZES[:1], torch.tensor([4.0]), references=True)
+    scaling = fit(torch.tensor([4.0]), references=True)
     assert scaling.atomref is not None
     assert scaling.atomref[1] == pytest.approx(2.0)
     assert scaling.scale == 1.0
@@ -45,9 +55,9 @@ def test_too_few_molecules_to_tell_atoms_apart() -> None:
 
 def test_large_energies_keep_their_digits() -> None:
     y = sums() * 1000 + torch.tensor([1e-6, -1e-6, 1e-6, -1e-6], dtype=torch.float64)
-    assert fit_scaling(Z, SIZES, y, references=True).scale < 1e-5
+    assert fit(y, references=True).scale < 1e-5
 
 
 def test_an_empty_training_set_is_refused() -> None:
     with pytest.raises(ValueError, match="got an empty training set"):
-        fit_scaling(Z[:0], SIZES[:0], torch.zeros(0), references=True)
+        fit(torch.zeros(0), references=True)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
-from torch import Tensor
+
+from ..data import Split
 
 NUM_MOLECULES = 130_831
-
-
-class Split(NamedTuple):
-    """Which molecules are for what, by their place in PyG's ``QM9``."""
-
-    train: Tensor
-    val: Tensor
-    test: Tensor
+SPLITS = "cormorant, dimenet, equiformer or random:SEED"
 
 
 def split_molecules(name: str, num_molecules: int = NUM_MOLECULES) -> Split:
@@ -56,7 +48,7 @@ def _seed(name: str) -> int:
     kind, _, seed = name.partition(":")
     if kind != "random" or not seed.isdecimal():
         raise ValueError(
-            f"got split {name!r}, expected cormorant, dimenet, equiformer or "
-            "random:SEED with a whole number, such as random:1"
+            f"got split {name!r}, expected {SPLITS} with a whole number, such as "
+            "random:1"
         )
     return int(seed)

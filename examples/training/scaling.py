@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+
+from .graphs import Molecules
 
 _NUM_ELEMENTS = 100
 
@@ -19,23 +20,22 @@ class Scaling(NamedTuple):
 
 
 def fit_scaling(
-    z: Tensor, sizes: Tensor, y: Tensor, references: bool, shifted: bool = True
+    molecules: Molecules, references: bool, shifted: bool = True
 ) -> Scaling:
     r"""Fit atom references, mean and mean absolute deviation, in float64.
 
-    The references :math:`r_z` minimise :math:`\sum_m (y_m - \sum_{i \in m} r_{z_i})^2`;
-    mean and deviation are those of what they leave. Pass the training set alone.
+    The references :math:`r_z` minimize :math:`\sum_m (y_m - \sum_{i \in m} r_{z_i})^2`;
+    mean and deviation are those of what they leave.
 
     Args:
-        z: atomic numbers of all molecules, one after the other.
-        sizes: how many atoms each molecule has.
-        y: the property of each molecule.
+        molecules: of the training set.
         references: whether to fit references.
         shifted: whether a mean may be added to the prediction.
 
     Raises:
         ValueError: if there is no molecule.
     """
+    z, _, sizes, y = molecules
     if len(y) == 0:
         raise ValueError("got an empty training set, expected at least one molecule")
     rest = y.double()

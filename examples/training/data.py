@@ -1,0 +1,114 @@
+"""Molecules of any data set, divided and ready for training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import lightning as L
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch_geometric.data import Data
+
+from .graphs import Molecules, MoleculeTable
+from .loaders import EpochOrder, TrainingLoader, evaluation_loader
+from .scaling import Scaling, fit_scaling
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    Args:
+        dataset: to whose molecules it belongs.
+        name: as in the papers, and on the command line.
+        unit: the unit that papers report errors in.
+        factor: how many of that unit make one of the data.
+    """
+
+    dataset: str
+    name: str
+    unit: str
+    factor: float = 1.0
+
+
+class Split(NamedTuple):
+    """Which molecules are for what, by their place in the data set."""
+
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+
+class MoleculeData(L.LightningDataModule):
+    """Training, validation and test molecules, with one property each.
+
+    Args:
+        molecules: all that the data set has.
+        split: which of them are for what.
+        target: the property.
+        settings: of the run; of the training and validation sets only the first
+            ``num_train`` and ``num_val`` molecules are used.
+        num_workers: processes that load the training set.
+        published: the error that a paper reports, and the split it was found on.
+    """
+
+    def __init__(
+        self,
+        molecules: Molecules,
+        split: Split,
+        target: Target,
+        settings: Settings,
+        num_workers: int = 0,
+        published: tuple[float, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.molecules = molecules
+        self.split = Split(
+            split.train[: settings.num_train], split.val[: settings.num_val], split.test
+        )
+        self.target = target
+        self.settings = settings
+        self.num_workers = num_workers
+        self.published = published
+        self._tables: dict[str, MoleculeTable] = {}
+
+    def subset(self, name: str) -> Molecules:
+        """The molecules of ``"train"``, ``"val"`` or ``"test"``."""
+        return self.molecules.select(getattr(self.split, name))
+
+    def table(self, name: str) -> MoleculeTable:
+        """The same with their edges, which are found once."""
+        if name not in self._tables:
+            self._tables[name] = MoleculeTable(self.subset(name), self.settings.cutoff)
+        return self._tables[name]
+
+    def scaling(self) -> Scaling:
+        """References, mean and deviation of the training set."""
+        return fit_scaling(self.subset("train"), self.settings.references)
+
+    def avg_num_neighbors(self) -> float:
+        """Edges per atom of the training set."""
+        table = self.table("train")
+        return table.edge_index.shape[1] / max(len(table.z), 1)
+
+    def train_dataloader(self) -> TrainingLoader:
+        table = self.table("train")
+        order = EpochOrder(len(table), self.settings.seed, *self._process())
+        return TrainingLoader(table, order, self.settings.batch_size, self.num_workers)
+
+    def val_dataloader(self) -> DataLoader[Data]:
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader[Data]:
+        return self._evaluation("test")
+
+    def _evaluation(self, name: str) -> DataLoader[Data]:
+        table = self.table(name)
+        return evaluation_loader(table, self.settings.batch_size, *self._process())
+
+    def _process(self) -> tuple[int, int]:
+        """Which of the processes this is, and how many there are."""
+        trainer = self.trainer
+        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)

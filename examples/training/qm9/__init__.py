@@ -1,0 +1,1 @@
+"""What is known of QM9: its properties, units, splits, and the papers' settings."""
