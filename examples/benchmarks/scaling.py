@@ -2,7 +2,7 @@
 
     python examples/benchmarks/scaling.py --folder FOLDER
 
-The convolution (lmax 2, 16 channels) for 10^3 to 10^6 edges, and the five networks
+The convolution (lmax 2, 16 channels) for 10^3 to 10^6 edges, and all networks
 (of small width) for growing numbers of molecules. Every size is measured in a process
 of its own: the least processor time of a training step, which other work disturbs
 least, and by how much the first one raises the peak memory. A power law is fitted to
@@ -23,16 +23,15 @@ import torch
 from molecules import molecules
 from timing import fresh, parser, rise, versions
 
-from pyg_equivariant import nn
 from pyg_equivariant.kernels import Convolution
+from pyg_equivariant.networks import NETWORKS, find_network
 from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
-SMALL: dict[str, dict[str, Any]] = {
-    "SchNet": {"hidden_channels": 64, "num_filters": 64, "num_layers": 2},
-    "PaiNN": {"hidden_channels": 64, "num_layers": 2},
-    "EGNN": {"hidden_channels": 64, "num_layers": 2},
-    "TFN": {"hidden_channels": 16, "num_layers": 2},
-    "SEGNN": {"hidden_channels": 32, "num_layers": 2},
+# Networks are 64 scalars wide, unless stated otherwise.
+WIDTHS: dict[str, dict[str, Any]] = {
+    "schnet": {"hidden_channels": 64, "num_filters": 64},
+    "tfn": {"hidden_channels": 16},
+    "segnn": {"hidden_channels": 32},
 }
 
 
@@ -57,7 +56,8 @@ def convolution(edges: int) -> tuple[Callable[[], object], int, int]:
 def network(name: str, count: int) -> tuple[Callable[[], object], int, int]:
     """Forward and backward to the parameters, on ``count`` random molecules."""
     m = molecules(count, None)
-    model = getattr(nn, name)(cutoff=5.0, **SMALL[name])
+    width = WIDTHS.get(name, {"hidden_channels": 64})
+    model = find_network(name).model(cutoff=5.0, num_layers=2, **width)
 
     def step() -> object:
         edges = m.edge_index.clone()
@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     options_of = parser(__doc__, seconds=2.0)
     options_of.add_argument("--folder", type=Path, help="where the figure goes")
     options_of.add_argument(
-        "--networks", nargs="*", default=list(SMALL), choices=list(SMALL)
+        "--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS)
     )
     options_of.add_argument(
         "--edges", type=int, nargs="+", default=[10**3, 10**4, 10**5, 3 * 10**5, 10**6]

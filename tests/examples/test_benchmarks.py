@@ -140,7 +140,7 @@ def test_scaling(
 ) -> None:
     pytest.importorskip("matplotlib")
     scaling = load("scaling")
-    for name, size in (("convolution", 100), ("TFN", 2)):
+    for name, size in (("convolution", 100), ("tfn", 2)):
         scaling.measure(name, size, 0.0)
         edges, atoms, milliseconds, megabytes = map(
             float, capsys.readouterr().out.split()
@@ -149,7 +149,7 @@ def test_scaling(
         assert milliseconds > 0
         assert megabytes >= 0
     monkeypatch.setattr(scaling, "fresh", lambda *given: f"{given[3]} 5 {given[3]} 1")
-    scaling.main(["--quick", "--networks", "TFN", "--folder", str(tmp_path)])
+    scaling.main(["--quick", "--networks", "tfn", "--folder", str(tmp_path)])
     assert (tmp_path / "scaling.png").stat().st_size > 0
     assert "exponents: time 1.00 in edges" in capsys.readouterr().out
 

@@ -12,7 +12,8 @@ from torch_geometric.data import Batch, Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
 import pyg_equivariant.transforms
-from pyg_equivariant.nn.models import EGNN, SEGNN, TFN, PaiNN, SchNet
+from pyg_equivariant.networks import NETWORKS
+from pyg_equivariant.nn.models import SEGNN
 from pyg_equivariant.nn.radial import BesselBasis
 from pyg_equivariant.transforms import (
     AddEdgeVectors,
@@ -154,7 +155,7 @@ def test_the_functional_names_work(molecules: list[Data]) -> None:
     assert torch.equal(next(iter(pipe)).edge_vec, expected.edge_vec)
 
 
-@pytest.mark.parametrize("network", [SchNet, PaiNN, EGNN, TFN, SEGNN])
+@pytest.mark.parametrize("network", [n.model for n in NETWORKS.values()])
 @pytest.mark.parametrize("kind", ["molecules", "crystals"])
 def test_networks_take_transformed_or_bare_data(
     network: Any, kind: str, request: pytest.FixtureRequest

@@ -28,21 +28,6 @@ NBODY: dict[str, Any] = {
 ABLATION = {"num_update_layers": 0, "gate": "aggregate", "norm": "instance"}
 
 
-def count(model: torch.nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters())
-
-
-def test_has_the_published_number_of_parameters() -> None:
-    assert count(SEGNN()) == 1_033_525
-    assert count(SEGNN(64, **NBODY)) == 147_424
-
-
-def test_the_ablations_are_configurations_of_the_published_size() -> None:
-    linear = SEGNN(80, **{**NBODY, **ABLATION}, num_message_layers=1)
-    non_linear = SEGNN(64, **{**NBODY, **ABLATION})
-    assert (count(linear), count(non_linear)) == (88_600, 81_888)
-
-
 @pytest.mark.parametrize(
     ("channels", "lmax_attr", "lmax", "copies"),
     [
