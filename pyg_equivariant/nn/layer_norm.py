@@ -39,7 +39,7 @@ class EquivariantLayerNorm(EquivariantNorm):
 
     Example:
         >>> norm = EquivariantLayerNorm("8x0e+4x1o")
-        >>> norm(norm.irreps_in.randn(5, -1)).square().mean(-1)  # about 1 in each sample
+        >>> norm(norm.irreps_in.randn(5, -1)).square().mean(-1)  # about 1
         tensor([1.0000, 1.0000, 1.0000, 1.0000, 1.0000], grad_fn=<MeanBackward1>)
     """
 

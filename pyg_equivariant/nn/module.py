@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -135,3 +137,18 @@ def check_dtype(x: Tensor, like: Tensor, name: str = "x") -> None:
 
 def _autocasts(device: str) -> bool:
     return device != "meta" and torch.is_autocast_enabled(device)
+
+
+def warn_unreached(module: torch.nn.Module, unreached: Irreps) -> None:
+    """Say at construction, to the caller's line, which output blocks will be zero."""
+    if not len(unreached):
+        return
+    level, frame = 1, sys._getframe()
+    package = __name__.partition(".")[0] + "."
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(package):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(
+        f"{type(module).__name__}: no path leads to {unreached} in irreps_out; "
+        "these outputs are zero, or their bias alone",
+        stacklevel=level,
+    )

@@ -12,8 +12,12 @@ from pyg_equivariant.kernels.plain.blocked import BlockedTensorProduct
 from pyg_equivariant.kernels.steered.steer import SteeredMap
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from .linear import warn_unreached
-from .module import EquivariantModule, check_dtype, check_features
+from .module import (
+    EquivariantModule,
+    check_dtype,
+    check_features,
+    warn_unreached,
+)
 
 
 class TensorProduct(EquivariantModule):
