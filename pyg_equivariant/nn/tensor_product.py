@@ -69,10 +69,9 @@ class TensorProduct(EquivariantModule):
         self.irreps_out = product.irreps_out
         self.weight_numel = product.weight_numel
         self.internal_weights = internal_weights
-        self._compute = BlockedTensorProduct(product)
-        self._steered = SteeredMap(product) if SteeredMap.supports(product) else None
-        self._num_constants = len(self._compute.constants)
-        for i, constant in enumerate(self._compute.constants):
+        self._kernel = tensor_product_kernel(product)
+        self._num_constants = len(self._kernel.constants)
+        for i, constant in enumerate(self._kernel.constants):
             self.register_constant(f"coupling_{i}", constant)
         if internal_weights:
             self.weight = Parameter(torch.empty(self.weight_numel))
@@ -96,16 +95,7 @@ class TensorProduct(EquivariantModule):
         weight = self._choose(weight)
         if weight is not None:
             check_dtype(weight, x1, "weight")
-            if (steered := self._steered_for(x1, x2, weight)) is not None:
-                return steered(x1, x2, weight)
-        return self._compute(x1, x2, weight, constants)
-
-    def _steered_for(self, *inputs: Tensor) -> SteeredMap | None:
-        """The one operation that does it all, where all samples share the weights."""
-        steered = self._steered if inputs[2].dim() == 1 else None
-        if steered is None or not steered.is_fast_for(*inputs) or transformed():
-            return None
-        return steered
+        return self._kernel(x1, x2, weight, constants)
 
     def _choose(self, weight: Tensor | None) -> Tensor | None:
         if self.weight is not None:
@@ -177,3 +167,24 @@ class FullyConnectedTensorProduct(TensorProduct):
             path_normalization,
         )
         super().__init__(product, internal_weights)
+
+
+# REPLACE by `from pyg_equivariant.kernels import tensor_product_kernel`.
+class _TensorProductKernel:
+    def __init__(self, paths: o3.TensorProductPaths) -> None:
+        self._blocked = BlockedTensorProduct(paths)
+        self._steered = SteeredMap(paths) if SteeredMap.supports(paths) else None
+        self.constants = self._blocked.constants
+
+    def __call__(
+        self, x1: Tensor, x2: Tensor, weight: Tensor | None, constants: list[Tensor]
+    ) -> Tensor:
+        steered = self._steered
+        if steered is None or weight is None or weight.dim() != 1:
+            return self._blocked(x1, x2, weight, constants)
+        if not steered.is_fast_for(x1, x2, weight) or transformed():
+            return self._blocked(x1, x2, weight, constants)
+        return steered(x1, x2, weight)
+
+
+tensor_product_kernel = _TensorProductKernel
