@@ -111,14 +111,14 @@ class Gate(EquivariantModule):
     def _arrange(self, *parts: Irreps) -> None:
         """Sort and merge the blocks of the input, and note where each one goes."""
         blocks = [part.remove_zero_multiplicities() for part in parts]
-        whole, place, _ = sum(blocks, Irreps()).sort()
+        whole, positions, _ = sum(blocks, Irreps()).sort()
         self.irreps_in = whole.simplify()
         # A merged block is split into the blocks that it was made of.
         self._muls = [[mul for mul, ir in whole if ir == b.ir] for b in self.irreps_in]
         after, last = len(blocks[0]), len(blocks[0]) + len(blocks[1])
-        self._scalars = place[:after]
-        self._gates = place[after:last]
-        self._gated = place[last:]
+        self._scalars = positions[:after]
+        self._gates = positions[after:last]
+        self._gated = positions[last:]
 
     def _kernel_form(self) -> FusedGate | None:  # REPLACE: GateForm | None
         """What the kernel can do: SiLU on 0e scalars, sigmoids of 0e gates, l > 0."""
@@ -229,9 +229,9 @@ class Gate(EquivariantModule):
         if self._gated:
             gates = self.act_gates(_join([pieces[n] for n in self._gates]).flatten(-2))
             gated = [
-                part
+                copies
                 for n, counts in zip(self._gated, self._cuts, strict=True)
-                for part in pieces[n].split(counts, dim=-1)
+                for copies in pieces[n].split(counts, dim=-1)
             ]
             gates = gates.unsqueeze(-2).split(self._counts, dim=-1)
             out += [(v * g).flatten(-2) for v, g in zip(gated, gates, strict=True)]

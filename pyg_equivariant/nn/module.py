@@ -64,9 +64,9 @@ class EquivariantModule(torch.nn.Module):
         local_metadata: dict[str, Any],
         *args: Any,
     ) -> None:
-        found = state_dict.get(f"{prefix}convention")
-        if "convention" in self._constants and found is not None:
-            _check_convention(int(found), f"{prefix}convention")
+        convention = state_dict.get(f"{prefix}convention")
+        if "convention" in self._constants and convention is not None:
+            _check_convention(int(convention), f"{prefix}convention")
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
         # Buffers outside the checkpoint would stay on the meta device.
         if local_metadata.get("assign_to_params_buffers", False):
@@ -76,10 +76,10 @@ class EquivariantModule(torch.nn.Module):
                     setattr(self, name, value.to(buffer.dtype))
 
 
-def _check_convention(found: int, name: str) -> None:
-    if found != CONVENTION:
+def _check_convention(convention: int, name: str) -> None:
+    if convention != CONVENTION:
         raise ValueError(
-            f"the checkpoint follows convention {found} at {name}, this version "
+            f"the checkpoint follows convention {convention} at {name}, this version "
             f"convention {CONVENTION}: its weights mean something else here; load it "
             "with the version that wrote it"
         )

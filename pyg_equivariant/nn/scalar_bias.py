@@ -50,5 +50,5 @@ class ScalarBias:
         if not self.numel:
             return x
         blocks = zip(bias.split(self.sizes), self.sizes, self._dims, strict=True)
-        row = torch.cat([part if n else part.new_zeros(d) for part, n, d in blocks])
+        row = torch.cat([b if n else b.new_zeros(dim) for b, n, dim in blocks])
         return x + row.to(x.dtype)

@@ -23,7 +23,7 @@ from .module import (
 class TensorProduct(EquivariantModule):
     r"""An equivariant bilinear map, computed from its paths.
 
-    The formula, the normalisations and the order of the weights are those of the
+    The formula, the normalizations and the order of the weights are those of the
     paths, :class:`pyg_equivariant.o3.TensorProductPaths`; ``print(module.product)``
     shows every one.
 
@@ -130,7 +130,7 @@ class FullyConnectedTensorProduct(TensorProduct):
         z_{kw} = c \sum_{\text{paths}} \sum_{uv} W_{uvw}
                  \sum_{ij} C_{ijk}\, x_{iu}\, y_{jv}
 
-    The counterpart of e3nn's module of that name: same normalisation, same order of the
+    The counterpart of e3nn's module of that name: same normalization, same order of the
     flat weights.
 
     Args:

@@ -122,9 +122,9 @@ class SortedIrreps(NamedTuple):
     irreps: Irreps
     """the sorted irreps"""
     p: tuple[int, ...]
-    """block ``i`` goes to place ``p[i]``"""
+    """block ``i`` goes to position ``p[i]``"""
     inv: tuple[int, ...]
-    """place ``k`` holds block ``inv[k]``"""
+    """position ``k`` holds block ``inv[k]``"""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -236,8 +236,8 @@ class Irreps:
             SortedIrreps(irreps=1x0e+1x1e+1x1e+1x2o, p=(3, 1, 0, 2), inv=(2, 1, 3, 0))
         """
         inv = sorted(range(len(self)), key=lambda i: (self.blocks[i].ir, i))
-        place = {i: k for k, i in enumerate(inv)}
-        p = tuple(place[i] for i in range(len(self)))
+        position = {i: k for k, i in enumerate(inv)}
+        p = tuple(position[i] for i in range(len(self)))
         return SortedIrreps(Irreps([self.blocks[i] for i in inv]), p, tuple(inv))
 
     def regroup(self) -> Irreps:

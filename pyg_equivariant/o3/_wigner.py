@@ -1,4 +1,4 @@
-"""Wigner matrices: how irreps turn under rotations and reflections."""
+"""Wigner matrices: how irreps transform under rotations and reflections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._orthogonal import check_orthogonal, determinant
 
 
 def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
-    r"""Matrices :math:`D(R)` by which an irrep turns under a rotation ``R``.
+    r"""Matrices :math:`D(R)` by which an irrep transforms under a rotation ``R``.
 
     They come from the entries of ``R`` itself, degree by degree, with the coefficients
     :math:`C` of :func:`clebsch_gordan`, :math:`(l-1) \times 1 \to l`:
@@ -53,7 +53,7 @@ def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
 
 
 def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
-    """Turn features ``x`` by the rotations ``R``, each irrep by its own :math:`D(R)`.
+    """Rotate features ``x`` by the rotations ``R``, each irrep by its own :math:`D(R)`.
 
     Args:
         irreps: what the features are.
@@ -62,7 +62,7 @@ def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
             leading dimensions that broadcast with those of ``x``.
 
     Returns:
-        The turned features, in the dtype of ``x``.
+        The rotated features, in the dtype of ``x``.
 
     Raises:
         TypeError: if ``x`` or ``R`` is not floating-point.
