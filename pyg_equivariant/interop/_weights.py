@@ -17,7 +17,7 @@ def regroup_weights(
     Two descriptions may list their paths in another order, sort their blocks, or merge
     blocks of one irrep (``2x1o+3x1o`` against ``5x1o``), as e3nn's ``simplify()`` does.
     The flat weights then are the same numbers in another order, scaled where the
-    normalisations differ. The :math:`k`-th channel of an irrep is the :math:`k`-th
+    normalizations differ. The :math:`k`-th channel of an irrep is the :math:`k`-th
     channel of that irrep in both.
 
     An instruction of `e3nn <https://github.com/e3nn/e3nn>`_ is a path of

@@ -89,7 +89,7 @@ def segnn_from_reference(
         ValueError: naming what could not be placed, what is missing, or what
             contradicts the shapes of the weights; also where the reference itself is
             not equivariant (hidden irreps that are not sorted, biases on ``0o``,
-            vectors of graphs). Batch normalisation is not known here.
+            vectors of graphs). Batch normalization is not known here.
 
     Example:
         >>> sizes = {"message_layer_1": (400, 12), "message_layer_2": (192, 12)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -33,31 +33,23 @@ class Dropout(EquivariantModule):
         Dropout(8x0e+4x1o, p=0.1)
     """
 
-    _copy: Tensor
-
     def __init__(self, irreps: IrrepsLike, p: float = 0.5) -> None:
         super().__init__()
         if not 0 <= p <= 1:
             raise ValueError(f"p is a probability between 0 and 1, got {p}")
         self.irreps_in = self.irreps_out = Irreps(irreps)
         self.p = p
-        self._num_irreps = self.irreps_in.num_irreps
-        copies, start = [], 0
-        for mul, ir in self.irreps_in:
-            here = torch.arange(start, start + mul, device="cpu")
-            copies.append(here.repeat(ir.dim))
-            start += mul
-        index = torch.cat(copies) if copies else torch.arange(0, device="cpu")
-        self.register_constant("_copy", index)
+        self._muls = [mul for mul, _ in self.irreps_in]
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop copies if training, else return ``x``."""
         check_features(x, self.irreps_in)
-        if not self.training or self.p == 0:
+        if not self.training or self.p == 0 or not self._muls:
             return x
-        ones = x.new_ones(*x.shape[:-1], self._num_irreps)
-        mask = torch.nn.functional.dropout(ones, self.p)
-        return x * mask[..., self._copy]
+        ones = x.new_ones(*x.shape[:-1], 1, sum(self._muls))
+        masks = F.dropout(ones, self.p).split(self._muls, dim=-1)
+        blocks = zip(self.irreps_in.split(x), masks, strict=True)
+        return self.irreps_out.join([block * mask for block, mask in blocks])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.irreps_in}, p={self.p})"

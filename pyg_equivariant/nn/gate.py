@@ -8,7 +8,11 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.kernels.gates.gate import FusedGate
-from pyg_equivariant.kernels.gates.reference import GateBlock, GateForm
+from pyg_equivariant.kernels.gates.reference import (
+    GateBlock,
+    GateForm,
+    value_reference,
+)
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .activation import (
@@ -18,6 +22,7 @@ from .activation import (
     resolve_activation,
 )
 from .module import EquivariantModule, check_features
+from .scalar_bias import ScalarBias
 
 
 class Gate(EquivariantModule):
@@ -46,7 +51,8 @@ class Gate(EquivariantModule):
 
     Attributes:
         irreps_in: the sorted, merged sum of the three.
-        irreps_out: the scalars, then the gated irreps.
+        irreps_out: the scalars, then the gated irreps; or the order that
+            :meth:`from_irreps` was asked for.
 
     Shapes:
         - **input:** features :math:`(*, \text{irreps\_in.dim})`
@@ -96,58 +102,49 @@ class Gate(EquivariantModule):
         cuts, gated_out = _cuts(self.irreps_gated, self.act_gates.irreps_out)
         self._cuts = cuts
         self._counts = [count for counts in cuts for count in counts]
-        self.irreps_out = self.act_scalars.irreps_out + gated_out
-        form = self._form()
-        self._fused = None if form is None else FusedGate(form)
+        self._activated = self.act_scalars.irreps_out + gated_out
+        self._order: list[int] | None = None
+        self.irreps_out = self._activated
+        self._bias = ScalarBias(self.irreps_in)
+        self._form = self._kernel_form()
 
     def _arrange(self, *parts: Irreps) -> None:
         """Sort and merge the blocks of the input, and note where each one goes."""
         blocks = [part.remove_zero_multiplicities() for part in parts]
-        whole, place, _ = sum(blocks, Irreps()).sort()
+        whole, positions, _ = sum(blocks, Irreps()).sort()
         self.irreps_in = whole.simplify()
-        self._sizes = [block.dim for block in self.irreps_in]
-        self._shapes = [(block.ir.dim, block.mul) for block in self.irreps_in]
         # A merged block is split into the blocks that it was made of.
         self._muls = [[mul for mul, ir in whole if ir == b.ir] for b in self.irreps_in]
         after, last = len(blocks[0]), len(blocks[0]) + len(blocks[1])
-        self._scalars = place[:after]
-        self._gates = place[after:last]
-        self._gated = place[last:]
+        self._scalars = positions[:after]
+        self._gates = positions[after:last]
+        self._gated = positions[last:]
 
-    def _form(self) -> GateForm | None:
-        """What one operation can do: SiLU on 0e scalars, sigmoids of 0e gates."""
+    def _kernel_form(self) -> FusedGate | None:  # REPLACE: GateForm | None
+        """What the kernel can do: SiLU on 0e scalars, sigmoids of 0e gates, l > 0."""
         num_scalars, num_gates = self.irreps_scalars.dim, self.irreps_gates.dim
-        by_scalar = _factor(self.irreps_scalars, self.act_scalars, "silu")
-        by_gate = _factor(self.irreps_gates, self.act_gates, "sigmoid")
+        by_scalar = _factor(self.act_scalars, "silu")
+        by_gate = _factor(self.act_gates, "sigmoid")
         if by_scalar is None or by_gate is None or not num_scalars + num_gates:
             return None
-        places = [
-            (part.start + sum(muls[:n]), block.mul, block.ir.dim, muls[n])
+        if any(block.ir.l == 0 for block in self.irreps_gated):
+            return None
+        starts = [
+            (part.start + sum(muls[:n]), block)
             for part, block, muls in zip(
                 self.irreps_in.slices(), self.irreps_in, self._muls, strict=True
             )
             for n in range(len(muls))
         ]
-        blocks, gate, out = [], num_scalars, num_scalars
-        for n in self._gated:
-            x, step, rows, mul = places[n]
-            blocks.append(GateBlock(x, step, gate, out, rows, mul))
-            gate, out = gate + mul, out + rows * mul
+        blocks, g, out = [], num_scalars, num_scalars
+        for n, counts in zip(self._gated, self._cuts, strict=True):
+            x, (step, ir) = starts[n]
+            for mul in counts:
+                blocks.append(GateBlock(x, step, g, out, ir.dim, mul))
+                x, g, out = x + mul, g + mul, out + ir.dim * mul
         sizes = self.irreps_in.dim, out, num_scalars, num_gates
-        return GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
-
-    def fuses(self, x: Tensor, bias: Tensor | None = None) -> bool:
-        """Whether :meth:`fused` takes these features and this bias."""
-        return (
-            self._fused is not None
-            and self._fused.is_fast_for(x)
-            and (bias is None or len(bias) == self._fused.num_biases)
-        )
-
-    def fused(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """The gate in one operation, after adding ``bias`` to the 0e scalars."""
-        assert self._fused is not None
-        return self._fused(x, bias)
+        form = GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
+        return FusedGate(form)  # REPLACE: return form
 
     @classmethod
     def from_irreps(
@@ -162,48 +159,68 @@ class Gate(EquivariantModule):
         """The gate whose output is ``irreps_out``: one 0e gate for each copy of l > 0.
 
         Args:
-            irreps_out: the wanted output; its scalars must come first.
+            irreps_out: irreps of the output, in any order.
             act: for the 0e scalars.
             act_odd: for the 0o scalars, an odd function.
             act_gate: for the gates.
             normalize_act: as in :class:`Gate`.
             e3nn_constants: as in :class:`Gate`.
 
+        Raises:
+            ValueError: if ``act_odd`` is not odd.
+
         Example:
             >>> Gate.from_irreps("16x0e+8x1o+4x2e")
             Gate(28x0e+8x1o+4x2e -> 16x0e+8x1o+4x2e)
         """
         irreps_out = Irreps(irreps_out)
-        scalars = irreps_out.filter(keep=lambda block: block.ir.l == 0)
-        gated = irreps_out.filter(drop=lambda block: block.ir.l == 0)
-        if scalars + gated != irreps_out:
-            raise ValueError(
-                f"a gate puts the scalars first, got irreps_out={irreps_out}; sort them"
-            )
-        acts = [act if ir.is_scalar() else act_odd for _, ir in scalars]
+        blocks = irreps_out.remove_zero_multiplicities()
+        scalars = blocks.filter(keep=lambda block: block.ir.l == 0)
+        gated = blocks.filter(drop=lambda block: block.ir.l == 0)
         gates = Irreps([(gated.num_irreps, "0e")] if gated.num_irreps else [])
-        return cls(
+        module = cls(
             scalars,
-            acts,
+            [act if ir.is_scalar() else act_odd for _, ir in scalars],
             gates,
             [act_gate] * len(gates),
             gated,
             normalize_act,
             e3nn_constants,
         )
+        if module.irreps_out != scalars + gated:
+            raise ValueError(
+                f"act_odd={act_odd!r} makes 0o scalars even, so that the output is not "
+                f"{irreps_out}; take an odd function such as 'tanh'"
+            )
+        module.irreps_out = irreps_out
+        scalars_first = sorted(range(len(blocks)), key=lambda k: blocks[k].ir.l > 0)
+        order = sorted(range(len(blocks)), key=scalars_first.__getitem__)
+        module._order = None if order == sorted(order) else order
+        return module
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the gate to features of ``irreps_in``."""
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Apply the gate to features of ``irreps_in``.
+
+        Args:
+            x: features.
+            bias: added to their ``0e`` channels before, one number for each.
+        """
         check_features(x, self.irreps_in)
-        if self.fuses(x):
-            return self.fused(x)
-        blocks = zip(
-            x.split(self._sizes, dim=-1), self._shapes, self._muls, strict=True
-        )
+        if self._form is None:
+            y = self._activate(self._bias.add(x, bias))
+        else:
+            y = gate(x, bias, self._form)
+        if self._order is None:
+            return y
+        blocks = self._activated.split(y)
+        return torch.cat([blocks[k].flatten(-2) for k in self._order], dim=-1)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        """The scalars, then the gated irreps."""
         pieces = [
             piece
-            for block, shape, muls in blocks
-            for piece in block.unflatten(-1, shape).split(muls, dim=-1)
+            for block, muls in zip(self.irreps_in.split(x), self._muls, strict=True)
+            for piece in block.split(muls, dim=-1)
         ]
         out = []
         if self._scalars:
@@ -212,9 +229,9 @@ class Gate(EquivariantModule):
         if self._gated:
             gates = self.act_gates(_join([pieces[n] for n in self._gates]).flatten(-2))
             gated = [
-                part
+                copies
                 for n, counts in zip(self._gated, self._cuts, strict=True)
-                for part in pieces[n].split(counts, dim=-1)
+                for copies in pieces[n].split(counts, dim=-1)
             ]
             gates = gates.unsqueeze(-2).split(self._counts, dim=-1)
             out += [(v * g).flatten(-2) for v, g in zip(gated, gates, strict=True)]
@@ -224,15 +241,18 @@ class Gate(EquivariantModule):
         return f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out})"
 
 
-def _factor(irreps: Irreps, acts: Activation, name: str) -> float | None:
-    """What scales the one activation of that name of 0e scalars, if that is all."""
-    if len(irreps) > 1 or not all(ir.is_scalar() for _, ir in irreps):
-        return None
-    for act in acts.acts:
-        if not isinstance(act, NormalizedActivation):
+def _factor(acts: Activation, name: str) -> float | None:
+    """What scales the activation of that name, if all blocks are 0e and have it."""
+    factors = set()
+    for (mul, ir), act in zip(acts.irreps_in, acts.acts, strict=True):
+        if not mul:
+            continue
+        if not isinstance(act, NormalizedActivation) or not ir.is_scalar():
             return None
-        return act.constant if act.act is resolve_activation(name) else None
-    return 1.0
+        factors.add(act.constant if act.act is resolve_activation(name) else None)
+    if not factors:
+        return 1.0
+    return factors.pop() if len(factors) == 1 else None
 
 
 def _join(pieces: list[Tensor]) -> Tensor:
@@ -254,3 +274,16 @@ def _cuts(gated: Irreps, gates: Irreps) -> tuple[list[list[int]], Irreps]:
             out.append((count, (ir.l, p * ir.p)))
         cuts.append(counts)
     return cuts, Irreps(out)
+
+
+# REPLACE by `from pyg_equivariant.kernels import gate`, and GateBlock, GateForm.
+def gate(x: Tensor, bias: Tensor | None, form: FusedGate) -> Tensor:
+    """The gate after adding ``bias``, by whatever kernel serves."""
+    if bias is not None and bias.shape != (form.num_biases,):
+        raise ValueError(f"expected a bias of {form.num_biases} numbers")
+    if form.is_fast_for(x):
+        return form(x, bias)
+    bias = x.new_zeros(form.num_biases) if bias is None else bias.to(x.dtype)
+    rows = x.reshape(-1, x.shape[-1])
+    out = value_reference(rows, bias, GateForm.parse(form.form))
+    return out.reshape(*x.shape[:-1], out.shape[-1])

@@ -1,21 +1,18 @@
-"""Normalisation of each graph over its nodes."""
+"""Normalization of each graph over its nodes."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike
-
-from .layer_norm import scale_and_shift, widen
-from .module import EquivariantModule, check_features
+from .module import check_features
+from .norm import EquivariantNorm
 
 
-class EquivariantInstanceNorm(EquivariantModule):
+class EquivariantInstanceNorm(EquivariantNorm):
     r"""Gives every channel unit mean square over the nodes of each graph.
 
-    The instance normalisation of `"Geometric and Physical Quantities Improve E(3)
+    The instance normalization of `"Geometric and Physical Quantities Improve E(3)
     Equivariant Message Passing" <https://arxiv.org/abs/2110.02905>`_, per graph as
     intended there (the authors' code averages over another dimension with recent PyG):
 
@@ -52,39 +49,10 @@ class EquivariantInstanceNorm(EquivariantModule):
         torch.Size([6, 20])
     """
 
-    weight: Parameter | None
-    bias: Parameter | None
-
-    def __init__(
-        self, irreps: IrrepsLike, eps: float = 1e-5, affine: bool = True
-    ) -> None:
-        super().__init__()
-        if not eps > 0:
-            raise ValueError(f"eps is a positive number, got {eps}")
-        self.irreps_in = self.irreps_out = Irreps(irreps)
-        self.eps = eps
-        self.affine = affine
-        self._sizes = [block.dim for block in self.irreps_in]
-        self._shapes = [(block.ir.dim, block.mul) for block in self.irreps_in]
-        self._scalar = [block.ir.is_scalar() for block in self.irreps_in]
-        self._muls = [block.mul for block in self.irreps_in]
-        self.register_parameter("weight", None)
-        self.register_parameter("bias", None)
-        if affine:
-            self.weight = Parameter(torch.empty(self.irreps_in.num_irreps))
-            self.bias = Parameter(torch.empty(self.irreps_in.count("0e")))
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Set the weights to one and the biases to zero."""
-        if self.weight is not None and self.bias is not None:
-            torch.nn.init.ones_(self.weight)
-            torch.nn.init.zeros_(self.bias)
-
     def forward(
         self, x: Tensor, batch: Tensor | None = None, batch_size: int | None = None
     ) -> Tensor:
-        """Normalise features ``x``, graph by graph.
+        """Normalize features ``x``, graph by graph.
 
         Args:
             x: features.
@@ -93,35 +61,17 @@ class EquivariantInstanceNorm(EquivariantModule):
         """
         check_features(x, self.irreps_in, like=self.weight)
         batch, batch_size = _graphs(x, batch, batch_size)
-        blocks = [
-            block.unflatten(-1, shape)
-            for block, shape in zip(
-                widen(x).split(self._sizes, dim=-1), self._shapes, strict=True
-            )
-        ]
+
+        def mean(scalars: Tensor) -> Tensor:
+            return _mean(scalars.squeeze(-2), batch, batch_size).unsqueeze(-2)
+
+        blocks = self._center(x, mean)
         if not blocks:
             return x
-        # Mean
-        centered = [
-            block - _mean(block.squeeze(-2), batch, batch_size).unsqueeze(-2)
-            if scalar
-            else block
-            for block, scalar in zip(blocks, self._scalar, strict=True)
-        ]
-        # Variance
-        squares = torch.cat([block.square().mean(dim=-2) for block in centered], dim=-1)
+        squares = torch.cat([b.square().mean(dim=-2) for b in blocks], dim=-1)
         variance = _mean(squares, batch, batch_size).unsqueeze(-2)
         factors = (variance + self.eps).rsqrt().split(self._muls, dim=-1)
-        blocks = [block * f for block, f in zip(centered, factors, strict=True)]
-        return scale_and_shift(
-            blocks, self._muls, self._scalar, self.weight, self.bias, x
-        )
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_in}, eps={self.eps}, "
-            f"affine={self.affine})"
-        )
+        return self._scale_and_shift(blocks, factors, x)
 
 
 def _graphs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -62,9 +64,9 @@ class EquivariantModule(torch.nn.Module):
         local_metadata: dict[str, Any],
         *args: Any,
     ) -> None:
-        found = state_dict.get(f"{prefix}convention")
-        if "convention" in self._constants and found is not None:
-            _check_convention(int(found), f"{prefix}convention")
+        convention = state_dict.get(f"{prefix}convention")
+        if "convention" in self._constants and convention is not None:
+            _check_convention(int(convention), f"{prefix}convention")
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
         # Buffers outside the checkpoint would stay on the meta device.
         if local_metadata.get("assign_to_params_buffers", False):
@@ -74,10 +76,10 @@ class EquivariantModule(torch.nn.Module):
                     setattr(self, name, value.to(buffer.dtype))
 
 
-def _check_convention(found: int, name: str) -> None:
-    if found != CONVENTION:
+def _check_convention(convention: int, name: str) -> None:
+    if convention != CONVENTION:
         raise ValueError(
-            f"the checkpoint follows convention {found} at {name}, this version "
+            f"the checkpoint follows convention {convention} at {name}, this version "
             f"convention {CONVENTION}: its weights mean something else here; load it "
             "with the version that wrote it"
         )
@@ -135,3 +137,18 @@ def check_dtype(x: Tensor, like: Tensor, name: str = "x") -> None:
 
 def _autocasts(device: str) -> bool:
     return device != "meta" and torch.is_autocast_enabled(device)
+
+
+def warn_unreached(module: torch.nn.Module, unreached: Irreps) -> None:
+    """Say at construction, to the caller's line, which output blocks will be zero."""
+    if not len(unreached):
+        return
+    level, frame = 1, sys._getframe()
+    package = __name__.partition(".")[0] + "."
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(package):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(
+        f"{type(module).__name__}: no path leads to {unreached} in irreps_out; "
+        "these outputs are zero, or their bias alone",
+        stacklevel=level,
+    )

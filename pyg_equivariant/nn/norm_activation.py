@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import Parameter
@@ -61,17 +63,10 @@ class NormActivation(EquivariantModule):
         self.irreps_in = self.irreps_out = Irreps(irreps)
         self.act = resolve_activation(act)
         self.eps = eps
-        blocks = list(self.irreps_in)
-        self._sizes = [block.dim for block in blocks]
-        self._shapes = [(block.ir.dim, block.mul) for block in blocks]
-        self._scalar = [block.ir.is_scalar() for block in blocks]
-        self._sizes_bias: list[int] = [
-            0 if block.ir.is_scalar() else block.mul for block in blocks
-        ]
-        if bias and any(self._sizes_bias):
-            self.bias = Parameter(torch.empty(sum(self._sizes_bias)))
-        else:
-            self.register_parameter("bias", None)
+        self._num_biases = [0 if ir.is_scalar() else mul for mul, ir in self.irreps_in]
+        self.register_parameter("bias", None)
+        if bias and any(self._num_biases):
+            self.bias = Parameter(torch.empty(sum(self._num_biases)))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -82,22 +77,20 @@ class NormActivation(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         """Activate features of ``irreps``."""
         check_features(x, self.irreps_in, like=self.bias)
-        blocks = x.split(self._sizes, dim=-1)
-        biases = [None] * len(blocks)
+        biases: Sequence[Tensor | None] = [None] * len(self.irreps_in)
         if self.bias is not None:
-            biases = self.bias.split(self._sizes_bias)
+            biases = self.bias.split(self._num_biases)
         out = []
-        for block, shape, scalar, bias in zip(
-            blocks, self._shapes, self._scalar, biases, strict=True
+        for block, (_, ir), bias in zip(
+            self.irreps_in.split(x), self.irreps_in, biases, strict=True
         ):
-            if scalar:
+            if ir.is_scalar():
                 out.append(self.act(block))
                 continue
-            vectors = block.unflatten(-1, shape)
-            length = (vectors.square().sum(-2, keepdim=True) + self.eps).sqrt()
+            length = (block.square().sum(-2, keepdim=True) + self.eps).sqrt()
             shifted = length if bias is None else length + bias
-            out.append((vectors * (self.act(shifted) / length)).flatten(-2))
-        return torch.cat(out, dim=-1) if out else x
+            out.append(block * (self.act(shifted) / length))
+        return self.irreps_out.join(out) if out else x
 
     def __repr__(self) -> str:
         name = activation_name(self.act)

@@ -11,8 +11,8 @@ from torch.nn import Parameter
 from pyg_equivariant import o3
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from .linear import spread
 from .module import EquivariantModule, check_features
+from .scalar_bias import ScalarBias
 from .tensor_product import TensorProduct
 
 
@@ -85,15 +85,8 @@ class SteerableLinear(EquivariantModule):
         self.irreps_out = product.irreps_out
         self.tp = TensorProduct(product, internal_weights=False)
         self.weight = Parameter(torch.empty(product.weight_numel))
-        scalars = [bias and ir.is_scalar() for _, ir in self.irreps_out]
-        self._sizes = [block.dim for block in self.irreps_out]
-        self._sizes_bias = [
-            size * scalar for size, scalar in zip(self._sizes, scalars, strict=True)
-        ]
-        if sum(self._sizes_bias):
-            self.bias = Parameter(torch.empty(sum(self._sizes_bias)))
-        else:
-            self.register_parameter("bias", None)
+        self._scalars = ScalarBias(self.irreps_out)
+        self.register_parameter("bias", self._scalars.parameter() if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -105,27 +98,31 @@ class SteerableLinear(EquivariantModule):
                 bound = bounds[path.i_out]
                 self.weight[part].uniform_(-bound, bound)
             if self.bias is not None:
-                biases = self.bias.split(self._sizes_bias)
+                biases = self.bias.split(self._scalars.sizes)
                 for block, bound in zip(biases, bounds, strict=True):
                     block.uniform_(-bound, bound)
 
-    def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
-        """Map features ``x`` as steered by the attribute ``attr``."""
-        return self.add_bias(self.product(x, attr))
+    def forward(
+        self, x: Tensor, attr: Tensor | None = None, add_bias: bool = True
+    ) -> Tensor:
+        """Map features ``x`` as steered by the attribute ``attr``.
 
-    def product(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
-        """The map without its bias."""
+        Args:
+            x: features.
+            attr: the attribute.
+            add_bias: ``False`` leaves the bias to what follows, such as a
+                :class:`~pyg_equivariant.nn.Gate` (default: ``True``).
+        """
         check_features(x, self.irreps_in, like=self.weight)
         if attr is None:
             attr = self._trivial(x)
         check_features(attr, self.irreps_attr, "attr", self.weight)
-        return self.tp(x, attr, self.weight)
+        y = self.tp(x, attr, self.weight)
+        return self.add_bias(y) if add_bias else y
 
     def add_bias(self, y: Tensor) -> Tensor:
-        """The bias on the ``0e`` blocks of a product."""
-        if self.bias is None:
-            return y
-        return y + spread(self.bias, self._sizes_bias, self._sizes).to(y.dtype)
+        """The bias on the ``0e`` blocks of what the map gave without it."""
+        return self._scalars.add(y, self.bias)
 
     def _trivial(self, x: Tensor) -> Tensor:
         if self.irreps_attr != Irreps("1x0e"):

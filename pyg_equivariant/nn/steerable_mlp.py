@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.compiled.observed import is_plain
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .gate import Gate
@@ -25,14 +24,14 @@ class SteerableMLP(EquivariantModule):
 
     where :math:`\mathbf{W}_{\mathbf{a}}` is a :class:`SteerableLinear` and
     :math:`\sigma` a :class:`Gate` (SiLU on scalars, sigmoid gates). Where there is
-    nothing to gate, :math:`\sigma` is SiLU as it is, without a normalising constant, as
+    nothing to gate, :math:`\sigma` is SiLU as it is, without a normalizing constant, as
     in the authors' code.
 
     Args:
         irreps_in: irreps of the features.
         irreps_attr: irreps of the attribute that steers every layer.
-        irreps_hidden: irreps between the layers, scalars first.
-        irreps_out: irreps of the output, scalars first if ``act_last``.
+        irreps_hidden: irreps between the layers.
+        irreps_out: irreps of the output.
         num_layers: number of linear layers (default: 2).
         act_last: end with a non-linearity (default: ``False``).
         e3nn_constants: as in :class:`Gate`, for weights trained with e3nn.
@@ -97,39 +96,27 @@ class SteerableMLP(EquivariantModule):
 
     def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
         """Apply the layers, each steered by ``attr``."""
-        for k in range(self.num_layers):
-            x = self._layer(k, x, attr)
-        return x
+        return self._apply_from(0, x, attr)
 
     @property
     def first(self) -> SteerableLinear:
         """The first linear map."""
         return self._linear(0)
 
-    def after_first(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
-        """What follows the product of the first linear map, its bias included."""
-        x = self._activate(0, x)
-        for k in range(1, self.num_layers):
-            x = self._layer(k, x, attr)
+    def after_first(self, product: Tensor, attr: Tensor | None = None) -> Tensor:
+        """What follows the product of the first linear map, beginning with its bias."""
+        if not self.acts:
+            return self.first.add_bias(product)
+        return self._apply_from(1, self.acts[0](product, self.first.bias), attr)
+
+    def _apply_from(self, start: int, x: Tensor, attr: Tensor | None) -> Tensor:
+        for k in range(start, self.num_layers):
+            linear = self._linear(k)
+            if k < len(self.acts):
+                x = self.acts[k](linear(x, attr, add_bias=False), linear.bias)
+            else:
+                x = linear(x, attr)
         return x
-
-    def _layer(self, k: int, x: Tensor, attr: Tensor | None) -> Tensor:
-        linear = self._linear(k)
-        if k < len(self.acts) and is_plain(linear, SteerableLinear):
-            return self._activate(k, linear.product(x, attr))
-        x = linear(x, attr)
-        return self.acts[k](x) if k < len(self.acts) else x
-
-    def _activate(self, k: int, product: Tensor) -> Tensor:
-        """The bias of a linear map and what follows, in one step where possible."""
-        linear = self._linear(k)
-        if k >= len(self.acts):
-            return linear.add_bias(product)
-        act = self.acts[k]
-        assert isinstance(act, Gate)
-        if is_plain(act, Gate) and act.fuses(product, linear.bias):
-            return act.fused(product, linear.bias)
-        return act(linear.add_bias(product))
 
     def _linear(self, k: int) -> SteerableLinear:
         linear = self.linears[k]

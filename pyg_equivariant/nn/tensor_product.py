@@ -12,14 +12,18 @@ from pyg_equivariant.kernels.plain.blocked import BlockedTensorProduct
 from pyg_equivariant.kernels.steered.steer import SteeredMap
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from .linear import warn_unreached
-from .module import EquivariantModule, check_dtype, check_features
+from .module import (
+    EquivariantModule,
+    check_dtype,
+    check_features,
+    warn_unreached,
+)
 
 
 class TensorProduct(EquivariantModule):
     r"""An equivariant bilinear map, computed from its paths.
 
-    The formula, the normalisations and the order of the weights are those of the
+    The formula, the normalizations and the order of the weights are those of the
     paths, :class:`pyg_equivariant.o3.TensorProductPaths`; ``print(module.product)``
     shows every one.
 
@@ -65,10 +69,9 @@ class TensorProduct(EquivariantModule):
         self.irreps_out = product.irreps_out
         self.weight_numel = product.weight_numel
         self.internal_weights = internal_weights
-        self._compute = BlockedTensorProduct(product)
-        self._steered = SteeredMap(product) if SteeredMap.supports(product) else None
-        self._num_constants = len(self._compute.constants)
-        for i, constant in enumerate(self._compute.constants):
+        self._kernel = tensor_product_kernel(product)
+        self._num_constants = len(self._kernel.constants)
+        for i, constant in enumerate(self._kernel.constants):
             self.register_constant(f"coupling_{i}", constant)
         if internal_weights:
             self.weight = Parameter(torch.empty(self.weight_numel))
@@ -92,16 +95,7 @@ class TensorProduct(EquivariantModule):
         weight = self._choose(weight)
         if weight is not None:
             check_dtype(weight, x1, "weight")
-            if (steered := self._steered_for(x1, x2, weight)) is not None:
-                return steered(x1, x2, weight)
-        return self._compute(x1, x2, weight, constants)
-
-    def _steered_for(self, *inputs: Tensor) -> SteeredMap | None:
-        """The one operation that does it all, where all samples share the weights."""
-        steered = self._steered if inputs[2].dim() == 1 else None
-        if steered is None or not steered.is_fast_for(*inputs) or transformed():
-            return None
-        return steered
+        return self._kernel(x1, x2, weight, constants)
 
     def _choose(self, weight: Tensor | None) -> Tensor | None:
         if self.weight is not None:
@@ -136,7 +130,7 @@ class FullyConnectedTensorProduct(TensorProduct):
         z_{kw} = c \sum_{\text{paths}} \sum_{uv} W_{uvw}
                  \sum_{ij} C_{ijk}\, x_{iu}\, y_{jv}
 
-    The counterpart of e3nn's module of that name: same normalisation, same order of the
+    The counterpart of e3nn's module of that name: same normalization, same order of the
     flat weights.
 
     Args:
@@ -173,3 +167,24 @@ class FullyConnectedTensorProduct(TensorProduct):
             path_normalization,
         )
         super().__init__(product, internal_weights)
+
+
+# REPLACE by `from pyg_equivariant.kernels import tensor_product_kernel`.
+class _TensorProductKernel:
+    def __init__(self, paths: o3.TensorProductPaths) -> None:
+        self._blocked = BlockedTensorProduct(paths)
+        self._steered = SteeredMap(paths) if SteeredMap.supports(paths) else None
+        self.constants = self._blocked.constants
+
+    def __call__(
+        self, x1: Tensor, x2: Tensor, weight: Tensor | None, constants: list[Tensor]
+    ) -> Tensor:
+        steered = self._steered
+        if steered is None or weight is None or weight.dim() != 1:
+            return self._blocked(x1, x2, weight, constants)
+        if not steered.is_fast_for(x1, x2, weight) or transformed():
+            return self._blocked(x1, x2, weight, constants)
+        return steered(x1, x2, weight)
+
+
+tensor_product_kernel = _TensorProductKernel

@@ -2,8 +2,7 @@
 
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
-from ._irrep import Irrep, IrrepLike, MulIrrep
-from ._irreps import Irreps, IrrepsLike
+from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
 from ._orthogonal import check_orthogonal, determinant
 from ._rotation import (
     angles_to_axis_angle,

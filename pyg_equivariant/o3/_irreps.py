@@ -2,20 +2,118 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias, overload
 
-from ._irrep import Irrep, IrrepLike, MulIrrep
+import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
+from ._notation import parse_block, parse_blocks, parse_irrep
 
-    import torch
-    from torch import Tensor
 
-_MUL_IRREP = re.compile(r"(?:(\d+)\s*x\s*)?(\d+\s*[eo])")
+@dataclass(frozen=True, order=True, init=False, repr=False)
+class Irrep:
+    r"""Irreducible representation of O(3): degree :math:`l`, parity :math:`p`.
+
+    It acts on vectors of :math:`2l+1` components; inversion multiplies them by
+    :math:`p`, +1 (``"e"``, even) or -1 (``"o"``, odd).  Irreps compare by
+    :math:`(l, p)`, odd before even.
+
+    Args:
+        l: the degree, or a string such as ``"1o"``, an :class:`Irrep`, or a pair
+            ``(l, p)``.
+        p: the parity, +1 or -1; only with an integer ``l``.
+
+    Raises:
+        ValueError: if the string is no irrep, ``l`` is negative or ``p`` not ±1.
+
+    Example:
+        >>> Irrep("1o").dim, Irrep(2, 1)
+        (3, 2e)
+        >>> Irrep("1o") * Irrep("1o")  # selection rule
+        (0e, 1e, 2e)
+    """
+
+    l: int
+    p: int
+
+    def __init__(self, l: IrrepLike, p: int | None = None) -> None:
+        if p is None:
+            l, p = _degree_and_parity(l)
+        if isinstance(l, bool) or not isinstance(l, int) or l < 0:
+            raise ValueError(f"the degree l of an irrep is an integer >= 0, got {l!r}")
+        if p not in (1, -1):
+            raise ValueError(f"the parity p of an irrep is 1 or -1, got {p!r}")
+        object.__setattr__(self, "l", l)
+        object.__setattr__(self, "p", int(p))
+
+    @property
+    def dim(self) -> int:
+        """Number of components, ``2 l + 1``."""
+        return 2 * self.l + 1
+
+    def is_scalar(self) -> bool:
+        """Whether this is ``0e``, untouched by every rotation and reflection."""
+        return self.l == 0 and self.p == 1
+
+    def __iter__(self) -> Iterator[int]:
+        return iter((self.l, self.p))
+
+    def __mul__(self, other: Irrep) -> tuple[Irrep, ...]:
+        """The irreps in the tensor product of two irreps, by increasing degree."""
+        if not isinstance(other, Irrep):
+            return NotImplemented
+        p = self.p * other.p
+        return tuple(
+            Irrep(l, p) for l in range(abs(self.l - other.l), self.l + other.l + 1)
+        )
+
+    def __rmul__(self, mul: int) -> Irreps:
+        if not isinstance(mul, int):
+            return NotImplemented
+        return Irreps([(mul, self)])
+
+    def __add__(self, other: IrrepsLike) -> Irreps:
+        return Irreps(self) + Irreps(other)
+
+    def __repr__(self) -> str:
+        return f"{self.l}{'e' if self.p == 1 else 'o'}"
+
+
+class _MulIrrep(NamedTuple):
+    mul: int
+    ir: Irrep
+
+
+class MulIrrep(_MulIrrep):
+    """An irrep with its multiplicity, as in ``8x1o``; unpacks to ``(mul, ir)``.
+
+    Args:
+        mul: number of copies (channels), 0 or more.
+        ir: the irrep.
+
+    Example:
+        >>> mul, ir = MulIrrep(8, "1o")
+        >>> mul, ir, MulIrrep(8, "1o").dim
+        (8, 1o, 24)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, mul: int, ir: IrrepLike) -> MulIrrep:
+        """Check the multiplicity and parse the irrep."""
+        if isinstance(mul, bool) or not isinstance(mul, int) or mul < 0:
+            raise ValueError(f"a multiplicity is an integer >= 0, got {mul!r}")
+        return super().__new__(cls, mul, Irrep(ir))
+
+    @property
+    def dim(self) -> int:
+        """Number of components, ``mul (2 l + 1)``."""
+        return self.mul * self.ir.dim
+
+    def __repr__(self) -> str:
+        return f"{self.mul}x{self.ir}"
 
 
 class SortedIrreps(NamedTuple):
@@ -24,9 +122,9 @@ class SortedIrreps(NamedTuple):
     irreps: Irreps
     """the sorted irreps"""
     p: tuple[int, ...]
-    """block ``i`` goes to place ``p[i]``"""
+    """block ``i`` goes to position ``p[i]``"""
     inv: tuple[int, ...]
-    """place ``k`` holds block ``inv[k]``"""
+    """position ``k`` holds block ``inv[k]``"""
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -54,9 +152,18 @@ class Irreps:
     """
 
     blocks: tuple[MulIrrep, ...]
+    dim: int = field(compare=False)
+    """Length of the feature vector."""
+    _sizes: list[int] = field(compare=False)
+    _shapes: list[tuple[int, int]] = field(compare=False)
 
     def __init__(self, irreps: IrrepsLike = ()) -> None:
-        object.__setattr__(self, "blocks", _parse_irreps(irreps))
+        blocks = _blocks(irreps)
+        sizes = [block.dim for block in blocks]
+        object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "dim", sum(sizes))
+        object.__setattr__(self, "_sizes", sizes)
+        object.__setattr__(self, "_shapes", [(ir.dim, mul) for mul, ir in blocks])
 
     @staticmethod
     def spherical_harmonics(lmax: int, p: int = -1) -> Irreps:
@@ -67,11 +174,6 @@ class Irreps:
             1x0e+1x1o+1x2e+1x3o
         """
         return Irreps([(1, Irrep(l, p**l)) for l in range(lmax + 1)])
-
-    @property
-    def dim(self) -> int:
-        """Length of the feature vector."""
-        return sum(block.dim for block in self.blocks)
 
     @property
     def num_irreps(self) -> int:
@@ -134,8 +236,8 @@ class Irreps:
             SortedIrreps(irreps=1x0e+1x1e+1x1e+1x2o, p=(3, 1, 0, 2), inv=(2, 1, 3, 0))
         """
         inv = sorted(range(len(self)), key=lambda i: (self.blocks[i].ir, i))
-        place = {i: k for k, i in enumerate(inv)}
-        p = tuple(place[i] for i in range(len(self)))
+        position = {i: k for k, i in enumerate(inv)}
+        p = tuple(position[i] for i in range(len(self)))
         return SortedIrreps(Irreps([self.blocks[i] for i in inv]), p, tuple(inv))
 
     def regroup(self) -> Irreps:
@@ -166,8 +268,8 @@ class Irreps:
         if (keep is None) == (drop is None):
             raise ValueError("filter takes one of keep= and drop=, got both or none")
         chosen = _predicate(keep if drop is None else drop)
-        wanted = drop is None
-        return Irreps([block for block in self.blocks if chosen(block) == wanted])
+        keeps = drop is None
+        return Irreps([block for block in self.blocks if chosen(block) == keeps])
 
     def randn(
         self,
@@ -193,8 +295,6 @@ class Irreps:
             >>> Irreps("2x0e + 1o").randn(10, -1).shape
             torch.Size([10, 5])
         """
-        import torch
-
         if not size or size[-1] != -1:
             raise ValueError(f"the last size is -1, for the irreps; got size={size}")
         if normalization not in ("component", "norm"):
@@ -205,45 +305,82 @@ class Irreps:
             *size[:-1], self.dim, generator=generator, dtype=dtype, device=device
         )
         if normalization == "norm":
-            for (_, ir), part in zip(self, self.slices(), strict=True):
-                block = x[..., part].unflatten(-1, (ir.dim, -1))
+            for block in self.split(x):
                 block /= block.norm(dim=-2, keepdim=True)
         return x.requires_grad_(requires_grad)
+
+    def split(self, x: Tensor) -> list[Tensor]:
+        """The blocks of features, each ``(..., 2 l + 1, mul)``: views of ``x``.
+
+        Args:
+            x: features ``(..., dim)``.
+
+        Raises:
+            ValueError: if the last dimension of ``x`` is not ``dim``.
+
+        Example:
+            >>> scalars, vectors = Irreps("16x0e+8x1o").split(torch.randn(5, 40))
+            >>> scalars.shape, vectors.shape
+            (torch.Size([5, 1, 16]), torch.Size([5, 3, 8]))
+        """
+        return [
+            torch.unflatten(block, -1, shape)
+            for block, shape in zip(self._cut(x), self._shapes, strict=True)
+        ]
+
+    def _cut(self, x: Tensor) -> tuple[Tensor, ...]:
+        if x.dim() == 0 or x.shape[-1] != self.dim:
+            raise ValueError(
+                f"features of {self} have {self.dim} components, "
+                f"got a tensor of shape {tuple(x.shape)}"
+            )
+        return x.split_with_sizes(self._sizes, -1)
+
+    def join(self, blocks: Sequence[Tensor]) -> Tensor:
+        """Features out of their blocks, the inverse of :meth:`split`.
+
+        Args:
+            blocks: one ``(..., 2 l + 1, mul)`` for every block of these irreps.
+
+        Raises:
+            ValueError: if their number or a shape does not fit, or there are none,
+                which leaves the other dimensions unknown.
+
+        Example:
+            >>> irreps = Irreps("16x0e+8x1o")
+            >>> scalars, vectors = irreps.split(torch.randn(5, 40))
+            >>> irreps.join([scalars, 2 * vectors]).shape
+            torch.Size([5, 40])
+        """
+        if not blocks or [block.shape[-2:] for block in blocks] != self._shapes:
+            raise ValueError(
+                f"{self} join blocks (..., 2 l + 1, mul) that end in {self._shapes}, "
+                f"one at least; got shapes {[tuple(block.shape) for block in blocks]}"
+            )
+        return torch.cat([block.flatten(-2) for block in blocks], dim=-1)
 
     def to_mul_ir(self, x: Tensor) -> Tensor:
         """Bring features from this library's order ``ir_mul`` to e3nn's ``mul_ir``.
 
         Example:
-            >>> import torch
             >>> Irreps("2x1o").to_mul_ir(torch.tensor([0, 1, 2, 3, 4, 5]))
             tensor([0, 2, 4, 1, 3, 5])
         """
-        return self._transpose_blocks(x, [(b.ir.dim, b.mul) for b in self.blocks])
+        blocks = [block.mT.flatten(-2) for block in self.split(x)]
+        return torch.cat(blocks, dim=-1) if blocks else x
 
     def from_mul_ir(self, x: Tensor) -> Tensor:
         """Bring features from e3nn's order ``mul_ir`` to this library's ``ir_mul``.
 
         Example:
-            >>> import torch
             >>> Irreps("2x1o").from_mul_ir(torch.tensor([0, 2, 4, 1, 3, 5]))
             tensor([0, 1, 2, 3, 4, 5])
         """
-        return self._transpose_blocks(x, [(b.mul, b.ir.dim) for b in self.blocks])
-
-    def _transpose_blocks(self, x: Tensor, shapes: list[tuple[int, int]]) -> Tensor:
-        import torch
-
-        if x.shape[-1] != self.dim:
-            raise ValueError(
-                f"features of {self} have {self.dim} components, "
-                f"got a tensor of shape {tuple(x.shape)}"
-            )
-        blocks = x.split([b.dim for b in self.blocks], dim=-1)
-        turned = [
-            block.unflatten(-1, shape).transpose(-1, -2).flatten(-2)
-            for block, shape in zip(blocks, shapes, strict=True)
+        blocks = [
+            block.unflatten(-1, shape[::-1]).mT
+            for block, shape in zip(self._cut(x), self._shapes, strict=True)
         ]
-        return torch.cat(turned, dim=-1) if turned else x
+        return self.join(blocks) if blocks else x
 
     def __iter__(self) -> Iterator[MulIrrep]:
         return iter(self.blocks)
@@ -281,6 +418,7 @@ class Irreps:
         return "+".join(map(repr, self.blocks))
 
 
+IrrepLike: TypeAlias = Irrep | str | int | tuple[int, int]
 IrrepsLike: TypeAlias = (
     Irreps
     | MulIrrep
@@ -291,39 +429,37 @@ IrrepsLike: TypeAlias = (
 IrrepsFilter: TypeAlias = IrrepsLike | Callable[[MulIrrep], bool]
 
 
-def _parse_irreps(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:
+def _degree_and_parity(ir: IrrepLike) -> tuple[int, int]:
+    if isinstance(ir, Irrep):
+        return ir.l, ir.p
+    if isinstance(ir, str):
+        return parse_irrep(ir)
+    if isinstance(ir, tuple) and len(ir) == 2:
+        return ir
+    raise ValueError(
+        f"{ir!r} is no irrep: give a string such as '1o', or a degree and a parity"
+    )
+
+
+def _blocks(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:
     if isinstance(irreps, Irreps):
         return irreps.blocks
-    if isinstance(irreps, MulIrrep):
-        return (irreps,)
-    if isinstance(irreps, Irrep):
-        return (MulIrrep(1, irreps),)
     if isinstance(irreps, str):
-        if not irreps.strip():
-            return ()
-        return tuple(_parse_token(token, irreps) for token in irreps.split("+"))
+        return tuple(MulIrrep(*block) for block in parse_blocks(irreps))
+    if isinstance(irreps, (MulIrrep, Irrep)):
+        return (_block(irreps),)
     if not isinstance(irreps, Iterable):
         raise ValueError(f"{irreps!r} is no irreps; write them as '16x0e + 8x1o'")
-    return tuple(_parse_block(block) for block in irreps)
+    return tuple(_block(block) for block in irreps)
 
 
-def _parse_token(token: str, whole: str) -> MulIrrep:
-    match = _MUL_IRREP.fullmatch(token.strip())
-    if match is None:
-        raise ValueError(
-            f"{token.strip()!r} in {whole!r} is no irrep; "
-            "write irreps as '16x0e + 8x1o + 2e'"
-        )
-    return MulIrrep(int(match[1] or 1), match[2])
-
-
-def _parse_block(block: object) -> MulIrrep:
+def _block(block: object) -> MulIrrep:
     if isinstance(block, MulIrrep):
         return block
     if isinstance(block, Irrep):
         return MulIrrep(1, block)
     if isinstance(block, str):
-        return _parse_token(block, block)
+        return MulIrrep(*parse_block(block))
     if isinstance(block, (tuple, list)) and len(block) == 2:
         return MulIrrep(*block)
     raise ValueError(

@@ -212,7 +212,7 @@ def matrix_to_quaternion(R: Tensor) -> Tensor:
     """Unit quaternions ``(..., 4)`` with ``w >= 0`` of rotation matrices.
 
     The sixteen products ``4 q_i q_j`` are linear in ``R``; their row with the largest
-    square, never below 1, is normalised.
+    square, never below 1, is normalized.
 
     Args:
         R: proper rotations, of shape ``(..., 3, 3)``.

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ._irrep import Irrep, MulIrrep
-from ._irreps import Irreps, IrrepsLike
+from ._irreps import Irrep, Irreps, IrrepsLike, MulIrrep
 from ._solid_harmonics import Blocks, evaluate_blocks, table_values
 from ._vector import safe_normalize
 

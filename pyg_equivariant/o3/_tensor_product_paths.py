@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from ._irrep import MulIrrep
-from ._irreps import Irreps, IrrepsLike
+from ._irreps import Irreps, IrrepsLike, MulIrrep
 
 CONNECTIONS = ("uvw", "uvu", "uuu")
 IRREP_NORMALIZATIONS = ("component", "norm", "none")

@@ -1,4 +1,4 @@
-"""Wigner matrices: how irreps turn under rotations and reflections."""
+"""Wigner matrices: how irreps transform under rotations and reflections."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from ._clebsch_gordan import clebsch_gordan
-from ._irrep import Irrep
-from ._irreps import Irreps
+from ._irreps import Irrep, Irreps
 from ._orthogonal import check_orthogonal, determinant
 
 
 def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
-    r"""Matrices :math:`D(R)` by which an irrep turns under a rotation ``R``.
+    r"""Matrices :math:`D(R)` by which an irrep transforms under a rotation ``R``.
 
     They come from the entries of ``R`` itself, degree by degree, with the coefficients
     :math:`C` of :func:`clebsch_gordan`, :math:`(l-1) \times 1 \to l`:
@@ -54,7 +53,7 @@ def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
 
 
 def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
-    """Turn features ``x`` by the rotations ``R``, each irrep by its own :math:`D(R)`.
+    """Rotate features ``x`` by the rotations ``R``, each irrep by its own :math:`D(R)`.
 
     Args:
         irreps: what the features are.
@@ -63,7 +62,7 @@ def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
             leading dimensions that broadcast with those of ``x``.
 
     Returns:
-        The turned features, in the dtype of ``x``.
+        The rotated features, in the dtype of ``x``.
 
     Raises:
         TypeError: if ``x`` or ``R`` is not floating-point.
@@ -75,24 +74,16 @@ def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
         >>> rotate("2x0e + 1x0o + 1x1o", torch.ones(6), inversion)
         tensor([ 1.,  1., -1., -1., -1., -1.])
     """
-    irreps = Irreps(irreps)
-    if x.dim() == 0 or x.shape[-1] != irreps.dim:
-        raise ValueError(
-            f"got x of shape {tuple(x.shape)}, expected (..., {irreps.dim}) for the "
-            f"irreps {irreps}"
-        )
+    irreps = Irreps(irreps).remove_zero_multiplicities()
+    blocks = irreps.split(x)
     if not x.is_floating_point():
         raise TypeError(f"got x of dtype {x.dtype}, expected a floating-point dtype")
     check_orthogonal(R)
-    shape = torch.broadcast_shapes(x.shape[:-1], R.shape[:-2])
-    harmonic = _harmonic_matrices(max(irreps.ls, default=0), R)
-    blocks = [x.new_zeros(*shape, 0)]
-    for (mul, ir), where in zip(irreps, irreps.slices(), strict=True):
-        if mul > 0:
-            D = _with_parity(ir, harmonic[ir.l], R).to(x.dtype)
-            block = D @ x[..., where].unflatten(-1, (ir.dim, mul))
-            blocks.append(block.flatten(-2))
-    return torch.cat(blocks, dim=-1)
+    if not blocks:
+        return x.expand(*torch.broadcast_shapes(x.shape[:-1], R.shape[:-2]), 0)
+    harmonic = _harmonic_matrices(irreps.lmax, R)
+    matrices = [_with_parity(ir, harmonic[ir.l], R).to(x.dtype) for _, ir in irreps]
+    return irreps.join([D @ block for D, block in zip(matrices, blocks, strict=True)])
 
 
 def _with_parity(ir: Irrep, D: Tensor, R: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from pyg_equivariant.nn.activation import (
     resolve_activation,
     shifted_softplus,
 )
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 from pyg_equivariant.testing import assert_equivariant
 
 NAMES = ["silu", "ssp", "relu", "gelu", "elu", "softplus", "sigmoid", "tanh", "abs"]

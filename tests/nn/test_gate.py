@@ -121,8 +121,98 @@ def test_a_gate_for_given_output() -> None:
     assert str(gate.irreps_in) == "2x0o+10x0e+4x1o+2x2e"
     assert str(Gate.from_irreps("4x0e").irreps_in) == "4x0e"
     assert str(Gate.from_irreps("4x1o").irreps_in) == "4x0e+4x1o"
-    with pytest.raises(ValueError, match="scalars first"):
-        Gate.from_irreps("1o+0e")
+    assert str(Gate.from_irreps("0x2e+4x0e+0x1o").irreps_out) == "0x2e+4x0e+0x1o"
+    assert str(Gate.from_irreps("").irreps_out) == ""
+    with pytest.raises(ValueError, match="act_odd='abs' makes 0o scalars even"):
+        Gate.from_irreps("1o+2x0o", act_odd="abs")
+
+
+UNSORTED = ["4x1o+8x0e+2x0o+3x0e", "2x1o+3x0e+0x2e+1x1o+2x0e", "2x2e+1x1o", "1o+0e"]
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_equivariance_of_gates_for_irreps_in_any_order(seed: int) -> None:
+    irreps = random_irreps(torch.Generator().manual_seed(seed), max_blocks=6)
+    gate = Gate.from_irreps(irreps)
+    assert gate.irreps_out == irreps
+    assert_equivariant(gate)
+
+
+@pytest.mark.parametrize("irreps", UNSORTED)
+def test_another_order_only_moves_blocks(irreps: str) -> None:
+    gate = Gate.from_irreps(irreps)
+    blocks = list(Irreps(irreps))
+    scalars_first = sorted(range(len(blocks)), key=lambda k: blocks[k].ir.l > 0)
+    sorted_gate = Gate.from_irreps([blocks[k] for k in scalars_first])
+    assert str(gate.irreps_out) == str(Irreps(irreps))
+    assert gate.irreps_in == sorted_gate.irreps_in
+    x = randn(gate.irreps_in, 4)
+    bias = torch.randn(gate.irreps_in.count("0e"), dtype=torch.float64)
+    for given in (None, bias):
+        expected = sorted_gate.irreps_out.split(sorted_gate(x, given))
+        outputs = gate.irreps_out.split(gate(x, given))
+        for k, block in zip(scalars_first, expected, strict=True):
+            assert torch.equal(outputs[k], block)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        Gate.from_irreps("3x0e+2x1o+1x2e"),
+        Gate.from_irreps("2x1o+3x0e+2x1o+1x0e"),
+        Gate.from_irreps("2x1o+3x0e+2x0o"),
+        Gate.from_irreps("2x0e+2x1o", act="relu"),
+        Gate("2x0e+1x0e", ["silu"] * 2, "1x0e+2x0e", ["sigmoid"] * 2, "1x1o+2x1o"),
+        Gate("2x0e+1x0e", ["silu"] * 2, "2x0e+1x0e", ["sigmoid"] * 2, "3x1o"),
+        Gate("2x0e", ["silu"], "4x0e", ["sigmoid"], "2x0o+1x1o+1x0e"),
+    ],
+    ids=str,
+)
+def test_the_bias_is_added_to_the_even_scalars(gate: Gate) -> None:
+    x = randn(gate.irreps_in, 4)
+    bias = torch.randn(gate.irreps_in.count("0e"), dtype=torch.float64)
+    shifted = x.clone()
+    start = 0
+    blocks = zip(gate.irreps_in, gate.irreps_in.slices(), strict=True)
+    for (mul, ir), part in blocks:
+        if ir.is_scalar():
+            shifted[:, part] += bias[start : start + mul]
+            start += mul
+    expected = gate(shifted)
+    torch.testing.assert_close(gate(x, bias), expected, rtol=1e-12, atol=1e-12)
+    if gate._order is None:
+        torch.testing.assert_close(expected, by_hand(gate, shifted))
+    with pytest.raises(ValueError, match=f"bias.*{len(bias)}"):
+        gate(x, torch.zeros(len(bias) + 1, dtype=torch.float64))
+
+
+def test_scalars_that_are_gated_do_not_meet_the_kernel() -> None:
+    """They lie among those that are activated: odd ones before them."""
+    for gated in ("2x0o", "1x1o+2x0e"):
+        total = Irreps(gated).num_irreps
+        gate = Gate("4x0e", ["silu"], [(total, "0e")], ["sigmoid"], gated)
+        x = randn(gate.irreps_in, 3)
+        torch.testing.assert_close(gate(x), by_hand(gate, x))
+
+
+@pytest.mark.parametrize("irreps", ["4x0e+2x1o", *UNSORTED])
+def test_compiling_with_a_bias(irreps: str) -> None:
+    gate = Gate.from_irreps(irreps)
+    bias = torch.randn(gate.irreps_in.count("0e"), dtype=torch.float64)
+    torch.compiler.reset()
+    compiled = torch.compile(gate, fullgraph=True, dynamic=True, backend="aot_eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for batch in (23, 29, 31):
+            x = randn(gate.irreps_in, batch)
+            torch.testing.assert_close(compiled(x, bias), gate(x, bias))
+
+
+def test_transforms_of_functions_see_through_a_gate() -> None:
+    gate = Gate.from_irreps("2x1o+3x0e")
+    x = randn(gate.irreps_in, 4, 2)
+    bias = torch.randn(gate.irreps_in.count("0e"), dtype=torch.float64)
+    found = torch.func.vmap(gate, in_dims=(0, None))(x, bias)
+    torch.testing.assert_close(found, gate(x, bias))
 
 
 def test_second_moments_are_one() -> None:

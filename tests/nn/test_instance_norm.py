@@ -1,4 +1,4 @@
-"""Normalisation of each graph over its nodes."""
+"""Normalization of each graph over its nodes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_equivariance(seed: int) -> None:
     assert_equivariant(module, [module.irreps_in, None], inputs=[x, batch])
 
 
-def test_every_graph_is_normalised_by_itself() -> None:
+def test_every_graph_is_normalized_by_itself() -> None:
     module = filled("2x0e+2x1o+1x0o+1x2e+1x0e", eps=0.01)
     x = module.irreps_in.randn(9, -1, dtype=torch.float64)
     batch = torch.tensor([1, 0, 0, 3, 1, 1, 0, 3, 1])  # unsorted, graph 2 is empty

@@ -1,4 +1,4 @@
-"""Normalisation of one sample over its channels."""
+"""Normalization of one sample over its channels."""
 
 from __future__ import annotations
 

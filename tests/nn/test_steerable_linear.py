@@ -50,6 +50,9 @@ def test_it_is_the_tensor_product_without_the_fan_in() -> None:
     expected = tensor_product(module.tp.product, x, attr, module.weight)
     expected[:, 9:] += module.bias
     torch.testing.assert_close(module(x, attr), expected)
+    bare = module(x, attr, add_bias=False)
+    torch.testing.assert_close(module.add_bias(bare), expected)
+    assert torch.equal(bare[:, :9], module(x, attr)[:, :9])
     for path, c in zip(
         module.tp.product.paths, module.tp.product.coefficients, strict=True
     ):

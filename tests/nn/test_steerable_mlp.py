@@ -24,9 +24,9 @@ def quiet(*args: Any, **kwargs: Any) -> SteerableMLP:
 def test_equivariance(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     irreps = [random_irreps(generator, max_blocks=3) for _ in range(4)]
-    hidden, out = (each.sort().irreps for each in irreps[2:])
     layers, act_last = 1 + seed % 3, seed % 2 == 0
-    module = quiet(*irreps[:2], hidden, out, num_layers=layers, act_last=act_last)
+    module = quiet(*irreps, num_layers=layers, act_last=act_last)
+    assert module.irreps_out == irreps[3]
     assert_equivariant(module, generator=generator)
 
 
@@ -75,6 +75,38 @@ def test_layers_are_steered_products_with_gates_between() -> None:
     assert torch.equal(module(x, attr), y)
 
 
+@pytest.mark.parametrize(("layers", "act_last"), [(1, False), (1, True), (3, True)])
+def test_hidden_irreps_in_another_order(layers: int, act_last: bool) -> None:
+    irreps = "2x0e+1x1o", "0e+1o"
+    first = quiet(*irreps, "4x0e+3x1o", "3x0e+2x1o", layers, act_last)
+    other = quiet(*irreps, "3x1o+4x0e", "2x1o+3x0e", layers, act_last)
+    size = [p.numel() for p in first.parameters()]
+    assert sorted(size) == sorted(p.numel() for p in other.parameters())
+    if act_last and layers == 1:
+        other.load_state_dict(first.state_dict())
+        x, attr = torch.randn(2, 5, dtype=torch.float64), torch.randn(2, 4).double()
+        scalars, vectors = first.irreps_out.split(first(x, attr))
+        assert torch.equal(other(x, attr), other.irreps_out.join([vectors, scalars]))
+
+
+@pytest.mark.parametrize(("layers", "act_last"), [(1, False), (1, True), (3, False)])
+def test_what_follows_the_first_product(layers: int, act_last: bool) -> None:
+    module = quiet("2x0e+1o", "0e+1o", "2x1o+3x0e", "1o+2x0e", layers, act_last)
+    x, attr = torch.randn(2, 5, dtype=torch.float64), torch.randn(2, 4).double()
+    product = module.first(x, attr, add_bias=False)
+    assert not torch.equal(product, module.first(x, attr))
+    assert torch.equal(module.after_first(product, attr), module(x, attr))
+
+
+def test_hooks_on_linear_maps_and_gates_run() -> None:
+    module = quiet("2x0e+1o", "0e+1o", "2x1o+3x0e", "1o+2x0e")
+    seen = []
+    for child in [*module.linears, *module.acts]:
+        child.register_forward_hook(lambda child, *_: seen.append(child))
+    module(torch.zeros(2, 5, dtype=torch.float64), torch.zeros(2, 4).double())
+    assert seen == [module.linears[0], module.acts[0], module.linears[1]]
+
+
 def test_derivatives(check_derivatives: Callable[..., None]) -> None:
     module = quiet("1x0e+1x1o", "1x0e+1x1o", "1x0e+1x1o", "1x0e+1x1o")
     x = module.irreps_in.randn(2, -1, dtype=torch.float64)
@@ -94,8 +126,6 @@ def test_unreached_outputs_are_named_and_never_nan() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="num_layers=0"):
         SteerableMLP("0e", "0e", "0e", "0e", num_layers=0)
-    with pytest.raises(ValueError, match="scalars first"):
-        SteerableMLP("0e", "0e+1o", "1o+0e", "0e")
 
 
 def test_repr() -> None:

@@ -182,6 +182,59 @@ def test_irreps_of_harmonics() -> None:
 
 
 @pytest.mark.parametrize("irreps", MANY, ids=str)
+def test_splitting_and_joining(irreps: Irreps) -> None:
+    x = irreps.randn(2, 3, -1)
+    blocks = irreps.split(x)
+    assert [b.shape for b in blocks] == [(2, 3, ir.dim, mul) for mul, ir in irreps]
+    for block, part in zip(blocks, irreps.slices(), strict=True):
+        assert torch.equal(block.flatten(-2), x[..., part])
+        assert block.numel() == 0 or block._base is x
+    if blocks:
+        assert torch.equal(irreps.join(blocks), x)
+        assert torch.equal(irreps.join([b[0, 0] for b in blocks]), x[0, 0])
+        assert irreps.join([b[:0] for b in blocks]).shape == (0, 3, irreps.dim)
+
+
+def test_what_cannot_be_split_or_joined_is_refused() -> None:
+    irreps = Irreps("2x0e+2x1o")
+    for x in (torch.zeros(5, 7), torch.zeros(())):
+        with pytest.raises(ValueError, match=r"2x0e\+2x1o have 8 components, got"):
+            irreps.split(x)
+    scalars, vectors = irreps.split(torch.zeros(5, 8))
+    for blocks in ([scalars], [scalars, vectors.mT], [vectors, scalars], []):
+        with pytest.raises(ValueError, match=r"end in \[\(1, 2\), \(3, 2\)\], one at"):
+            irreps.join(blocks)
+    with pytest.raises(ValueError, match="got shapes"):
+        Irreps("").join([])
+    assert Irreps("").split(torch.zeros(5, 0)) == []
+
+
+class Doubled(torch.nn.Module):
+    def __init__(self, irreps: Irreps) -> None:
+        super().__init__()
+        self.irreps = irreps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.irreps.join([2 * block for block in self.irreps.split(x)])
+
+
+def test_compiling_and_exporting_split_and_join() -> None:
+    module = Doubled(pickle.loads(pickle.dumps(Irreps("2x1o+3x0e+0x2e+1x1o"))))
+    torch.compiler.reset()
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for batch in (5, 8, 3):
+            x = torch.randn(batch, 12)
+            assert torch.equal(compiled(x), 2 * x)
+    shapes = ({0: torch.export.Dim("batch")},)
+    for strict in (False, True):
+        exported = torch.export.export(
+            module, (x,), dynamic_shapes=shapes, strict=strict
+        )
+        assert torch.equal(exported.module()(x[:2]), 2 * x[:2])
+
+
+@pytest.mark.parametrize("irreps", MANY, ids=str)
 def test_changing_the_layout_there_and_back(irreps: Irreps) -> None:
     x = irreps.randn(2, 3, -1)
     there = irreps.to_mul_ir(x)

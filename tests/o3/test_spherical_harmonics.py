@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 from pyg_equivariant.o3._spherical_harmonics import (
     SphericalHarmonics,
     spherical_harmonics,

@@ -1,4 +1,4 @@
-"""Tensor products as data: paths, weights and normalisation."""
+"""Tensor products as data: paths, weights and normalization."""
 
 from __future__ import annotations
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import Irrep, Irreps
 from pyg_equivariant.o3._clebsch_gordan import clebsch_gordan
-from pyg_equivariant.o3._irrep import Irrep
-from pyg_equivariant.o3._irreps import Irreps
 from pyg_equivariant.o3._rotation import matrix_y, quaternion_to_matrix, rand_matrix
 from pyg_equivariant.o3._wigner import rotate, wigner_D
 
@@ -210,9 +209,9 @@ def test_errors() -> None:
         wigner_D(-1, eye)
     with pytest.raises(ValueError, match="'2x'"):
         wigner_D("2x", eye)
-    with pytest.raises(ValueError, match=r"\(4, 7\), expected \(..., 5\).*2x0e\+1x1o"):
+    with pytest.raises(ValueError, match=r"2x0e\+1x1o have 5 .*\(4, 7\)"):
         rotate("2x0e + 1x1o", torch.zeros(4, 7), eye)
-    with pytest.raises(ValueError, match="got x of shape"):
+    with pytest.raises(ValueError, match=r"1x0e have 1 components.*\(\)"):
         rotate("1x0e", torch.tensor(1.0), eye)
     with pytest.raises(TypeError, match=r"x of dtype torch.int64"):
         rotate("1x0e", torch.zeros(1, dtype=torch.int64), eye)

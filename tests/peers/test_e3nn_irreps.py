@@ -69,7 +69,7 @@ def test_coefficients_and_weights(
         path_normalization,
         empty=False,
     )
-    theirs = o3.TensorProductPaths(
+    theirs = o3.TensorProduct(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),

@@ -72,7 +72,7 @@ def test_tensor_product_of_all_connections_with_weights_per_sample(seed: int) ->
         torch.Generator().manual_seed(seed), max_mul=2, empty=False
     )
     names = [str(each) for each in (product.irreps_in1, product.irreps_in2)]
-    theirs = o3.TensorProductPaths(
+    theirs = o3.TensorProduct(
         *names,
         str(product.irreps_out),
         list(product.paths),

@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 from pyg_equivariant.o3._spherical_harmonics import (
     SphericalHarmonics,
     spherical_harmonics,

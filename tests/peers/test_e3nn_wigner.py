@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from pyg_equivariant.o3._irreps import Irreps
+from pyg_equivariant.o3 import Irreps
 from pyg_equivariant.o3._rotation import rand_matrix
 from pyg_equivariant.o3._wigner import rotate, wigner_D
 
