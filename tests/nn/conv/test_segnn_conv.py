@@ -159,7 +159,6 @@ def test_an_isolated_node_gets_no_message(randomize) -> None:
             {"irreps_out": "2x0e", "irreps_hidden": IRREPS, "num_update_layers": 0},
             "irreps_hidden",
         ),
-        ({"irreps_out": "3x1o+4x0e"}, "scalars first"),
         ({"num_message_layers": 0}, "at least one layer"),
         ({"aggr": "max"}, "equivariance"),
     ],
