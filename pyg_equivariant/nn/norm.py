@@ -20,20 +20,9 @@ class EquivariantNorm(EquivariantModule):
         x_{ku} \mapsto \big(x_{ku} - \bar x_u\,[0e]\big)\, f_u\, w_u
         \;(+\, b_u \text{ on } 0e).
 
-    A subclass defines ``forward``: it says what the means :math:`\bar x` and the
-    factors :math:`f` are.
-
-    Args:
-        irreps: irreps of the features.
-        eps: added to mean squares, a positive number.
-        affine: learn weights and biases.
-
-    Attributes:
-        weight: one number per copy, starting at 1, or ``None``.
-        bias: one number per ``0e`` copy, starting at 0, or ``None``.
-
-    Raises:
-        ValueError: if ``eps`` is not positive.
+    A subclass defines ``forward``: what the means :math:`\bar x` and factors
+    :math:`f` are. See :class:`~pyg_equivariant.nn.EquivariantLayerNorm` for arguments
+    and attributes.
     """
 
     weight: Parameter | None
@@ -84,18 +73,20 @@ class EquivariantNorm(EquivariantModule):
         """Blocks times factors and weights, plus biases, in the dtype of ``x``."""
         if not blocks:
             return x
-        if self.weight is None or self.bias is None:
-            pairs = zip(blocks, factors, strict=True)
-            return self._irreps.join([b * f for b, f in pairs]).to(x.dtype)
-        weights = self.weight.split(self._muls)
-        biases = self.bias.split(self._num_biases)
-        blocks = [
-            block * (factor * weight) + bias if len(bias) else block * (factor * weight)
-            for block, factor, weight, bias in zip(
-                blocks, factors, weights, biases, strict=True
-            )
-        ]
+        blocks = [b * f for b, f in zip(blocks, self._weighted(factors), strict=True)]
+        if self.bias is not None:
+            biases = self.bias.split(self._num_biases)
+            blocks = [
+                block + bias if len(bias) else block
+                for block, bias in zip(blocks, biases, strict=True)
+            ]
         return self._irreps.join(blocks).to(x.dtype)
+
+    def _weighted(self, factors: Sequence[Tensor]) -> Sequence[Tensor]:
+        if self.weight is None:
+            return factors
+        weights = self.weight.split(self._muls)
+        return [f * w for f, w in zip(factors, weights, strict=True)]
 
     def __repr__(self) -> str:
         return (

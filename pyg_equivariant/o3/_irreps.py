@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, overload
 import torch
 from torch import Tensor
 
-from ._notation import parse_block, parse_blocks, parse_irrep
+from ._notation import parse_block, parse_irrep
 
 
 @dataclass(frozen=True, order=True, init=False, repr=False)
@@ -445,7 +445,8 @@ def _blocks(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:
     if isinstance(irreps, Irreps):
         return irreps.blocks
     if isinstance(irreps, str):
-        return tuple(MulIrrep(*block) for block in parse_blocks(irreps))
+        blocks = irreps.split("+") if irreps.strip() else []
+        return tuple(MulIrrep(*parse_block(block, irreps)) for block in blocks)
     if isinstance(irreps, (MulIrrep, Irrep)):
         return (_block(irreps),)
     if not isinstance(irreps, Iterable):
@@ -459,7 +460,7 @@ def _block(block: object) -> MulIrrep:
     if isinstance(block, Irrep):
         return MulIrrep(1, block)
     if isinstance(block, str):
-        return MulIrrep(*parse_block(block))
+        return MulIrrep(*parse_block(block, block))
     if isinstance(block, (tuple, list)) and len(block) == 2:
         return MulIrrep(*block)
     raise ValueError(
