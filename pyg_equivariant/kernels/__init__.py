@@ -2,8 +2,8 @@
 
 from .convolution.fused import Convolution
 from .harmonics.evaluate import SphericalHarmonics, spherical_harmonics
-from .plain.blocked import BlockedTensorProduct
-from .plain.reference import tensor_product
+from .tensor_product.blocked import BlockedTensorProduct
+from .tensor_product.reference import tensor_product
 
 __all__ = [
     "tensor_product",

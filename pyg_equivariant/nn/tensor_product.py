@@ -8,7 +8,7 @@ from torch.nn import Parameter
 
 from pyg_equivariant import o3
 from pyg_equivariant.kernels.compiled.observed import transformed
-from pyg_equivariant.kernels.plain.blocked import BlockedTensorProduct
+from pyg_equivariant.kernels.tensor_product.blocked import BlockedTensorProduct
 from pyg_equivariant.kernels.steered.steer import SteeredMap
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from pyg_equivariant.o3 import TensorProductPaths
 
 from ..compiled.build import compiler
-from ..plain.reference import tensor_product
+from ..tensor_product.reference import tensor_product
 from .table import Table
 from .trilinear import contract
-from .triton_build import has_triton
+from ..triton.build import has_triton
 
 Backend = Literal["auto", "reference", "c", "triton"]
 

@@ -20,7 +20,7 @@ from .c_backend import contract_c
 from .reference import contract_reference
 from .table import Table
 from .triton_backend import contract_triton
-from .triton_build import TritonError, has_triton, interpreting
+from ..triton.build import TritonError, has_triton, interpreting
 
 _SCHEMA = (
     "(Tensor? x, Tensor? y, Tensor? w, Tensor? g, Tensor edge_index, "

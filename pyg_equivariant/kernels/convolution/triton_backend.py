@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .edge_order import EdgeOrder, Segments, edge_order
 from .table import Table
-from .triton_build import TritonError, load
+from ..triton.build import TritonError, load
 from .triton_plan import Plan, plan_kernels
 
 _WIDE = {

@@ -24,7 +24,7 @@ from pyg_equivariant.kernels.convolution.edge_order import (
     _version,
 )
 from pyg_equivariant.kernels.convolution.table import Table
-from pyg_equivariant.kernels.convolution.triton_build import (
+from pyg_equivariant.kernels.triton.build import (
     TritonError,
     has_triton,
     load,

@@ -15,7 +15,7 @@ from pyg_equivariant.kernels.convolution import edge_order, triton_backend, trit
 from pyg_equivariant.kernels.convolution.reference import contract_reference
 from pyg_equivariant.kernels.convolution.table import Table
 from pyg_equivariant.kernels.convolution.trilinear import contract
-from pyg_equivariant.kernels.convolution.triton_build import has_triton, interpreting
+from pyg_equivariant.kernels.triton.build import has_triton, interpreting
 from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
 if not has_triton() or not (torch.cuda.is_available() or interpreting()):

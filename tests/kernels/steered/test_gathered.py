@@ -7,7 +7,7 @@ import torch
 
 from pyg_equivariant.kernels.convolution.incidence import incidence
 from pyg_equivariant.kernels.convolution.neighbor_sum import neighbor_sum
-from pyg_equivariant.kernels.plain import reference
+from pyg_equivariant.kernels.tensor_product import reference
 from pyg_equivariant.kernels.steered.gathered import GatheredMap
 from pyg_equivariant.o3 import Irreps, TensorProductPaths
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant.kernels.compiled import build as c_build
-from pyg_equivariant.kernels.plain import reference
+from pyg_equivariant.kernels.tensor_product import reference
 from pyg_equivariant.kernels.steered.reference import steer_reference
 from pyg_equivariant.kernels.steered.steer import SteeredMap, steer
 from pyg_equivariant.kernels.steered.table import SteerTable
