@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from .c.memory import REAL
 from .triton.build import TritonError, has_triton, interpreting
 
 Result = TypeVar("Result")
+is_compiling = torch.compiler.is_compiling
 
 
 @cache
@@ -61,7 +62,7 @@ def transformed() -> bool:
 
     They see through plain torch only: a compiled operator has to step aside.
     """
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return False
     return (
         torch._C._functorch.peek_interpreter_stack() is not None
@@ -91,13 +92,17 @@ def backend(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
 
 
 def kernel_for(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
-    """The same inside an operator: C takes float32 and float64, all of one dtype."""
+    """The same inside an operator: C takes float32 and float64, all of one dtype.
+
+    It reads memory as it lies, so all tensors are strided.
+    """
     given = [t for t in tensors if t is not None]
     device, dtype = given[0].device, given[0].dtype
-    if not all(t.device == device and t.dtype == dtype for t in given):
-        return "plain"
     if device.type == "cpu" and dtype not in REAL:
         return "plain"
+    for t in given:
+        if t.dtype != dtype or t.device != device or t.layout != torch.strided:
+            return "plain"
     return _kernel_on(device.type, kernels)
 
 
@@ -145,13 +150,15 @@ def check_backend(name: str, like: Tensor) -> None:
         )
 
 
-def fast_or_plain(fast: Callable[[], Result], plain: Callable[[], Result]) -> Result:
+def fast_or_plain(
+    fast: Callable[..., Result], plain: Callable[..., Result], *arguments: Any
+) -> Result:
     """What ``fast`` returns, or ``plain`` where its kernel cannot be built."""
     try:
-        return fast()
+        return fast(*arguments)
     except (BuildError, TritonError) as error:
         warn_once(f"{error}; plain torch runs instead")
-        return plain()
+        return plain(*arguments)
 
 
 def is_plain_call(*tensors: Tensor | None) -> bool:
@@ -159,10 +166,13 @@ def is_plain_call(*tensors: Tensor | None) -> bool:
 
     Modes that record or replace operators would miss what does not pass through it.
     """
+    if is_compiling():
+        return False
+    for t in tensors:
+        if t is not None and type(t) is not Tensor and type(t) is not Parameter:
+            return False
     return (
-        not torch.compiler.is_compiling()
-        and all(t is None or type(t) in (Tensor, Parameter) for t in tensors)
-        and torch._C._len_torch_dispatch_stack() == 0
+        torch._C._len_torch_dispatch_stack() == 0
         and torch._C._functorch.peek_interpreter_stack() is None
     )
 
