@@ -25,6 +25,21 @@ typedef vec loose __attribute__((aligned(sizeof(real)))); /* at any place in mem
 #define UNROLL _Pragma("GCC unroll 32")
 #define INLINE static inline __attribute__((always_inline))
 
+/* n numbers, at most a vector of them */
+static inline vec get(const real *from, int n)
+{
+  if (n >= LANES) return *(const loose *)from;
+  vec v = {0};
+  memcpy(&v, from, n * sizeof(real));
+  return v;
+}
+
+static inline void put(real *to, vec v, int n)
+{
+  if (n >= LANES) *(loose *)to = v;
+  else memcpy(to, &v, n * sizeof(real));
+}
+
 /* the exponent's range and bias, the fraction's digits */
 #if REAL_BITS == 32
 enum { RANGE = 126, BIAS = 127, DIGITS = 23 };

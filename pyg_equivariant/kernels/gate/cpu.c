@@ -1,28 +1,10 @@
-"""C text of gates and their derivatives: one pass over rows, channels in vectors."""
+/* A gate and its derivatives: one pass over rows, channels in vectors. */
+#include "vectors.h"
 
-from __future__ import annotations
-
-from ..compiled.vectors import sigmoid_text, vector_types
-
-_TEXT = """\
 typedef struct { int64_t x, step, gate, out, rows, mul; } block;
 
-static inline vec get(const real *from, int n)
-{
-  if (n >= LANES) return *(const loose *)from;
-  vec v = {0};
-  memcpy(&v, from, n * sizeof(real));
-  return v;
-}
-
-static inline void put(real *to, vec v, int n)
-{
-  if (n >= LANES) *(loose *)to = v;
-  else memcpy(to, &v, n * sizeof(real));
-}
-
-#define EACH_ROW \\
-  _Pragma("omp parallel for num_threads(threads) schedule(static)") \\
+#define EACH_ROW \
+  _Pragma("omp parallel for num_threads(threads) schedule(static)") \
   for (int64_t row = 0; row < count; ++row)
 #define EACH_CHANNEL(mul) for (int u = 0, n = mul; u < mul; u += LANES, n -= LANES)
 
@@ -106,13 +88,3 @@ void second(int threads, int64_t count, int64_t scalars, const block *blocks,
     }
   }
 }
-"""
-
-
-def gate_source(real: str) -> str:
-    """The text of ``value``, ``gradient`` and ``second``.
-
-    Args:
-        real: ``"float"`` or ``"double"``.
-    """
-    return vector_types(real) + sigmoid_text(real) + _TEXT

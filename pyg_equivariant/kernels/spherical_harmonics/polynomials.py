@@ -9,18 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import factorial, sqrt
 
-from pyg_equivariant.o3._solid_harmonics import _SQUARED_LENGTH
+from pyg_equivariant.o3 import squared_length
 
 
-def columns(
-    degrees: tuple[int, ...], normalization: str
-) -> Iterator[tuple[str, float]]:
+def dim(degrees: tuple[int, ...]) -> int:
+    """The number of outputs."""
+    return sum(2 * l + 1 for l in degrees)
+
+
+def columns(degrees: tuple[int, ...], normalization: str) -> list[tuple[str, float]]:
     """The polynomial of every output, and its factor."""
+    results = []
     for l in degrees:
-        norm = _SQUARED_LENGTH[normalization](l)
+        norm = squared_length(l, normalization)
         for m in range(-l, l + 1):
             squared = norm * (1 if m == 0 else 2) * factorial(l - m) * factorial(l + m)
-            yield _name(l, m), sqrt(squared)
+            results.append((_name(l, m), sqrt(squared)))
+    return results
 
 
 def _name(l: int, m: int) -> str:

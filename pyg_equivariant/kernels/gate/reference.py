@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -29,7 +31,8 @@ class GateBlock(NamedTuple):
     mul: int
 
 
-class GateForm(NamedTuple):
+@dataclass(frozen=True)
+class GateForm:
     """SiLU on the first scalars, sigmoids of the next that multiply the blocks.
 
     Attributes:
@@ -40,10 +43,11 @@ class GateForm(NamedTuple):
         by_scalar: factor of the activated scalars.
         by_gate: factor of the gates.
         blocks: what is gated.
+        text: the form in one line, exactly: what a saved graph holds.
 
     Example:
         >>> form = GateForm(5, 4, 1, 1, 1.0, 1.0, (GateBlock(2, 1, 1, 1, 3, 1),))
-        >>> GateForm.parse(form.text()) == form
+        >>> GateForm.parse(form.text) == form
         True
     """
 
@@ -54,15 +58,23 @@ class GateForm(NamedTuple):
     by_scalar: float
     by_gate: float
     blocks: tuple[GateBlock, ...]
+    text: str = field(init=False, repr=False)
 
-    def text(self) -> str:
-        """The form in one line, exactly: what a saved graph holds."""
-        return ";".join(" ".join(map(repr, row)) for row in (self[:6], *self.blocks))
+    def __post_init__(self) -> None:
+        sizes = self.x_dim, self.out_dim, self.scalars, self.gates
+        rows = (*sizes, self.by_scalar, self.by_gate), *self.blocks
+        text = ";".join(" ".join(map(repr, row)) for row in rows)
+        object.__setattr__(self, "text", text)
+
+    @property
+    def num_biases(self) -> int:
+        """How many numbers a bias has."""
+        return self.scalars + self.gates
 
     @staticmethod
     @lru_cache(maxsize=256)
     def parse(text: str) -> GateForm:
-        """The inverse of :meth:`text`."""
+        """The form of a text."""
         head, *rows = (row.split() for row in text.split(";"))
         blocks = tuple(GateBlock._make(map(int, row)) for row in rows)
         x_dim, out_dim, scalars, gates = map(int, head[:4])
@@ -71,66 +83,65 @@ class GateForm(NamedTuple):
         )
 
 
-def value_reference(x: Tensor, bias: Tensor, form: GateForm) -> Tensor:
-    r"""The gate, of rows whose scalars are shifted by a bias.
-
-    .. math::
-        (c\, s\, \sigma(s)) \oplus (c'\, \sigma(g)\, v),
-        \quad s \oplus g = x_{0e} + b
-    """
-    s, p, blocks = _parts(x, bias, form)
-    out = [form.by_scalar * s * s.sigmoid()]
+def value(x: Tensor, shift: Tensor, form: GateForm) -> Tensor:
+    """The gate, of rows whose scalars are shifted."""
+    s, p, blocks = _parts(x, shift, form)
+    out = [form.by_scalar * F.silu(s)]
     out += [(v * form.by_gate * q).flatten(1) for v, q in zip(blocks, p, strict=True)]
     return torch.cat(out, dim=1)
 
 
-def gradient_reference(x: Tensor, bias: Tensor, grad: Tensor, form: GateForm) -> Tensor:
-    """What ``x`` receives from ``grad``; ``bias`` receives the sum of its part."""
-    s, p, blocks = _parts(x, bias, form)
+def gradient(x: Tensor, shift: Tensor, grad: Tensor, form: GateForm) -> Tensor:
+    """What ``x`` receives from ``grad``; the shift receives the sum of its part."""
+    s, p, blocks = _parts(x, shift, form)
     g, *grads = _out_blocks(grad, form)
     q = s.sigmoid()
     gates, rest = [], []
     for v, r, h in zip(blocks, p, grads, strict=True):
         rest.append(form.by_gate * h * r)
         gates.append((form.by_gate * h * v * r * (1 - r)).sum(1))
-    return _arranged(form.by_scalar * g * q * (1 + s * (1 - q)), gates, rest, x, form)
+    return _in_rows(form.by_scalar * g * q * (1 + s * (1 - q)), gates, rest, form)
 
 
-def second_reference(
-    x: Tensor, bias: Tensor, grad: Tensor, along: Tensor, form: GateForm
+def second(
+    x: Tensor, shift: Tensor, grad: Tensor, along: Tensor, form: GateForm
 ) -> tuple[Tensor, Tensor]:
     """What ``grad`` and ``x`` receive if ``along`` arrives at the gradient."""
-    s, p, blocks = _parts(x, bias, form)
+    s, p, blocks = _parts(x, shift, form)
     a, b, ways = _in_blocks(along, form)
     g, *grads = _out_blocks(grad, form)
     q = s.sigmoid()
     a = form.by_scalar * a
-    by_grad, gates, rest = [a * q * (1 + s * (1 - q))], [], []
+    grad_grad, gates, rest = [a * q * (1 + s * (1 - q))], [], []
     for v, r, h, way, c in zip(blocks, p, grads, ways, b, strict=True):
         slope = form.by_gate * r * (1 - r)
-        by_grad.append((form.by_gate * r * way + c * slope * v).flatten(1))
+        grad_grad.append((form.by_gate * r * way + c * slope * v).flatten(1))
         rest.append(c * slope * h)
         gates.append((slope * h * (way + c * (1 - 2 * r) * v)).sum(1))
     scalars = a * g * q * (1 - q) * (2 + s * (1 - 2 * q))
-    return torch.cat(by_grad, dim=1), _arranged(scalars, gates, rest, x, form)
+    return torch.cat(grad_grad, dim=1), _in_rows(scalars, gates, rest, form)
 
 
 def _in_blocks(x: Tensor, form: GateForm) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Scalars, gates ``[row, 1, channel]`` and blocks ``[row, component, channel]``."""
     gates = [x[:, b.gate : b.gate + b.mul].unsqueeze(1) for b in form.blocks]
-    return x[:, : form.scalars], gates, [x[:, _places(b)] for b in form.blocks]
+    blocks = [
+        x[:, b.x : b.x + b.step * (b.rows - 1) + b.mul].unfold(1, b.mul, b.step)
+        for b in form.blocks
+    ]
+    return x[:, : form.scalars], gates, blocks
 
 
 def _parts(
-    x: Tensor, bias: Tensor, form: GateForm
+    x: Tensor, shift: Tensor, form: GateForm
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """The same with the bias added, and the sigmoids of the gates."""
+    """The same with the shift added, and the sigmoids of the gates."""
     s, g, blocks = _in_blocks(x, form)
     p = [
-        (gate + bias[b.gate : b.gate + b.mul]).sigmoid()
+        (gate + shift[b.gate : b.gate + b.mul]).sigmoid()
         for gate, b in zip(g, form.blocks, strict=True)
     ]
-    return s + bias[: form.scalars], p, blocks
+    return s + shift[: form.scalars], p, blocks
 
 
 def _out_blocks(out: Tensor, form: GateForm) -> list[Tensor]:
@@ -141,18 +152,13 @@ def _out_blocks(out: Tensor, form: GateForm) -> list[Tensor]:
     return [out[:, : form.scalars], *blocks]
 
 
-def _places(block: GateBlock) -> Tensor:
-    rows = block.x + block.step * torch.arange(block.rows)
-    return rows[:, None] + torch.arange(block.mul)
-
-
-def _arranged(
-    scalars: Tensor, gates: list[Tensor], rest: list[Tensor], x: Tensor, form: GateForm
+def _in_rows(
+    scalars: Tensor, gates: list[Tensor], rest: list[Tensor], form: GateForm
 ) -> Tensor:
-    """Scalars, gates and blocks in their places of an input row."""
-    values = torch.cat([scalars, *gates, *(part.flatten(1) for part in rest)], dim=1)
-    places = [torch.arange(form.scalars)]
-    places += [b.gate + torch.arange(b.mul) for b in form.blocks]
-    places += [_places(b).flatten() for b in form.blocks]
-    order = torch.cat(places).argsort().to(x.device)
-    return values[:, order]
+    """Scalars, gates and blocks as the rows of an input."""
+    pieces = {0: scalars} if form.scalars else {}
+    for block, gate, part in zip(form.blocks, gates, rest, strict=True):
+        pieces[block.gate] = gate
+        for k, row in enumerate(part.unbind(1)):
+            pieces[block.x + k * block.step] = row
+    return torch.cat([pieces[start] for start in sorted(pieces)], dim=1)

@@ -5,25 +5,68 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from math import factorial, sqrt
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import safe_norm, safe_normalize
-from pyg_equivariant.o3._solid_harmonics import _SQUARED_LENGTH
-from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
+from pyg_equivariant.o3 import (
+    harmonics_reference,
+    safe_norm,
+    safe_normalize,
+    squared_length,
+)
 
-Form = tuple[tuple[int, ...], bool, str]
-"""Degrees, ``normalize`` and ``normalization``."""
+
+class Form(NamedTuple):
+    """Which harmonics.
+
+    Attributes:
+        degrees: ascending, each once.
+        normalize: as in :func:`pyg_equivariant.o3.spherical_harmonics_reference`.
+        normalization: as there.
+
+    Example:
+        >>> form = Form((0, 1, 2), True, "norm")
+        >>> Form.parse(form.text()) == form
+        True
+    """
+
+    degrees: tuple[int, ...]
+    normalize: bool
+    normalization: str
+
+    @property
+    def dim(self) -> int:
+        """The number of harmonics of one vector."""
+        return _dim(self.degrees)
+
+    def text(self) -> str:
+        """The form in one line: what a saved graph holds."""
+        name = "normalized" if self.normalize else "polynomials"
+        return " ".join([self.normalization, name, *map(str, self.degrees)])
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def parse(text: str) -> Form:
+        """The inverse of :meth:`text`."""
+        normalization, name, *degrees = text.split()
+        return Form(tuple(map(int, degrees)), name == "normalized", normalization)
 
 
-def harmonics_reference(vectors: Tensor, form: Form) -> Tensor:
-    """The values, ``(N, dim)``."""
+@lru_cache(maxsize=256)
+def _dim(degrees: tuple[int, ...]) -> int:
+    return sum(2 * l + 1 for l in degrees)
+
+
+def value(x: Tensor, shift: None, form: Form) -> Tensor:
+    """The harmonics of vectors, ``(N, dim)``."""
     degrees, normalize, normalization = form
-    return spherical_harmonics(degrees, vectors, normalize, normalization)
+    blocks = tuple((1, l) for l in degrees)
+    return harmonics_reference(x, blocks, normalize, normalization)
 
 
-def gradient_reference(vectors: Tensor, grad: Tensor, form: Form) -> Tensor:
+def gradient(x: Tensor, shift: None, grad: Tensor, form: Form) -> Tensor:
     r"""The gradient of :math:`\sum g\, Y(\mathbf r)`, ``(N, 3)``.
 
     Every derivative of a solid harmonic of degree :math:`l` is a combination of those
@@ -33,33 +76,34 @@ def gradient_reference(vectors: Tensor, grad: Tensor, form: Form) -> Tensor:
     .. math::
         \nabla = (\mathbf v - \mathbf u\, (\mathbf u \cdot \mathbf v)) / |\mathbf r|.
     """
-    direction, inverse = _direction(vectors, form)
+    direction, inverse = _direction(x, form)
     slope = _slope(_lower(direction, form), grad, form)
     return _tangent(slope, direction, inverse)
 
 
-def second_reference(
-    vectors: Tensor, grad: Tensor, h: Tensor, form: Form
+def second(
+    x: Tensor, shift: None, grad: Tensor, along: Tensor, form: Form
 ) -> tuple[Tensor, Tensor]:
     r"""The derivatives of :math:`\mathbf h \cdot \nabla \sum g\, Y(\mathbf r)`.
 
     Returns:
-        Those by ``grad``, ``(N, dim)``, and by ``vectors``, ``(N, 3)``.
+        Those with respect to ``grad``, ``(N, dim)``, and to vectors, ``(N, 3)``, where
+        :math:`\mathbf h` is ``along``.
     """
-    direction, inverse = _direction(vectors, form)
+    direction, inverse = _direction(x, form)
     low = _lower(direction, form)
     slope = _slope(low, grad, form)
-    k = _tangent(h, direction, inverse)
-    by_grad = _along(low, k, form)
-    lower = (tuple(range(max(form[0]))), False, "norm")
+    k = _tangent(along, direction, inverse)
+    grad_grad = _along(low, k, form)
+    lower = Form(tuple(range(max(form.degrees))), False, "norm")
     lowest = _lower(direction, lower)
     curvature = _slope(_along(lowest, k, lower), grad, form)
     if inverse is None:
-        return by_grad, curvature
-    uv, uh = _dot(direction, slope), _dot(direction, h)
-    turned = curvature - (uv * h + uh * slope) * inverse
+        return grad_grad, curvature
+    uv, uh = _dot(direction, slope), _dot(direction, along)
+    across = curvature - (uv * along + uh * slope) * inverse
     stretched = direction * (_dot(k, slope) * inverse)
-    return by_grad, _tangent(turned, direction, inverse) - stretched
+    return grad_grad, _tangent(across, direction, inverse) - stretched
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
@@ -68,7 +112,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def _direction(vectors: Tensor, form: Form) -> tuple[Tensor, Tensor | None]:
     """Where the polynomials are evaluated, and the inverse length (0 for 0)."""
-    if not form[1]:
+    if not form.normalize:
         return vectors, None
     length = safe_norm(vectors, keepdim=True)
     inverse = torch.where(length > 0, 1 / torch.where(length > 0, length, 1.0), 0.0)
@@ -83,8 +127,8 @@ def _tangent(v: Tensor, direction: Tensor, inverse: Tensor | None) -> Tensor:
 
 def _lower(direction: Tensor, form: Form) -> Tensor:
     """The polynomials of all degrees below the highest."""
-    degrees = range(max(form[0]))
-    return spherical_harmonics(degrees, direction, False, "norm")
+    blocks = tuple((1, l) for l in range(max(form.degrees)))
+    return harmonics_reference(direction, blocks, False, "norm")
 
 
 def _slope(low: Tensor, grad: Tensor, form: Form) -> Tensor:
@@ -103,7 +147,7 @@ def _along(low: Tensor, k: Tensor, form: Form) -> Tensor:
 def _table(form: Form, like: Tensor) -> Tensor:
     """``[a, i, j]``: what harmonic ``i`` adds to the derivative of ``j`` by ``a``."""
     degrees, _, normalization = form
-    shape = 3, max(degrees) ** 2, sum(2 * l + 1 for l in degrees)
+    shape = 3, max(degrees) ** 2, form.dim
     values = _table_values(degrees, normalization)
     return torch.tensor(values, dtype=like.dtype, device=like.device).view(shape)
 
@@ -114,7 +158,7 @@ def _table_values(degrees: tuple[int, ...], normalization: str) -> list[float]:
     rows = max(degrees) ** 2
     values = [0.0] * (3 * rows * len(columns))
     for j, (l, m) in enumerate(columns):
-        scale = sqrt(_SQUARED_LENGTH[normalization](l)) * _scale(l, m)
+        scale = sqrt(squared_length(l, normalization)) * _scale(l, m)
         for axis, order, factor in _derivatives(m):
             if abs(order) < l:
                 row = axis * rows + l * (l - 1) + order
