@@ -3,6 +3,7 @@
 from .activation import Activation, NormalizedActivation, ShiftedSoftplus
 from .conv import EGNNConv, PaiNNConv, SchNetConv, SEGNNConv, TFNConv
 from .cutoff import CosineCutoff, PolynomialCutoff
+from .dense import Dense
 from .dropout import Dropout
 from .gate import Gate
 from .instance_norm import EquivariantInstanceNorm
@@ -12,6 +13,7 @@ from .mlp import MLP, RadialMLP
 from .models import EGNN, SEGNN, TFN, ForceField, PaiNN, SchNet
 from .norm_activation import NormActivation
 from .radial import BesselBasis, GaussianBasis
+from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
@@ -34,6 +36,8 @@ __all__ = [
     "Linear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "SphericalHarmonics",
+    "spherical_harmonics",
     "SteerableLinear",
     "SteerableMLP",
     "Gate",
@@ -44,6 +48,7 @@ __all__ = [
     "Activation",
     "NormalizedActivation",
     # invariant modules
+    "Dense",
     "MLP",
     "RadialMLP",
     "ShiftedSoftplus",

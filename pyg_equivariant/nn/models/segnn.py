@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
 from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
 
 from ..conv.segnn_conv import SEGNNConv
 from ..cutoff import CosineCutoff
 from ..instance_norm import EquivariantInstanceNorm
 from ..mlp import MLP
+from ..spherical_harmonics import SphericalHarmonics
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
 from ._irreps_features import scalars_and_vectors

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.harmonics.evaluate import SphericalHarmonics
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..conv.tfn_conv import TFNConv
@@ -14,6 +13,7 @@ from ..gate import Gate
 from ..mlp import MLP
 from ..norm_activation import NormActivation
 from ..radial import BesselBasis
+from ..spherical_harmonics import SphericalHarmonics
 from ._irreps_features import scalars_and_vectors
 from ._molecular import Features, Graph, MolecularModel, edge_lengths
 from ._species import SpeciesEmbedding

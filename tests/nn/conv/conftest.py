@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_equivariant.graph import edge_vectors
+from pyg_equivariant.nn import spherical_harmonics
 from pyg_equivariant.nn.conv import (
     EGNNConv,
     PaiNNConv,
@@ -19,7 +20,7 @@ from pyg_equivariant.nn.conv import (
     TFNConv,
 )
 from pyg_equivariant.nn.radial import BesselBasis
-from pyg_equivariant.o3 import Irreps, safe_norm, spherical_harmonics
+from pyg_equivariant.o3 import Irreps, safe_norm
 from pyg_equivariant.testing import difficult_graphs
 
 CUTOFF = 3.0
