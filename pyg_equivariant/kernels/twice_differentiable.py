@@ -141,7 +141,9 @@ class TwiceDifferentiable:
             given: list[Any] = [
                 None if t is None else _as_input(t) for t in ctx.saved_tensors
             ]
-            outputs = self.reference.second(*given, self.parse(ctx.form))
+            x, shift, grad, along = given
+            form = self.parse(ctx.form)
+            outputs = self.reference.second(x, shift, grad, along, form)
             inputs = [t for t in given if t is not None]
             results = iter(
                 torch.autograd.grad(

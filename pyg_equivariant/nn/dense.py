@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels.dense.matmul import matmul
+from pyg_equivariant.kernels import matmul
 
 
 class Dense(torch.nn.Linear):
@@ -25,4 +25,19 @@ class Dense(torch.nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the map."""
-        return matmul(input, self.weight.t(), self.bias)
+        return dense(input, self.weight.t(), self.bias)
+
+
+def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The product ``x @ weight + bias`` by the fastest kernel at hand.
+
+    Args:
+        x: ``(*, fan_in)``.
+        weight: ``(fan_in, fan_out)``, transposed to that of :class:`Dense`.
+        bias: ``(fan_out,)``.
+
+    Example:
+        >>> dense(torch.ones(5, 8), torch.ones(8, 4))[0]
+        tensor([8., 8., 8., 8.])
+    """
+    return matmul(x, weight, bias)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels.gates.gate import FusedGate
-from pyg_equivariant.kernels.gates.reference import GateBlock, GateForm
+from pyg_equivariant.kernels import GateBlock, GateForm, gate
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .activation import (
@@ -17,6 +16,7 @@ from .activation import (
     NormalizedActivation,
     resolve_activation,
 )
+from .linear import spread
 from .module import EquivariantModule, check_features
 
 
@@ -97,8 +97,7 @@ class Gate(EquivariantModule):
         self._cuts = cuts
         self._counts = [count for counts in cuts for count in counts]
         self.irreps_out = self.act_scalars.irreps_out + gated_out
-        form = self._form()
-        self._fused = None if form is None else FusedGate(form)
+        self._form = self._as_form()
 
     def _arrange(self, *parts: Irreps) -> None:
         """Sort and merge the blocks of the input, and note where each one goes."""
@@ -106,6 +105,9 @@ class Gate(EquivariantModule):
         whole, place, _ = sum(blocks, Irreps()).sort()
         self.irreps_in = whole.simplify()
         self._sizes = [block.dim for block in self.irreps_in]
+        self._sizes_bias = [
+            block.dim * block.ir.is_scalar() for block in self.irreps_in
+        ]
         self._shapes = [(block.ir.dim, block.mul) for block in self.irreps_in]
         # A merged block is split into the blocks that it was made of.
         self._muls = [[mul for mul, ir in whole if ir == b.ir] for b in self.irreps_in]
@@ -114,7 +116,7 @@ class Gate(EquivariantModule):
         self._gates = place[after:last]
         self._gated = place[last:]
 
-    def _form(self) -> GateForm | None:
+    def _as_form(self) -> GateForm | None:
         """What one operation can do: SiLU on 0e scalars, sigmoids of 0e gates."""
         num_scalars, num_gates = self.irreps_scalars.dim, self.irreps_gates.dim
         by_scalar = _factor(self.irreps_scalars, self.act_scalars, "silu")
@@ -128,26 +130,13 @@ class Gate(EquivariantModule):
             )
             for n in range(len(muls))
         ]
-        blocks, gate, out = [], num_scalars, num_scalars
+        blocks, gates, out = [], num_scalars, num_scalars
         for n in self._gated:
             x, step, rows, mul = places[n]
-            blocks.append(GateBlock(x, step, gate, out, rows, mul))
-            gate, out = gate + mul, out + rows * mul
+            blocks.append(GateBlock(x, step, gates, out, rows, mul))
+            gates, out = gates + mul, out + rows * mul
         sizes = self.irreps_in.dim, out, num_scalars, num_gates
         return GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
-
-    def fuses(self, x: Tensor, bias: Tensor | None = None) -> bool:
-        """Whether :meth:`fused` takes these features and this bias."""
-        return (
-            self._fused is not None
-            and self._fused.is_fast_for(x)
-            and (bias is None or len(bias) == self._fused.num_biases)
-        )
-
-    def fused(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """The gate in one operation, after adding ``bias`` to the 0e scalars."""
-        assert self._fused is not None
-        return self._fused(x, bias)
 
     @classmethod
     def from_irreps(
@@ -192,11 +181,20 @@ class Gate(EquivariantModule):
             e3nn_constants,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the gate to features of ``irreps_in``."""
+    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Apply the gate to features of ``irreps_in``.
+
+        Args:
+            x: the features.
+            bias: added to all 0e of them first, gates included (default: none).
+        """
         check_features(x, self.irreps_in)
-        if self.fuses(x):
-            return self.fused(x)
+        form = self._form
+        if bias is not None and (form is None or len(bias) != form.num_biases):
+            x = x + spread(bias, self._sizes_bias, self._sizes).to(x.dtype)
+            bias = None
+        if form is not None:
+            return gate(x, bias, form)
         blocks = zip(
             x.split(self._sizes, dim=-1), self._shapes, self._muls, strict=True
         )

@@ -109,17 +109,22 @@ class SteerableLinear(EquivariantModule):
                 for block, bound in zip(biases, bounds, strict=True):
                     block.uniform_(-bound, bound)
 
-    def forward(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
-        """Map features ``x`` as steered by the attribute ``attr``."""
-        return self.add_bias(self.product(x, attr))
+    def forward(
+        self, x: Tensor, attr: Tensor | None = None, add_bias: bool = True
+    ) -> Tensor:
+        """Map features ``x`` as steered by the attribute ``attr``.
 
-    def product(self, x: Tensor, attr: Tensor | None = None) -> Tensor:
-        """The map without its bias."""
+        Args:
+            x: the features.
+            attr: the attribute (default: 1).
+            add_bias: ``False`` leaves the bias to what follows (default: ``True``).
+        """
         check_features(x, self.irreps_in, like=self.weight)
         if attr is None:
             attr = self._trivial(x)
         check_features(attr, self.irreps_attr, "attr", self.weight)
-        return self.tp(x, attr, self.weight)
+        y = self.tp(x, attr, self.weight)
+        return self.add_bias(y) if add_bias else y
 
     def add_bias(self, y: Tensor) -> Tensor:
         """The bias on the ``0e`` blocks of a product."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import ModuleList
 
-from pyg_equivariant.kernels.compiled.observed import is_plain
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .gate import Gate
@@ -114,22 +113,14 @@ class SteerableMLP(EquivariantModule):
         return x
 
     def _layer(self, k: int, x: Tensor, attr: Tensor | None) -> Tensor:
-        linear = self._linear(k)
-        if k < len(self.acts) and is_plain(linear, SteerableLinear):
-            return self._activate(k, linear.product(x, attr))
-        x = linear(x, attr)
-        return self.acts[k](x) if k < len(self.acts) else x
+        return self._activate(k, self._linear(k)(x, attr, add_bias=False))
 
     def _activate(self, k: int, product: Tensor) -> Tensor:
-        """The bias of a linear map and what follows, in one step where possible."""
+        """The bias of a linear map and what follows."""
         linear = self._linear(k)
-        if k >= len(self.acts):
-            return linear.add_bias(product)
-        act = self.acts[k]
-        assert isinstance(act, Gate)
-        if is_plain(act, Gate) and act.fuses(product, linear.bias):
-            return act.fused(product, linear.bias)
-        return act(linear.add_bias(product))
+        if k < len(self.acts):
+            return self.acts[k](product, linear.bias)
+        return linear.add_bias(product)
 
     def _linear(self, k: int) -> SteerableLinear:
         linear = self.linears[k]

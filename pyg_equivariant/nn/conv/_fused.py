@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
-from pyg_equivariant.kernels.compiled.observed import transformed
+from pyg_equivariant.kernels.dispatch import backend
 
 _HOOKS = (
     "_propagate_forward_pre_hooks",
@@ -35,8 +35,7 @@ def fuses(
     """
     return (
         unobserved(conv, message, edge_index)
-        and conv.convolve.is_fast_for(*used)
-        and not transformed()
+        and backend(*used, kernels=("c", "triton")) != "plain"
     )
 
 
@@ -81,3 +80,16 @@ def num_receivers(conv: MessagePassing, x: OptPairTensor, size: Size) -> int:
     if given is not None:
         return given
     return x[0].shape[0] if x[1] is None else x[1].shape[0]
+
+
+_LISTENERS = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+)
+
+
+def is_plain(module: torch.nn.Module, kind: type[torch.nn.Module]) -> bool:
+    """Whether a module is of exactly that kind, and nothing listens to its calls."""
+    return type(module) is kind and not any(getattr(module, n) for n in _LISTENERS)

@@ -9,10 +9,8 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from pyg_equivariant.kernels.compiled.observed import is_plain
-from pyg_equivariant.kernels.dense.matmul import matmul
-from pyg_equivariant.nn.conv._fused import directed, unobserved
-from pyg_equivariant.nn.dense import Dense
+from pyg_equivariant.nn.conv._fused import directed, is_plain, unobserved
+from pyg_equivariant.nn.dense import Dense, dense
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.o3 import safe_norm
 
@@ -275,11 +273,11 @@ class EGNNConv(MessagePassing):
         assert isinstance(first, Dense)
         sizes = [*self._sizes[::-1], 1, self.edge_dim]
         w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
-        m = matmul(x[1], w_i, first.bias).index_select(0, i)
-        m = m + matmul(x[0], w_j).index_select(0, j)
+        m = dense(x[1], w_i, first.bias).index_select(0, i)
+        m = m + dense(x[0], w_j).index_select(0, j)
         m = torch.addmm(m, square, w_square)
         if edge_attr is not None:
-            m = m + matmul(edge_attr, w_attr)
+            m = m + dense(edge_attr, w_attr)
         # Its other maps
         m = self.phi_e.after_first(m)
         terms = self._terms(m, -edge_vec, edge_weight)
