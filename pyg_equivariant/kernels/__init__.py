@@ -1,14 +1,29 @@
 """How tensor products and harmonics are computed: references and faster versions."""
 
-from .convolution.fused import Convolution
-from .harmonics.evaluate import SphericalHarmonics, spherical_harmonics
-from .tensor_product.blocked import BlockedTensorProduct
-from .tensor_product.reference import tensor_product
+from .activation.operator import shifted_softplus, silu
+from .convolution.neighbor_sum import neighbor_sum
+from .convolution.operator import Convolution
+from .edges import EdgePairs, edge_pairs
+from .fully_connected.node_first import NodeFirst
+from .gate.operator import gate
+from .gate.reference import GateBlock, GateForm
+from .matmul.operator import matmul
+from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
+from .tensor_product.operator import TensorProductKernel
 
 __all__ = [
-    "tensor_product",
-    "BlockedTensorProduct",
+    "TensorProductKernel",
     "Convolution",
+    "NodeFirst",
+    "neighbor_sum",
+    "edge_pairs",
+    "EdgePairs",
     "spherical_harmonics",
-    "SphericalHarmonics",
+    "evaluate_harmonics",
+    "GateForm",
+    "GateBlock",
+    "gate",
+    "silu",
+    "shifted_softplus",
+    "matmul",
 ]

@@ -7,9 +7,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.compiled.observed import transformed
-from pyg_equivariant.kernels.tensor_product.blocked import BlockedTensorProduct
-from pyg_equivariant.kernels.steered.steer import SteeredMap
+from pyg_equivariant.kernels import TensorProductKernel
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .linear import warn_unreached
@@ -65,8 +63,7 @@ class TensorProduct(EquivariantModule):
         self.irreps_out = product.irreps_out
         self.weight_numel = product.weight_numel
         self.internal_weights = internal_weights
-        self._compute = BlockedTensorProduct(product)
-        self._steered = SteeredMap(product) if SteeredMap.supports(product) else None
+        self._compute = TensorProductKernel(product)
         self._num_constants = len(self._compute.constants)
         for i, constant in enumerate(self._compute.constants):
             self.register_constant(f"coupling_{i}", constant)
@@ -92,16 +89,7 @@ class TensorProduct(EquivariantModule):
         weight = self._choose(weight)
         if weight is not None:
             check_dtype(weight, x1, "weight")
-            if (steered := self._steered_for(x1, x2, weight)) is not None:
-                return steered(x1, x2, weight)
         return self._compute(x1, x2, weight, constants)
-
-    def _steered_for(self, *inputs: Tensor) -> SteeredMap | None:
-        """The one operation that does it all, where all samples share the weights."""
-        steered = self._steered if inputs[2].dim() == 1 else None
-        if steered is None or not steered.is_fast_for(*inputs) or transformed():
-            return None
-        return steered
 
     def _choose(self, weight: Tensor | None) -> Tensor | None:
         if self.weight is not None:

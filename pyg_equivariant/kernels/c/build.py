@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
 
+from ..templates import render
+
 _HEADERS = Path(__file__).parent
 _BITS = {"float": 32, "double": 64}
 # No options that change the floating-point state of the process (as -ffast-math does).
@@ -124,7 +126,8 @@ def _load(
             return ctypes.CDLL(str(path))
         except OSError:  # not whole, or of another machine: built anew
             pass
-    _compile(command[0], options, _render(text, parameters, is_template), path)
+    text = render(text, parameters) if is_template else text
+    _compile(command[0], options, text, path)
     return ctypes.CDLL(str(path))
 
 
@@ -151,21 +154,6 @@ def _identity(value: Hashable) -> str:
     if isinstance(value, FunctionType):
         return value.__qualname__ + Path(value.__code__.co_filename).read_text("utf-8")
     return repr(value)
-
-
-def _render(text: str, parameters: Mapping[str, Hashable], is_template: bool) -> str:
-    if not is_template:
-        return text
-    from jinja2 import Environment, StrictUndefined
-
-    # Lines that hold statements of Jinja alone leave no trace in the C.
-    environment = Environment(
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    return environment.from_string(text).render(parameters)
 
 
 def _compile(command: str, options: list[str], text: str, path: Path) -> None:

@@ -42,7 +42,7 @@ class _Group(NamedTuple):
 
 
 class BlockedTensorProduct:
-    """Computes what :func:`~pyg_equivariant.kernels.tensor_product` specifies.
+    """Computes what the reference specifies.
 
     Args:
         product: the paths.
@@ -123,6 +123,10 @@ class BlockedTensorProduct:
             batch = torch.broadcast_shapes(*leading)
             out = [block.expand(*batch, -1) for block in (*out, x1.new_zeros(0))]
         return torch.cat(out, dim=-1)
+
+    def constants_like(self, x: Tensor) -> list[Tensor]:
+        """The couplings in the dtype and on the device of an input."""
+        return [constant.to(x) for constant in self.constants]
 
     def _split(self, weight: Tensor | None) -> Sequence[Tensor | None]:
         """The weights of each path."""

@@ -8,7 +8,7 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.convolution.fused import Convolution
+from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.nn.activation import ShiftedSoftplus
 from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
 from pyg_equivariant.nn.cutoff import CosineCutoff

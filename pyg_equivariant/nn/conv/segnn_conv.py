@@ -7,11 +7,8 @@ from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
-from pyg_equivariant.kernels.compiled.observed import is_plain
-from pyg_equivariant.kernels.convolution.incidence import incidence
-from pyg_equivariant.kernels.convolution.neighbor_sum import neighbor_sum
-from pyg_equivariant.kernels.steered.gathered import GatheredMap
-from pyg_equivariant.nn.conv._fused import directed, fuses
+from pyg_equivariant.kernels import NodeFirst, neighbor_sum
+from pyg_equivariant.nn.conv._fused import directed, fuses, is_plain
 from pyg_equivariant.nn.gate import Gate
 from pyg_equivariant.nn.module import check_features
 from pyg_equivariant.nn.steerable_linear import SteerableLinear
@@ -179,7 +176,7 @@ class SEGNNConv(MessagePassing):
         # W_a of φ_m at the nodes, so that messages begin with a product without weights
         first = self.phi_m.first.tp.product
         self.fused = True
-        self.convolve = GatheredMap(first, len(self.irreps_in))
+        self.convolve = NodeFirst(first, len(self.irreps_in))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -206,12 +203,12 @@ class SEGNNConv(MessagePassing):
         check_vector(edge_weight, "edge_weight")
         # Message passing
         if self._gathers(edge_index, *x, edge_sh):
-            graph = incidence(directed(self, edge_index), x[0].shape[0])
+            edges = directed(self, edge_index)
             first = self.phi_m.first
             ends = (x[1], x[0], edge_attr, edge_sh)
-            m = self.convolve(*ends, first.weight, graph.ends)
+            m = self.convolve(*ends, first.weight, edges)
             m = self.phi_m.after_first_product(m, edge_sh)
-            out = neighbor_sum(m, graph.arrivals, x[1].shape[0], edge_weight)
+            out = neighbor_sum(m, edges, x[1].shape[0], edge_weight)
         else:
             # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
             out = self.propagate(

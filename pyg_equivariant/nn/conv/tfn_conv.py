@@ -10,7 +10,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.convolution.fused import Convolution
+from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.nn.conv._fused import directed, fuses, num_receivers
 from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.mlp import RadialMLP
@@ -117,7 +117,7 @@ class TFNConv(MessagePassing):
         self.tp = TensorProduct(product, internal_weights=False)
         # Σ ⊗: the same, summed over neighbors without forming messages
         self.fused = True
-        self.convolve = Convolution(product) if Convolution.supports(product) else None
+        self.convolve = Convolution(product)
         # R: radial network
         if radial is None:
             radial = RadialMLP([edge_dim, *radial_channels, product.weight_numel])
@@ -154,7 +154,7 @@ class TFNConv(MessagePassing):
             weight = weight.index_select(0, pair)
         # Message passing
         used = (x[0], edge_sh, weight)
-        if self.convolve and fuses(self, TFNConv.message, edge_index, *used):
+        if fuses(self, TFNConv.message, edge_index, *used):
             edges, number = directed(self, edge_index), num_receivers(self, x, size)
             out = self.convolve(*used, edges, number)
         else:

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.graph import complete_graph, edge_vectors, radius_graph
-from pyg_equivariant.graph._edge_pairs import EdgePairs, edge_pairs
-from pyg_equivariant.kernels.compiled.observed import transformed
+from pyg_equivariant.kernels import EdgePairs, edge_pairs
 from pyg_equivariant.o3 import safe_norm
 
 from ..module import check_dtype
@@ -43,11 +42,7 @@ class Graph(NamedTuple):
         ``None`` where that is not known cheaply: between periodic images, while
         compiling, and on other devices than the CPU.
         """
-        edges = self.edge_index
-        looked_at = torch.compiler.is_compiling() or transformed()
-        if self.edge_shift is not None or looked_at or edges.device.type != "cpu":
-            return None
-        return edge_pairs(edges)
+        return edge_pairs(self.edge_index) if self.edge_shift is None else None
 
 
 class Features(NamedTuple):

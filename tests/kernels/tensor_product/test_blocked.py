@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from pyg_equivariant.kernels import BlockedTensorProduct, tensor_product
+from pyg_equivariant.kernels.tensor_product.blocked import BlockedTensorProduct
+from pyg_equivariant.kernels.tensor_product.reference import tensor_product
 from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 from pyg_equivariant.testing import random_tensor_product
 

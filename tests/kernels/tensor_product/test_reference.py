@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels import tensor_product
+from pyg_equivariant.kernels.tensor_product.reference import tensor_product
 from pyg_equivariant.o3 import (
     Irreps,
     Path,

@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_equivariant.kernels.convolution.incidence import incidence
-from pyg_equivariant.kernels.convolution.neighbor_sum import neighbor_sum
+from pyg_equivariant.kernels import NodeFirst
 from pyg_equivariant.kernels.tensor_product import reference
-from pyg_equivariant.kernels.steered.gathered import GatheredMap
 from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 GRAPHS = {"some": (6, 5, 40), "many": (30, 40, 700), "none": (3, 2, 0)}
@@ -26,7 +24,7 @@ def test_is_the_map_of_gathered_features(graph: str, others: str) -> None:
     irreps, sh = Irreps("5x0e+3x1o+2x2e"), Irreps.spherical_harmonics(3)
     both = irreps + irreps + Irreps(others).remove_zero_multiplicities()
     product = TensorProductPaths.fully_connected(both, sh, "7x0e+3x1o+2x2e")
-    gathered = GatheredMap(product, len(irreps))
+    multiply = NodeFirst(product, len(irreps))
     edge_index, sources, targets = edges_of(graph)
     count = edge_index.shape[1]
     shapes = (targets, irreps.dim), (sources, irreps.dim), (count, Irreps(others).dim)
@@ -36,8 +34,7 @@ def test_is_the_map_of_gathered_features(graph: str, others: str) -> None:
     ]
 
     def at_nodes(x_i, x_j, e, y, w):
-        ends = incidence(edge_index, sources).ends
-        return gathered(x_i, x_j, e if e.shape[1] else None, y, w, ends)
+        return multiply(x_i, x_j, e if e.shape[1] else None, y, w, edge_index)
 
     def at_edges(x_i, x_j, e, y, w):
         j, i = edge_index
@@ -60,35 +57,4 @@ def test_is_the_map_of_gathered_features(graph: str, others: str) -> None:
 def test_ends_of_other_irreps_are_refused() -> None:
     product = TensorProductPaths.fully_connected("2x0e+2x1o", "0e+1o", "2x0e")
     with pytest.raises(ValueError, match="twice the first"):
-        GatheredMap(product, 1)
-
-
-@pytest.mark.parametrize("graph", GRAPHS)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_neighbor_sum_is_index_add(graph: str, weighted: bool) -> None:
-    edge_index, sources, targets = edges_of(graph)
-    count = edge_index.shape[1]
-    messages = torch.randn(count, 11, dtype=torch.float64)
-    weight = torch.randn(count, dtype=torch.float64) if weighted else None
-    arrivals = incidence(edge_index, sources).arrivals
-    found = neighbor_sum(messages, arrivals, targets, weight)
-    weighed = messages if weight is None else messages * weight[:, None]
-    expected = messages.new_zeros(targets, 11).index_add(0, edge_index[1], weighed)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
-    narrow = neighbor_sum(messages.bfloat16(), arrivals, targets)
-    assert narrow.dtype == torch.bfloat16
-
-
-def test_incidence_is_remembered_until_edges_change() -> None:
-    edge_index, sources, _ = edges_of("some")
-    first = incidence(edge_index, sources)
-    assert incidence(edge_index, sources) is first
-    assert incidence(edge_index.clone(), sources) is not first
-    assert incidence(edge_index, sources + 1) is not first
-    changed = incidence(edge_index, sources)
-    edge_index[0, 0] = (edge_index[0, 0] + 1) % sources
-    now = incidence(edge_index, sources)
-    assert now is not changed
-    edge_index.numpy()[1, 0] += 1  # behind torch's back
-    assert int(incidence(edge_index, sources).arrivals[1, 0]) == int(edge_index[1, 0])
-    assert int(now.ends[0, 0]) == int(edge_index[0, 0])
+        NodeFirst(product, 1)

@@ -1,17 +1,17 @@
-"""The order in which a convolution visits its edges, found once for every graph."""
+"""The order in which a convolution visits the edges of a graph."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
 
-_REMEMBERED = 16
+from ..c.memory import num_parts
+from ..edges import remembered
+
+# Of Triton's programs
 _SEGMENT = 128  # visits, at most
 _TOGETHER = 32  # segments, at most, of one program
 
@@ -57,25 +57,13 @@ class EdgeOrder:
     that owns sources this keeps both ends of its edges in the cache.
 
     Args:
-        edge_index: sources and targets, ``(2, |E|)``.
+        edges: sources and targets, ``(2, |E|)``, int64.
         num_sources: the number of source nodes.
         num_targets: the number of target nodes.
-
-    Raises:
-        IndexError: if an edge points outside.
     """
 
-    def __init__(self, edge_index: Tensor, num_sources: int, num_targets: int) -> None:
-        self.edges = edge_index.to(torch.int64, copy=True).contiguous()
-        self.sizes = (num_sources, num_targets)
-        for name, row, size in zip(
-            ("source", "target"), self.edges, self.sizes, strict=True
-        ):
-            if len(row) and not 0 <= int(row.min()) <= int(row.max()) < size:
-                raise IndexError(
-                    f"edge_index names {name} nodes from {int(row.min())} to "
-                    f"{int(row.max())}, but there are {size}"
-                )
+    def __init__(self, edges: Tensor, num_sources: int, num_targets: int) -> None:
+        self.edges, self.sizes = edges, (num_sources, num_targets)
 
     @cached_property
     def by_target(self) -> Visits:
@@ -128,9 +116,8 @@ class EdgeOrder:
         size, count = self.sizes[end], self.edges.shape[1]
         ends = torch.zeros(size + 1, dtype=torch.int64)
         ends[1:] = torch.bincount(self.edges[end], minlength=size).cumsum(0)
-        parts = min(max(1, min(8, count // 256), count // 4096), 512)
-        wanted = torch.arange(parts + 1) * count // parts
-        node_at = torch.searchsorted(ends, wanted)
+        parts = num_parts(count)
+        node_at = torch.searchsorted(ends, torch.arange(parts + 1) * count // parts)
         node_at[0], node_at[-1] = 0, size
         return node_at, ends[node_at]
 
@@ -148,38 +135,11 @@ def _with_idle(*columns: Tensor) -> Tensor:
     return torch.cat([rows, idle])[: len(rows)]
 
 
-class _Remembered(NamedTuple):
-    """An order, of which edges, and how often torch had written to them."""
-
-    storage: StorageWeakRef
-    version: int | None
-    order: EdgeOrder
-
-    def holds(self, edge_index: Tensor) -> bool:
-        """Whether the edges are still the same.
-
-        Numpy and others write to memory of the CPU unseen, so there the edges
-        themselves are compared. On other devices that would wait for the device, and
-        torch, which counts its changes, is trusted.
-        """
-        version = _version(edge_index)
-        if edge_index.device.type == "cpu" or version is None:
-            return torch.equal(self.order.edges, edge_index.long())
-        return version == self.version
-
-
-def _version(t: Tensor) -> int | None:
-    return None if t.is_inference() else t._version
-
-
-_orders: OrderedDict[tuple[object, ...], _Remembered] = OrderedDict()
-_lock = threading.Lock()
-
-
 def edge_order(edge_index: Tensor, num_sources: int, num_targets: int) -> EdgeOrder:
     """The :class:`EdgeOrder` of a graph, remembered while ``edge_index`` lives.
 
-    Edges changed in place are noticed.
+    Raises:
+        IndexError: if an edge points outside.
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 2], [1, 0, 0]])
@@ -188,22 +148,4 @@ def edge_order(edge_index: Tensor, num_sources: int, num_targets: int) -> EdgeOr
         >>> edge_order(edge_index, 3, 3) is edge_order(edge_index, 3, 3)
         True
     """
-    edge_index = edge_index.detach()
-    place = (edge_index.device, edge_index.data_ptr(), edge_index.dtype)
-    shape = (*edge_index.shape, *edge_index.stride(), num_sources, num_targets)
-    key = (*place, *shape)
-    with _lock:
-        found = _orders.get(key)
-        if found and not found.storage.expired() and found.holds(edge_index):
-            _orders.move_to_end(key)
-            return found.order
-    order = EdgeOrder(edge_index, num_sources, num_targets)
-    storage = StorageWeakRef(edge_index.untyped_storage())
-    with _lock:
-        for old in [k for k, known in _orders.items() if known.storage.expired()]:
-            del _orders[old]
-        _orders[key] = _Remembered(storage, _version(edge_index), order)
-        _orders.move_to_end(key)
-        while len(_orders) > _REMEMBERED:
-            _orders.popitem(last=False)
-    return order
+    return remembered(EdgeOrder, edge_index, num_sources, num_targets)

@@ -1,4 +1,4 @@
-"""The fused convolution equals gather, product and sum, with all derivatives."""
+"""The convolution equals gather, product and sum, with all derivatives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.kernels.compiled import build as c_build
-from pyg_equivariant.kernels.convolution import trilinear
-from pyg_equivariant.kernels.convolution.reference import contract_reference
-from pyg_equivariant.kernels.convolution.table import Table
-from pyg_equivariant.kernels.convolution.trilinear import contract
+from pyg_equivariant.kernels import Convolution, dispatch
+from pyg_equivariant.kernels.c.build import BuildError, compiler
+from pyg_equivariant.kernels.convolution import operator
+from pyg_equivariant.kernels.convolution.operator import convolution
+from pyg_equivariant.kernels.convolution.reference import convolution_reference
+from pyg_equivariant.kernels.paths import Paths
 from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
 HARMONICS = Irreps.spherical_harmonics(2)
@@ -142,10 +142,11 @@ def test_the_operator_is_its_reference(
     tensors = dict(zip("xywg", (x.detach(), y.detach(), w.detach(), g), strict=True))
     if len(wanted) == 1:
         tensors[wanted] = None
-    table = Table.of(product)
+    paths = Paths.of(product, "uvu")
     sizes = (len(x), size)
-    found = contract(*tensors.values(), edge_index, *sizes, table.text(), wanted)
-    expected = contract_reference(table, tensors, edge_index, sizes, wanted)
+    rest = edge_index, *sizes, "auto"
+    found = convolution(*tensors.values(), paths.text(), wanted, *rest)
+    expected = convolution_reference(paths, tensors, edge_index, sizes, wanted)
     assert_same(found, expected, 1e-12)
 
 
@@ -157,8 +158,8 @@ def test_the_reference_is_the_gradient_of_the_plain_convolution() -> None:
     expected = [*torch.autograd.grad((out * g).sum(), (x, y, w)), out]
     with torch.no_grad():
         tensors = dict(zip("xywg", (x, y, w, g), strict=True))
-        table = Table.of(product)
-        found = contract_reference(table, tensors, edge_index, (len(x), size), "xywg")
+        paths, sizes = Paths.of(product, "uvu"), (len(x), size)
+        found = convolution_reference(paths, tensors, edge_index, sizes, "xywg")
     assert_same(found, expected, 1e-12)
 
 
@@ -185,9 +186,9 @@ def test_it_is_a_proper_operator(wanted: str) -> None:
     if wanted != "g":
         g = torch.randn(size, product.irreps_out.dim, dtype=torch.float64)
         g.requires_grad_()
-    table = Table.of(product).text()
-    sizes = (len(arguments[0]), size)
-    torch.library.opcheck(contract, (*arguments, g, edge_index, *sizes, table, wanted))
+    paths = Paths.of(product, "uvu").text()
+    rest = paths, wanted, edge_index, len(arguments[0]), size, "auto"
+    torch.library.opcheck(convolution, (*arguments, g, *rest))
 
 
 def test_compiled_graphs_hold_it_whole() -> None:
@@ -224,7 +225,7 @@ def test_exported_programs_hold_it_whole() -> None:
     program = torch.export.export(
         Module(), (*arguments, edge_index), dynamic_shapes=shapes
     )
-    assert "pyg_equivariant.contract" in program.graph_module.code
+    assert "pyg_equivariant.convolution" in program.graph_module.code
     GRAPHS["exported"] = (9, 9, 17)
     arguments, edge_index, _ = inputs(PRODUCTS["vectors"], "exported")
     expected = Module()(*arguments, edge_index)
@@ -335,7 +336,7 @@ def test_a_long_sum_of_low_precision_does_not_stall() -> None:
 
 @pytest.mark.parametrize("backend", ["auto", "c"])
 def test_the_backend_asked_for_serves_all_derivatives(backend: str) -> None:
-    if c_build.compiler() is None:
+    if compiler() is None:
         pytest.skip("no compiler")
     product = PRODUCTS["vectors"]
     arguments, edge_index, size = inputs(product, "unsorted")
@@ -380,13 +381,50 @@ def test_wrong_arguments_are_refused() -> None:
             convolve(x, y, weight, edge_index, size)
     with pytest.raises(ValueError, match="backend"):
         convolve(x, y, w, edge_index, size, backend="fast")
-    with pytest.raises(ValueError, match="uvu"):
-        Convolution(TensorProductPaths.fully_connected("2x0e", "0e", "2x0e"))
+    with pytest.raises(ValueError, match="integers in edge_index"):
+        convolve(x, y, w, edge_index.double(), size)
+    with pytest.raises(ValueError, match=r"edge_index \(2, \|E\|\)"):
+        convolve(x, y, w, edge_index[:1], size)
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        TensorProductPaths.fully_connected("2x0e+3x1o", "0e+2x1o", "2x0e+1o"),
+        TensorProductPaths.depthwise("2x0e+3x1o", "0e+2x1o"),
+        TensorProductPaths.elementwise("2x0e+3x1o", "2x0e+3x1o"),
+    ],
+)
+def test_products_without_kernels_run_too(product: TensorProductPaths) -> None:
+    arguments, edge_index, size = inputs(product, "unsorted")
+    x, y, w = arguments
+    weight = w if product.weight_numel else None
+    convolve = Convolution(product)
+    found = convolve(x, y, weight, edge_index, size)
+    expected = convolve(x, y, weight, edge_index, size, backend="reference")
+    assert_same([found], [expected], 1e-12)
+    for backend in ("c", "triton"):
+        with pytest.raises(ValueError, match="takes paths uvu"):
+            convolve(x, y, weight, edge_index, size, backend=backend)
+
+
+def test_vmap_and_forward_mode_run_in_plain_torch() -> None:
+    product = PRODUCTS["vectors"]
+    convolve = Convolution(product)
+    (x, y, w), edge_index, size = inputs(product, "unsorted")
+    x, y, w = (t.detach() for t in (x, y, w))
+    batch = torch.stack([x, 2 * x])
+    found = torch.func.vmap(lambda x: convolve(x, y, w, edge_index, size))(batch)
+    out = convolve(x, y, w, edge_index, size)
+    assert_same([found[0], found[1]], [out, 2 * out], 1e-12)
+    function = lambda x: convolve(x, y, w, edge_index, size)  # noqa: E731
+    _, tangent = torch.func.jvp(function, (x,), (x,))
+    assert_same([tangent], [out], 1e-12)
 
 
 def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
-    monkeypatch.setattr(c_build, "compiler", lambda: None)
-    c_build.warn_once.cache_clear()
+    monkeypatch.setattr(dispatch, "compiler", lambda: None)
+    dispatch.warn_once.cache_clear()
     product = PRODUCTS["vectors"]
     arguments, edge_index, size = inputs(product, "unsorted")
     convolve = Convolution(product)
@@ -398,47 +436,19 @@ def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
             warnings.simplefilter("error")
             convolve(*arguments, edge_index, size)
     finally:
-        c_build.warn_once.cache_clear()
+        dispatch.warn_once.cache_clear()
     assert_same([found], [expected], 1e-12)
 
 
-def test_nobody_else_may_write_the_cache(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    folder = c_build.cache_folder()
-    assert folder == tmp_path / "pyg_equivariant"
-    assert folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o777)
-    assert c_build.cache_folder() != folder
-
-
-def test_a_library_is_built_once_and_mended(tmp_path, monkeypatch) -> None:
-    if c_build.compiler() is None:
-        pytest.skip("no compiler")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    text = "int answer(void) { return 42; }\n"
-    build = c_build._build
-    assert build(text).answer() == 42
-    (library,) = tmp_path.rglob("*.so")
-    state = library.stat()
-    assert build(text).answer() == 42
-    assert library.stat().st_mtime_ns == state.st_mtime_ns
-    other = tmp_path / "other"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(other))
-    (other / "pyg_equivariant").mkdir(parents=True, mode=0o700)
-    (other / "pyg_equivariant" / library.name).write_bytes(b"not a library")
-    assert build(text).answer() == 42
-    with pytest.raises(c_build.BuildError, match="could not compile"):
-        build("this is no C")
-
-
 def test_a_compiler_that_fails_is_no_error(monkeypatch) -> None:
-    if c_build.compiler() is None:
+    if compiler() is None:
         pytest.skip("no compiler")
 
     def fail(*arguments) -> None:
-        raise c_build.BuildError("cc could not compile a kernel")
+        raise BuildError("cc could not compile a kernel")
 
-    monkeypatch.setattr(trilinear, "contract_c", fail)
+    monkeypatch.setitem(operator._RUN, "c", fail)
+    dispatch.warn_once.cache_clear()
     product = PRODUCTS["vectors"]
     arguments, edge_index, size = inputs(product, "unsorted")
     convolve = Convolution(product)
