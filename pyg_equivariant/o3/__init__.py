@@ -24,7 +24,7 @@ from ._rotation import (
     rand_matrix,
     rand_quaternion,
 )
-from ._solid_harmonics import Blocks, squared_length
+from ._solid_harmonics import squared_length
 from ._spherical_harmonics import (
     HarmonicsLike,
     check_vectors,
@@ -54,7 +54,6 @@ __all__ = [
     "harmonics_reference",
     "check_vectors",
     "squared_length",
-    "Blocks",
     "wigner_D",
     "rotate",
     "Path",

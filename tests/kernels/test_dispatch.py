@@ -114,7 +114,7 @@ def test_a_backend_that_does_not_fit_is_refused(
         check_backend("c", X.int())
     monkeypatch.setattr(dispatch, "has_triton", lambda: True)
     monkeypatch.setattr(dispatch, "interpreting", lambda: False)
-    with pytest.raises(ValueError, match="takes CUDA tensors .* got them on cpu"):
+    with pytest.raises(ValueError, match=r"takes CUDA tensors .* got them on cpu"):
         check_backend("triton", X)
     monkeypatch.setattr(dispatch, "interpreting", lambda: True)
     check_backend("triton", X)

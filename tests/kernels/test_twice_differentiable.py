@@ -110,10 +110,10 @@ def test_numerical_derivatives() -> None:
 
 def test_an_argument_that_depends_on_another_is_a_constant_to_it() -> None:
     x, shift, _, along = _inputs()
-    grad = 2 * x  # a part of the graph of x
     results = []
-    for second in (toy.second, Power().second):
-        outputs = second(x, shift, grad, along, "4" if second == toy.second else 4)
+    for second, form in ((toy.second, "4"), (Power().second, 4)):
+        grad = 2 * x  # its graph holds x
+        outputs = second(x, shift, grad, along, form)
         total = outputs[0].sin().sum() + outputs[1].cos().sum()
         results.append(torch.autograd.grad(total, (x, shift, along)))
     for found, expected in zip(*results, strict=True):

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.o3 import (
-    Blocks,
     HarmonicsLike,
     check_vectors,
     harmonics_blocks,
@@ -75,7 +74,7 @@ def spherical_harmonics(
 
 def evaluate_harmonics(
     vectors: Tensor,
-    blocks: Blocks,
+    blocks: tuple[tuple[int, int], ...],
     normalize: bool = True,
     normalization: str = "component",
     table: Tensor | None = None,
