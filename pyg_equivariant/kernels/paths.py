@@ -123,7 +123,7 @@ class Paths(NamedTuple):
             ValueError: if a block lies outside the rows.
         """
         (connection, *head), *rows = (row.split() for row in text.split(";"))
-        terms = (Term(*map(int, row[:-1]), float(row[-1])) for row in rows)
+        terms = (Term._make([*map(int, row[:-1]), float(row[-1])]) for row in rows)
         paths = Paths(connection, Dims(*map(int, head)), tuple(terms))
         paths._check()
         return paths

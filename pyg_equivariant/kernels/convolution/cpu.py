@@ -25,7 +25,10 @@ def convolution_c(
     """What the reference specifies, on float32 or float64 CPU tensors."""
     given = {a: contiguous_rows(t) for a, t in arguments.items() if t is not None}
     like = next(iter(given.values()))
-    results = {a: new_rows(*shapes[a], like) for a in outputs}
+    results = {}
+    for a in outputs:
+        rows, dim = shapes[a]
+        results[a] = new_rows(rows, dim, like)
     if not paths.terms:
         return [result.zero_() for result in results.values()]
     # Parts own the sources of edges, or their targets

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import Path, TensorProductPaths
+from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
 from ..dispatch import backend
 from ..edges import arrivals
@@ -65,7 +65,8 @@ def neighbor_sum(
 @cache
 def _paths(channels: int) -> str:
     paths = (Path(0, 0, 0, "uvu", has_weight=False),)
-    product = TensorProductPaths(f"{channels}x0e", "0e", f"{channels}x0e", paths)
+    irreps = Irreps(f"{channels}x0e")
+    product = TensorProductPaths(irreps, Irreps("0e"), irreps, paths)
     return Paths.of(product, "uvu").text()
 
 

@@ -36,7 +36,8 @@ def fully_connected_c(
         return [like.new_zeros(shapes[a]) for a in outputs]
     rows = shapes["x"][0]
     parts = num_parts(rows)
-    results = {a: new_rows(*shapes[a], like) for a in outputs if a != "w"}
+    dims = paths.dims._asdict()
+    results = {a: new_rows(rows, dims[a], like) for a in outputs if a != "w"}
     if "w" in outputs:
         results["w"] = like.new_empty(min(parts, _WEIGHT_PARTS), *shapes["w"])
     terms, library = _plan(paths, REAL[like.dtype])
@@ -50,7 +51,7 @@ def fully_connected_c(
             rows,
             terms.data_ptr(),
             len(terms),
-            *paths.dims,
+            *dims.values(),
             *address(given.get("x")),
             *address(given.get("y")),
             address(given.get("w"))[0],

@@ -153,8 +153,8 @@ class NodeFirst:
         (out,) = convolution(*both, None, None, *rest)
         if edge_attr is None:
             return out
-        rest = self._others, "g", edge_sh.shape[0]
-        (other,) = fully_connected(edge_attr, edge_sh, weight, None, *rest)
+        inputs = edge_attr, edge_sh, weight, None
+        (other,) = fully_connected(*inputs, self._others, "g", edge_sh.shape[0])
         return out + other
 
     def _at_edges(
@@ -168,7 +168,9 @@ class NodeFirst:
     ) -> Tensor:
         source, target = edge_index.long()
         gathered = [x_i.index_select(0, target), x_j.index_select(0, source)]
-        x = torch.cat(gathered + [edge_attr] * (edge_attr is not None), dim=-1)
+        if edge_attr is not None:
+            gathered.append(edge_attr)
+        x = torch.cat(gathered, dim=-1)
         return self._blocked(x, edge_sh, weight, self._blocked.constants_like(x))
 
 

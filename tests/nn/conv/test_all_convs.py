@@ -18,7 +18,7 @@ from torch_geometric.explain.algorithm.utils import clear_masks, set_masks
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, Sequential
 
-from pyg_equivariant.kernels.compiled.build import compiler
+from pyg_equivariant.kernels.c.build import compiler
 from pyg_equivariant.nn import SEGNNConv
 from pyg_equivariant.testing import (
     assert_equivariant,

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 
-from pyg_equivariant.kernels.convolution.fused import Convolution
-from pyg_equivariant.kernels.steered.gathered import GatheredMap
+from pyg_equivariant.kernels import Convolution, NodeFirst
 from pyg_equivariant.nn import PaiNNConv, SchNetConv, SEGNNConv, TFNConv
 
 NODES, EDGES = 9, 40
@@ -60,7 +59,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(kind, "__call__", counted)
 
     count(Convolution)
-    count(GatheredMap)
+    count(NodeFirst)
     return found
 
 
