@@ -164,12 +164,16 @@ def fast_or_plain(
 def is_plain_call(*tensors: Tensor | None) -> bool:
     """Whether the dispatcher may be left out: eager, and tensors of torch's own types.
 
-    Modes that record or replace operators would miss what does not pass through it.
+    Modes that record or replace operators would miss what does not pass through it, and
+    batches of gradients (``is_grads_batched``) have no memory of their own.
     """
     if is_compiling():
         return False
     for t in tensors:
-        if t is not None and type(t) is not Tensor and type(t) is not Parameter:
+        if t is None:
+            continue
+        own = type(t) is Tensor or type(t) is Parameter
+        if not own or torch._C._functorch.is_legacy_batchedtensor(t):
             return False
     return (
         torch._C._len_torch_dispatch_stack() == 0
@@ -177,9 +181,16 @@ def is_plain_call(*tensors: Tensor | None) -> bool:
     )
 
 
-@cache
 def multiplies_slowly() -> bool:
-    """Whether torch multiplies with MKL on a processor of AMD, at half its speed."""
+    """Whether torch multiplies float32 with MKL on a processor of AMD, at half speed.
+
+    Under autocast it multiplies bfloat16, by another library.
+    """
+    return _neglects_processor() and not torch.is_autocast_enabled("cpu")
+
+
+@cache
+def _neglects_processor() -> bool:
     if not torch.backends.mkl.is_available():
         return False
     try:

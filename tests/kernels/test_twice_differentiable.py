@@ -135,6 +135,17 @@ def test_the_same_through_the_dispatcher() -> None:
     torch.testing.assert_close(out, toy.value(x, shift, "3"))
 
 
+def test_gradients_in_batches() -> None:
+    x, shift, *_ = _inputs()
+    out = toy.value(x, shift, "3")
+    batch = torch.eye(out.numel(), dtype=out.dtype).view(-1, *out.shape)
+    (found,) = torch.autograd.grad(
+        out, x, batch, retain_graph=True, is_grads_batched=True
+    )
+    rows = [torch.autograd.grad(out, x, grad, retain_graph=True)[0] for grad in batch]
+    torch.testing.assert_close(found, torch.stack(rows))
+
+
 def test_compiled_it_is_one_operator() -> None:
     torch._dynamo.reset()
     x, shift, *_ = _inputs()

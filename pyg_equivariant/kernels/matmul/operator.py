@@ -80,7 +80,6 @@ def _is_faster(a: Tensor, b: Tensor, bias: Tensor | None) -> bool:
         and (bias is None or bias.shape == (n,))
         and is_plain_call(a, b, bias)
         and not transformed()
-        and not torch.is_autocast_enabled("cpu")
         and multiplies_slowly()
         and kernel_for(a, b, bias) == "c"
     )

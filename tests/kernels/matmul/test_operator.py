@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels import matmul
+from pyg_equivariant.kernels import dispatch, matmul
 from pyg_equivariant.kernels.c.build import BuildError, compiler
 from pyg_equivariant.kernels.matmul import cpu, operator
 
@@ -39,7 +39,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         return call
 
     monkeypatch.setattr(cpu, "_kernel", counted)
-    monkeypatch.setattr(operator, "multiplies_slowly", lambda: True)
+    monkeypatch.setattr(dispatch, "_neglects_processor", lambda: True)
     monkeypatch.setattr(operator, "_SMALLEST", 1)
     monkeypatch.setattr(operator, "_NARROWEST", 1)
     return calls
@@ -142,7 +142,7 @@ def test_where_the_kernel_cannot_be_built_torch_multiplies(
     def refuse(dtype: torch.dtype) -> object:
         raise BuildError("the compiler refuses a matrix")
 
-    monkeypatch.setattr(operator, "multiplies_slowly", lambda: True)
+    monkeypatch.setattr(dispatch, "_neglects_processor", lambda: True)
     monkeypatch.setattr(cpu, "_kernel", refuse)
     a, b = _random(512, 128), _random(128, 128)
     with pytest.warns(UserWarning, match="refuses a matrix; plain torch"):
