@@ -27,7 +27,7 @@ SORTED = o3.Irreps(X).sort().irreps
 def modules() -> list[torch.nn.Module]:
     """One of each kind."""
     return [
-        o3.SphericalHarmonics(ATTR, irreps_in="1x1o"),
+        nn.SphericalHarmonics(ATTR, irreps_in="1x1o"),
         nn.Linear(X, X),
         nn.FullyConnectedTensorProduct(X, ATTR, X),
         nn.TensorProduct(o3.TensorProductPaths.depthwise(X, ATTR, keep=X)),

@@ -21,7 +21,7 @@ import torch
 from timing import head, in_turns, optional, parser, rows, rule, same, skip, start
 from torch import Tensor
 
-from pyg_equivariant.kernels import SphericalHarmonics
+from pyg_equivariant.nn import SphericalHarmonics
 
 Function = Callable[[Tensor], Tensor]
 ORDERS = ("values", "with gradient", "with curvature")

@@ -10,6 +10,7 @@ from .conv import (
     TFNConv,
 )
 from .cutoff import CosineCutoff, PolynomialCutoff
+from .dense import Dense
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
 from .gate import Gate
@@ -20,6 +21,7 @@ from .mlp import MLP, RadialMLP
 from .models import EGNN, SEGNN, TFN, ForceField, PaiNN, SchNet
 from .norm_activation import NormActivation
 from .radial import BesselBasis, GaussianBasis
+from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
@@ -46,6 +48,8 @@ __all__ = [
     "Linear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "SphericalHarmonics",
+    "spherical_harmonics",
     "SteerableLinear",
     "SteerableMLP",
     "Gate",
@@ -56,6 +60,7 @@ __all__ = [
     "Activation",
     "NormalizedActivation",
     # invariant modules
+    "Dense",
     "MLP",
     "RadialMLP",
     "ShiftedSoftplus",

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pyg_equivariant.kernels.dense.pointwise import shifted_softplus, silu
+from pyg_equivariant.kernels import shifted_softplus, silu
 from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike
 
 from .module import EquivariantModule, check_features
@@ -35,7 +35,7 @@ class ShiftedSoftplus(torch.nn.Module):
 
 
 _NAMED: dict[str, Callable[[Tensor], Tensor]] = {
-    "silu": F.silu,
+    "silu": silu,
     "ssp": shifted_softplus,
     "relu": F.relu,
     "gelu": F.gelu,
@@ -65,16 +65,6 @@ def resolve_activation(act: ActivationLike) -> Callable[[Tensor], Tensor]:
             f"{', '.join(map(repr, _NAMED))}"
         )
     return _NAMED[act]
-
-
-def activate(act: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """The value of ``act(x)``; torch's ``silu`` by a faster kernel.
-
-    Example:
-        >>> activate(F.silu, torch.tensor([0.0, 1.0]))
-        tensor([0.0000, 0.7311])
-    """
-    return silu(x) if act is F.silu else act(x)
 
 
 def activation_name(act: Callable[[Tensor], Tensor]) -> str:
@@ -113,7 +103,7 @@ class NormalizedActivation(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate ``x``."""
-        y = activate(self.act, x)
+        y: Tensor = self.act(x)
         return y if self.constant == 1.0 else y * self.constant
 
     def __repr__(self) -> str:

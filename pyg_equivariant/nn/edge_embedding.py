@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph, neighbor_graph
-from pyg_equivariant.kernels import SphericalHarmonics, edge_pairs
+from pyg_equivariant.kernels import edge_pairs
 from pyg_equivariant.o3 import Irreps, IrrepsLike, safe_norm
+
+from .spherical_harmonics import SphericalHarmonics
 
 
 class Edges(NamedTuple):

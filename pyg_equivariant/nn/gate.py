@@ -7,12 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels.gates.gate import FusedGate
-from pyg_equivariant.kernels.gates.reference import (
-    GateBlock,
-    GateForm,
-    value_reference,
-)
+from pyg_equivariant.kernels import GateBlock, GateForm, gate
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .activation import (
@@ -120,7 +115,7 @@ class Gate(EquivariantModule):
         self._gates = positions[after:last]
         self._gated = positions[last:]
 
-    def _kernel_form(self) -> FusedGate | None:  # REPLACE: GateForm | None
+    def _kernel_form(self) -> GateForm | None:
         """What the kernel can do: SiLU on 0e scalars, sigmoids of 0e gates, l > 0."""
         num_scalars, num_gates = self.irreps_scalars.dim, self.irreps_gates.dim
         by_scalar = _factor(self.act_scalars, "silu")
@@ -143,8 +138,7 @@ class Gate(EquivariantModule):
                 blocks.append(GateBlock(x, step, g, out, ir.dim, mul))
                 x, g, out = x + mul, g + mul, out + ir.dim * mul
         sizes = self.irreps_in.dim, out, num_scalars, num_gates
-        form = GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
-        return FusedGate(form)  # REPLACE: return form
+        return GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
 
     @classmethod
     def from_irreps(
@@ -274,16 +268,3 @@ def _cuts(gated: Irreps, gates: Irreps) -> tuple[list[list[int]], Irreps]:
             out.append((count, (ir.l, p * ir.p)))
         cuts.append(counts)
     return cuts, Irreps(out)
-
-
-# REPLACE by `from pyg_equivariant.kernels import gate`, and GateBlock, GateForm.
-def gate(x: Tensor, bias: Tensor | None, form: FusedGate) -> Tensor:
-    """The gate after adding ``bias``, by whatever kernel serves."""
-    if bias is not None and bias.shape != (form.num_biases,):
-        raise ValueError(f"expected a bias of {form.num_biases} numbers")
-    if form.is_fast_for(x):
-        return form(x, bias)
-    bias = x.new_zeros(form.num_biases) if bias is None else bias.to(x.dtype)
-    rows = x.reshape(-1, x.shape[-1])
-    out = value_reference(rows, bias, GateForm.parse(form.form))
-    return out.reshape(*x.shape[:-1], out.shape[-1])

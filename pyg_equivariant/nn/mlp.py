@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList, Parameter, ParameterList
 
-from pyg_equivariant.kernels.dense.matmul import matmul
-
 from .activation import (
     ActivationLike,
     NormalizedActivation,
-    activate,
     activation_name,
     resolve_activation,
 )
-from .dense import Dense
+from .dense import Dense, dense
 
 
 class MLP(torch.nn.Module):
@@ -93,8 +90,8 @@ class MLP(torch.nn.Module):
         """Apply what follows the first linear map."""
         for k, linear in enumerate(self.linears):
             if k > 0:
-                x = linear(activate(self.act, x))
-        return activate(self.act, x) if self.act_last else x
+                x = linear(self.act(x))
+        return self.act(x) if self.act_last else x
 
     def __repr__(self) -> str:
         act_last = ", act_last=True" if self.act_last else ""
@@ -161,7 +158,7 @@ class RadialMLP(torch.nn.Module):
         for k, weight in enumerate(self.weights):
             if k:
                 x = self.act(x)
-            x = matmul(x, weight / math.sqrt(len(weight)))
+            x = dense(x, weight / math.sqrt(len(weight)))
         return x
 
     def __repr__(self) -> str:

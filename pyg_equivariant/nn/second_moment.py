@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_equivariant.kernels import silu
+
 
 def second_moment_constant(act: Callable[[Tensor], Tensor]) -> float:
     r"""The factor :math:`c` that gives :math:`c\,\phi(z)` unit second moment.
@@ -75,6 +77,7 @@ def e3nn_constant(act: Callable[[Tensor], Tensor]) -> float:
 
 
 _E3NN_CONSTANTS: dict[Callable[[Tensor], Tensor], float] = {
+    silu: 1.6791767923989418,
     F.silu: 1.6791767923989418,
     torch.sigmoid: 1.8467055342154763,
     F.sigmoid: 1.8467055342154763,

@@ -7,9 +7,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels.compiled.observed import transformed
-from pyg_equivariant.kernels.plain.blocked import BlockedTensorProduct
-from pyg_equivariant.kernels.steered.steer import SteeredMap
+from pyg_equivariant.kernels import TensorProductKernel
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from .module import (
@@ -69,7 +67,7 @@ class TensorProduct(EquivariantModule):
         self.irreps_out = product.irreps_out
         self.weight_numel = product.weight_numel
         self.internal_weights = internal_weights
-        self._kernel = tensor_product_kernel(product)
+        self._kernel = TensorProductKernel(product)
         self._num_constants = len(self._kernel.constants)
         for i, constant in enumerate(self._kernel.constants):
             self.register_constant(f"coupling_{i}", constant)
@@ -167,24 +165,3 @@ class FullyConnectedTensorProduct(TensorProduct):
             path_normalization,
         )
         super().__init__(product, internal_weights)
-
-
-# REPLACE by `from pyg_equivariant.kernels import tensor_product_kernel`.
-class _TensorProductKernel:
-    def __init__(self, paths: o3.TensorProductPaths) -> None:
-        self._blocked = BlockedTensorProduct(paths)
-        self._steered = SteeredMap(paths) if SteeredMap.supports(paths) else None
-        self.constants = self._blocked.constants
-
-    def __call__(
-        self, x1: Tensor, x2: Tensor, weight: Tensor | None, constants: list[Tensor]
-    ) -> Tensor:
-        steered = self._steered
-        if steered is None or weight is None or weight.dim() != 1:
-            return self._blocked(x1, x2, weight, constants)
-        if not steered.is_fast_for(x1, x2, weight) or transformed():
-            return self._blocked(x1, x2, weight, constants)
-        return steered(x1, x2, weight)
-
-
-tensor_product_kernel = _TensorProductKernel

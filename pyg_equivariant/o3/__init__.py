@@ -23,10 +23,15 @@ from ._rotation import (
     rand_matrix,
     rand_quaternion,
 )
+from ._solid_harmonics import squared_length
 from ._spherical_harmonics import (
     HarmonicsLike,
-    SphericalHarmonics,
-    spherical_harmonics,
+    check_vectors,
+    harmonics_blocks,
+    harmonics_irreps,
+    harmonics_reference,
+    harmonics_table,
+    spherical_harmonics_reference,
 )
 from ._tensor_product_paths import CONNECTIONS, Path, TensorProductPaths
 from ._vector import safe_norm, safe_normalize
@@ -40,9 +45,14 @@ __all__ = [
     "IrrepsLike",
     "clebsch_gordan",
     "clebsch_gordan_exact",
-    "spherical_harmonics",
-    "SphericalHarmonics",
+    "spherical_harmonics_reference",
     "HarmonicsLike",
+    "harmonics_irreps",
+    "harmonics_blocks",
+    "harmonics_table",
+    "harmonics_reference",
+    "check_vectors",
+    "squared_length",
     "wigner_D",
     "rotate",
     "Path",

@@ -31,9 +31,9 @@ def clebsch_gordan(
             = \sum_{k'} D^{l_3}_{kk'}(R)\, C_{i'j'k'},
         \qquad \sum_{ijk} C_{ijk}^2 = 1.
 
-    The basis is that of :func:`spherical_harmonics`, the Frobenius norm is 1 and the
-    signs are those of ``e3nn.o3.wigner_3j``. Every number is the float64 nearest to the
-    exact one of :func:`clebsch_gordan_exact`, then cast to ``dtype``.
+    The basis is that of :func:`spherical_harmonics_reference`, the Frobenius norm is 1
+    and the signs are those of ``e3nn.o3.wigner_3j``. Every number is the float64
+    nearest to the exact one of :func:`clebsch_gordan_exact`, then cast to ``dtype``.
 
     Args:
         l1: degree of the first factor, any size.

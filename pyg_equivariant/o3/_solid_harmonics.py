@@ -19,6 +19,24 @@ _SQUARED_LENGTH: dict[str, Callable[[int], float]] = {
 }
 
 
+def squared_length(l: int, normalization: str) -> float:
+    """The square of the length of the harmonics of a degree, on the unit sphere.
+
+    Raises:
+        ValueError: if there is no normalization of that name.
+
+    Example:
+        >>> squared_length(2, "component")
+        5
+    """
+    if normalization not in _SQUARED_LENGTH:
+        raise ValueError(
+            f"got normalization={normalization!r}, expected one of "
+            f"{', '.join(map(repr, _SQUARED_LENGTH))}"
+        )
+    return _SQUARED_LENGTH[normalization](l)
+
+
 def evaluate_blocks(vectors: Tensor, blocks: Blocks, table: Tensor) -> Tensor:
     r"""Real solid harmonics, homogeneous polynomials of the components of vectors.
 
@@ -81,14 +99,9 @@ def table_values(blocks: Blocks, normalization: str) -> tuple[float, ...]:
 
 
 def _table_values(blocks: Blocks, normalization: str) -> tuple[float, ...]:
-    if normalization not in _SQUARED_LENGTH:
-        raise ValueError(
-            f"got normalization={normalization!r}, expected one of "
-            f"{', '.join(map(repr, _SQUARED_LENGTH))}"
-        )
-    squared_length = _SQUARED_LENGTH[normalization]
+    squared_length(0, normalization)  # refuses unknown normalizations
     scales = [
-        sqrt(_squared_scale(l, abs(m)) * squared_length(l))
+        sqrt(_squared_scale(l, abs(m)) * squared_length(l, normalization))
         for mul, l in blocks
         for m in range(-l, l + 1)
         for _ in range(mul)

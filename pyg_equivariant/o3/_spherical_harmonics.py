@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 HarmonicsLike: TypeAlias = "int | Iterable[int] | IrrepsLike"
 
 
-def spherical_harmonics(
+def spherical_harmonics_reference(
     irreps_or_l: HarmonicsLike,
     vectors: Tensor,
     normalize: bool = True,
     normalization: str = "component",
 ) -> Tensor:
     r"""Real spherical harmonics :math:`Y_l(\mathbf r)` of Cartesian vectors.
+
+    The specification, in plain torch; :func:`pyg_equivariant.nn.spherical_harmonics` is
+    the same, much faster.
 
     With :math:`\mathbf r = (x, y, z)`, the axis of :math:`P_l` along :math:`y`, and
     :math:`m = -l, \dots, l` from the first component to the last,
@@ -64,106 +67,78 @@ def spherical_harmonics(
             :math:`(-1)^l`, or all are even (the harmonics of a pseudovector).
 
     Example:
-        >>> spherical_harmonics(1, torch.tensor([0.0, 3.0, 4.0]), normalization="norm")
+        >>> vectors = torch.tensor([0.0, 3.0, 4.0])
+        >>> spherical_harmonics_reference(1, vectors, normalization="norm")
         tensor([0.0000, 0.6000, 0.8000])
-        >>> spherical_harmonics("1x0e+1x1o+1x2e", torch.randn(10, 3)).shape
+        >>> spherical_harmonics_reference("1x0e+1x1o+1x2e", torch.randn(10, 3)).shape
         torch.Size([10, 9])
     """
-    _, irreps = _harmonics_irreps(irreps_or_l)
-    blocks = _as_blocks(irreps)
-    dtype = _working_dtype(vectors)
-    table = _table(table_values(blocks, normalization), dtype, vectors.device)
-    return _evaluate(vectors, blocks, table, normalize)
+    _, irreps = harmonics_irreps(irreps_or_l)
+    blocks = harmonics_blocks(irreps)
+    return harmonics_reference(vectors, blocks, normalize, normalization)
 
 
-class SphericalHarmonics(torch.nn.Module):
-    """:func:`spherical_harmonics` as a module, which keeps its constants on its device.
-
-    It has no weights and an empty ``state_dict``.
+def harmonics_reference(
+    vectors: Tensor,
+    blocks: Blocks,
+    normalize: bool = True,
+    normalization: str = "component",
+    table: Tensor | None = None,
+) -> Tensor:
+    """:func:`spherical_harmonics_reference` of parsed irreps, constants at hand.
 
     Args:
-        irreps_out: as ``irreps_or_l`` of :func:`spherical_harmonics`.
-        normalize: as in :func:`spherical_harmonics`.
-        normalization: as in :func:`spherical_harmonics`.
-        irreps_in: ``"1o"`` for a polar vector, ``"1e"`` for a pseudovector (default:
-            the one whose harmonics are ``irreps_out``, ``"1o"`` where both are).
-
-    Raises:
-        ValueError: if ``irreps_out`` are not irreps of harmonics of ``irreps_in``.
+        vectors: as there.
+        blocks: the :func:`harmonics_blocks` of the irreps.
+        normalize: as there.
+        normalization: as there.
+        table: the :func:`harmonics_table`, used if its dtype and device are those of
+            the evaluation.
 
     Example:
-        >>> harmonics = SphericalHarmonics("1x0e+1x1o+1x2e")
-        >>> harmonics
-        SphericalHarmonics(1x1o -> 1x0e+1x1o+1x2e, component)
-        >>> harmonics(torch.randn(10, 3)).shape
-        torch.Size([10, 9])
+        >>> harmonics_reference(torch.randn(10, 3), ((1, 0), (4, 1))).shape
+        torch.Size([10, 13])
     """
-
-    table: Tensor
-
-    def __init__(
-        self,
-        irreps_out: HarmonicsLike,
-        normalize: bool = True,
-        normalization: str = "component",
-        irreps_in: IrrepsLike | None = None,
-    ) -> None:
-        super().__init__()
-        self.irreps_in, self.irreps_out = _harmonics_irreps(irreps_out, irreps_in)
-        self.normalize = normalize
-        self.normalization = normalization
-        self._blocks = _as_blocks(self.irreps_out)
-        self._values = table_values(self._blocks, normalization)
-        table = torch.tensor(self._values, dtype=torch.get_default_dtype())
-        self.register_buffer("table", table, persistent=False)
-
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Evaluate the harmonics of ``vectors``."""
-        dtype = _working_dtype(vectors)
-        table = self.table
-        if table.dtype != dtype or table.device != vectors.device:
-            table = _table(self._values, dtype, vectors.device)
-        return _evaluate(vectors, self._blocks, table, self.normalize)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        # The cast may have rounded the constants: start afresh.
-        dtype = torch.promote_types(self.table.dtype, torch.float32)
-        self.table = _table(self._values, dtype, self.table.device)
-        return self
-
-    def __repr__(self) -> str:
-        polynomials = "" if self.normalize else ", normalize=False"
-        return (
-            f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"{self.normalization}{polynomials})"
-        )
-
-
-def _evaluate(
-    vectors: Tensor, blocks: Blocks, table: Tensor, normalize: bool
-) -> Tensor:
+    dtype = check_vectors(vectors)
+    if table is None or table.dtype != dtype or table.device != vectors.device:
+        # Made on the CPU and copied without waiting for the device.
+        table = harmonics_table(blocks, normalization, dtype)
+        table = table.to(vectors.device, non_blocking=True)
     batch = vectors.shape[:-1]
     if not blocks:
         return vectors.new_zeros(*batch, 0)
     # Vectors innermost: all operations run over contiguous memory.
-    columns = vectors.to(table.dtype).reshape(-1, 3).t().contiguous()
+    columns = vectors.to(dtype).reshape(-1, 3).t().contiguous()
     if normalize:
         columns = safe_normalize(columns, dim=0)
     harmonics = evaluate_blocks(columns, blocks, table)
     return harmonics.reshape(*batch, harmonics.shape[-1]).to(vectors.dtype)
 
 
-def _table(
-    values: tuple[float, ...], dtype: torch.dtype, device: torch.device
+def harmonics_table(
+    blocks: Blocks, normalization: str, dtype: torch.dtype = torch.float64
 ) -> Tensor:
-    """Constants on a device, without waiting for it."""
-    table = torch.tensor(values, dtype=dtype, device="cpu")
-    return table.to(device, non_blocking=True)
+    """The constants of :func:`harmonics_reference`, on the CPU.
+
+    Example:
+        >>> harmonics_table(((1, 1),), "norm")
+        tensor([1., 1., 1.], dtype=torch.float64)
+    """
+    values = table_values(blocks, normalization)
+    return torch.tensor(values, dtype=dtype, device="cpu")
 
 
-def _working_dtype(vectors: Tensor) -> torch.dtype:
-    """At least float32; refuse what cannot be vectors."""
+def check_vectors(vectors: Tensor) -> torch.dtype:
+    """The dtype of an evaluation, at least float32; refuse what cannot be vectors.
+
+    Raises:
+        TypeError: if ``vectors`` is not floating-point.
+        ValueError: if its last dimension is not 3.
+
+    Example:
+        >>> check_vectors(torch.zeros(5, 3, dtype=torch.bfloat16))
+        torch.float32
+    """
     if not vectors.is_floating_point():
         raise TypeError(
             f"expected floating-point vectors, got {vectors.dtype}; convert them with "
@@ -177,10 +152,24 @@ def _working_dtype(vectors: Tensor) -> torch.dtype:
     return torch.promote_types(vectors.dtype, torch.float32)
 
 
-def _harmonics_irreps(
+def harmonics_irreps(
     irreps_or_l: HarmonicsLike, irreps_in: IrrepsLike | None = None
 ) -> tuple[Irreps, Irreps]:
-    """The irreps of the vector and of its harmonics."""
+    """The irreps of a vector and of its harmonics.
+
+    Args:
+        irreps_or_l: as in :func:`spherical_harmonics_reference`.
+        irreps_in: ``"1o"`` for a polar vector, ``"1e"`` for a pseudovector (default:
+            the one whose harmonics these are, ``"1o"`` where both are).
+
+    Raises:
+        TypeError: if a degree is not an ``int``.
+        ValueError: if these are not irreps of harmonics of ``irreps_in``.
+
+    Example:
+        >>> harmonics_irreps([0, 1, 2])
+        (1x1o, 1x0e+1x1o+1x2e)
+    """
     vector = None if irreps_in is None else _vector_irreps(irreps_in)
     irreps = _listed_irreps(irreps_or_l, -1 if vector is None else vector[0].ir.p)
     if vector is None:
@@ -221,5 +210,11 @@ def _listed_irreps(irreps_or_l: HarmonicsLike, p: int) -> Irreps:
     return Irreps([(1, Irrep(i, p**i)) if isinstance(i, int) else i for i in items])
 
 
-def _as_blocks(irreps: Irreps) -> Blocks:
+def harmonics_blocks(irreps: Irreps) -> Blocks:
+    """Multiplicities and degrees, without empty blocks.
+
+    Example:
+        >>> harmonics_blocks(Irreps("0e+4x1o"))
+        ((1, 0), (4, 1))
+    """
     return tuple((mul, ir.l) for mul, ir in irreps if mul > 0)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.kernels.harmonics.evaluate import spherical_harmonics
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.kernels import spherical_harmonics
+from pyg_equivariant.o3 import Irreps, squared_length
 
 from ._graphs import (
     Graph,
@@ -97,8 +97,7 @@ class AddNodeAttributes(BaseTransform):
                 )
         if not vectors and not edges:
             raise ValueError("edges=False needs vectors=..., or nothing is left to add")
-        # Raises for an unknown normalization.
-        spherical_harmonics(0, torch.zeros(3), normalization=normalization)
+        squared_length(0, normalization)  # refuses unknown normalizations
         self.lmax = lmax
         self.vectors = dict(vectors)
         self.edges = edges

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.kernels.harmonics.evaluate import spherical_harmonics
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.kernels import spherical_harmonics
+from pyg_equivariant.o3 import Irreps, squared_length
 
 from ._graphs import Graph, check_graph, edge_stores, vectors_along
 
@@ -25,7 +24,7 @@ class AddSphericalHarmonics(BaseTransform):
     Args:
         lmax (int): The largest degree.
         normalization (str): ``"component"``, ``"norm"`` or ``"integral"``; see
-            :func:`~pyg_equivariant.o3.spherical_harmonics`.
+            :func:`~pyg_equivariant.nn.spherical_harmonics`.
             (default: ``"component"``)
 
     Shapes:
@@ -44,8 +43,7 @@ class AddSphericalHarmonics(BaseTransform):
         self.lmax = lmax
         self.normalization = normalization
         self.irreps_sh = Irreps.spherical_harmonics(lmax)
-        # Raises for an unknown normalization.
-        spherical_harmonics(0, torch.zeros(3), normalization=normalization)
+        squared_length(0, normalization)  # refuses unknown normalizations
 
     def forward(self, data: Graph) -> Graph:
         """Return ``data`` with ``edge_sh``."""

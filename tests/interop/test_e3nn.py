@@ -20,7 +20,7 @@ from pyg_equivariant.interop.e3nn import (
 from pyg_equivariant.nn.conv.tfn_conv import TFNConv
 from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.tensor_product import TensorProduct
-from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
+from pyg_equivariant.o3 import spherical_harmonics_reference as spherical_harmonics
 
 Check = Callable[[Tensor, Tensor], None]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pyg_equivariant.kernels import tensor_product
+from pyg_equivariant.kernels.tensor_product.reference import tensor_product
 from pyg_equivariant.nn import Linear, SteerableLinear
 from pyg_equivariant.o3 import Irreps
 from pyg_equivariant.testing import assert_equivariant, random_irreps

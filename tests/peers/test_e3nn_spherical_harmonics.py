@@ -7,11 +7,9 @@ import random
 import pytest
 import torch
 
+from pyg_equivariant.nn import SphericalHarmonics
 from pyg_equivariant.o3 import Irreps
-from pyg_equivariant.o3._spherical_harmonics import (
-    SphericalHarmonics,
-    spherical_harmonics,
-)
+from pyg_equivariant.o3 import spherical_harmonics_reference as spherical_harmonics
 
 o3 = pytest.importorskip("e3nn.o3")
 

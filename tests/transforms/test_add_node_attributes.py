@@ -6,7 +6,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 
 from pyg_equivariant.o3 import Irreps, rand_matrix, rotate
-from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
+from pyg_equivariant.o3 import spherical_harmonics_reference as spherical_harmonics
 from pyg_equivariant.transforms import (
     AddNodeAttributes,
     AddRadiusGraph,

@@ -5,7 +5,7 @@ import torch
 from torch_geometric.data import Data, HeteroData
 
 from pyg_equivariant.o3 import Irreps
-from pyg_equivariant.o3._spherical_harmonics import spherical_harmonics
+from pyg_equivariant.o3 import spherical_harmonics_reference as spherical_harmonics
 from pyg_equivariant.transforms import (
     AddEdgeVectors,
     AddRadiusGraph,

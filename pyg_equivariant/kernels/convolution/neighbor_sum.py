@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
-from .trilinear import contract
+from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
+
+from ..dispatch import backend
+from ..edges import arrivals
+from ..multilinear import check_shape
+from ..paths import Paths
+from .operator import KERNELS, convolution
 
 
 def neighbor_sum(
-    messages: Tensor, arrivals: Tensor, num_targets: int, weight: Tensor | None = None
+    messages: Tensor,
+    edge_index: Tensor,
+    num_targets: int,
+    weight: Tensor | None = None,
 ) -> Tensor:
-    r"""Sums :math:`\sum_{e \to i} w_e\, m_e`, always in the same order.
+    r"""Sums :math:`\sum_{e \to i} w_e\, m_e`, on kernels always in the same order.
 
     The convolution whose only path is 0 x 0 -> 0: messages are the sources.
 
     Args:
         messages: one row for every edge, ``(|E|, channels)``.
-        arrivals: edges and the nodes where they arrive, see
-            :class:`~pyg_equivariant.kernels.convolution.incidence.Incidence`.
+        edge_index: sources and targets of the edges, ``(2, |E|)``.
         num_targets: the number of nodes.
         weight: a factor for every edge, ``(|E|,)`` (default: 1).
 
@@ -27,18 +37,43 @@ def neighbor_sum(
     Returns:
         One row for every node, ``(num_targets, channels)``.
 
+    Raises:
+        ValueError: if the arguments do not fit the edges.
+        IndexError: if an edge points outside.
+
     Example:
-        >>> arrivals = torch.tensor([[0, 1, 2], [1, 0, 1]])
-        >>> neighbor_sum(torch.tensor([[1.0], [2.0], [4.0]]), arrivals, 2)
+        >>> edge_index = torch.tensor([[0, 1, 2], [1, 0, 1]])
+        >>> neighbor_sum(torch.tensor([[1.0], [2.0], [4.0]]), edge_index, 2)
         tensor([[2.],
                 [5.]])
     """
-    count, channels = messages.shape
+    count, channels = edge_index.shape[1], messages.shape[-1]
+    check_shape("messages", messages, (count, channels))
+    if weight is not None:
+        check_shape("weight", weight, (count,))
     dtype = messages.dtype
     messages = messages.to(torch.promote_types(dtype, torch.float32))
+    if backend(messages, weight, kernels=KERNELS) == "plain":
+        return _plain(messages, edge_index[1].long(), num_targets, weight).to(dtype)
     one = messages.new_ones(1)
     y = one.expand(count, 1) if weight is None else weight.to(one.dtype).unsqueeze(-1)
-    table = f"{channels} 1 0 {channels};0 0 0 {channels} 0 0 -1 0 1.0"
-    sizes = count, num_targets
-    (out,) = contract(messages, y, None, None, arrivals, *sizes, table, "g")
+    rest = _paths(channels), "g", arrivals(edge_index), count, num_targets, "auto"
+    (out,) = convolution(messages, y, None, None, *rest)
     return out.to(dtype)
+
+
+@cache
+def _paths(channels: int) -> str:
+    paths = (Path(0, 0, 0, "uvu", has_weight=False),)
+    irreps = Irreps(f"{channels}x0e")
+    product = TensorProductPaths(irreps, Irreps("0e"), irreps, paths)
+    return Paths.of(product, "uvu").text()
+
+
+def _plain(
+    messages: Tensor, target: Tensor, num_targets: int, weight: Tensor | None
+) -> Tensor:
+    if weight is not None:
+        messages = messages * weight.to(messages.dtype).unsqueeze(-1)
+    out = messages.new_zeros(num_targets, messages.shape[1])
+    return out.index_add(0, target, messages)

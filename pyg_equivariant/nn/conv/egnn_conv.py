@@ -8,9 +8,9 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.graph import edge_vectors
-from pyg_equivariant.kernels import matmul
 from pyg_equivariant.o3 import Irreps, safe_norm
 
+from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
 from ._equivariant_conv import EquivariantConv
@@ -215,18 +215,12 @@ class EGNNConv(EquivariantConv):
         edge_weight: OptTensor,
         dim_size: int,
     ) -> Tensor:
-        j, i = edge_index[0], edge_index[1]
         square = edge_vec.square().sum(dim=-1, keepdim=True)
-        # The first map of φ_e acts on nodes: mixing channels commutes with gathering.
+        # The first map of φ_e begins at the nodes
         first = self.phi_e.linears[0]
-        sizes = [*self._sizes[::-1], 1, self.edge_dim]
-        w_i, w_j, w_square, w_attr = first.weight.t().split(sizes)
-        m = matmul(x[1], w_i, first.bias).index_select(0, i)
-        m = m + matmul(x[0], w_j).index_select(0, j)
-        m = torch.addmm(m, square, w_square)
-        if edge_attr is not None:
-            m = m + matmul(edge_attr, w_attr)
-        terms = self._terms(self.phi_e.after_first(m), edge_vec, edge_weight)
+        assert isinstance(first, Dense)
+        m = self.phi_e.after_first(first.on_edges(x, edge_index, square, edge_attr))
+        terms, i = self._terms(m, edge_vec, edge_weight), edge_index[1]
         sums = [t.new_zeros(dim_size, t.shape[1]).index_add(0, i, t) for t in terms]
         return torch.cat(sums, dim=-1)
 

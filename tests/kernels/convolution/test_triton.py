@@ -15,21 +15,15 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.kernels.compiled import build as c_build
-from pyg_equivariant.kernels.convolution import edge_order, trilinear
-from pyg_equivariant.kernels.convolution.edge_order import (
-    EdgeOrder,
-    _Remembered,
-    _version,
-)
-from pyg_equivariant.kernels.convolution.table import Table
-from pyg_equivariant.kernels.convolution.triton_build import (
+from pyg_equivariant.kernels import Convolution, dispatch
+from pyg_equivariant.kernels.convolution import operator
+from pyg_equivariant.kernels.convolution.triton import _plan
+from pyg_equivariant.kernels.paths import Paths
+from pyg_equivariant.kernels.triton.build import (
     TritonError,
     has_triton,
     load,
 )
-from pyg_equivariant.kernels.convolution.triton_plan import plan_kernels
 from pyg_equivariant.o3 import Irreps, TensorProductPaths
 
 HARMONICS = Irreps.spherical_harmonics(2)
@@ -71,12 +65,12 @@ def kernel_text(wanted: str, real: str, pointer: str) -> tuple[str, str]:
 
     features = Irreps([(64, ir) for _, ir in HARMONICS])
     product = TensorProductPaths.depthwise(features, HARMONICS, keep=HARMONICS)
-    plan = plan_kernels(Table.of(product), wanted, real)
+    plan, text = _plan(Paths.of(product, "uvu"), wanted, real)
     kinds = {"segments": "*i64", "visits": "*i64"}
     for a in plan.reads:
         kinds |= {a: pointer, f"{a}_step": "i32"}
     kinds |= {f"d{a}": pointer for a in wanted}
-    kernel = load(plan.text)[plan.groups[0].name]
+    kernel = load(text)[plan.groups[0].name]
     aligned = {(i,): [["tt.divisibility", 16]] for i in range(len(kinds))}
     source = triton.compiler.ASTSource(kernel, kinds, attrs=aligned)
     target = GPUTarget("cuda", 90, 32)
@@ -115,67 +109,19 @@ def test_coefficients_keep_double_precision() -> None:
         assert re.search(f"0d[34BC]{digits}", text)  # of either sign
 
 
-@pytest.mark.parametrize("edges", [0, 1, 700])
-@pytest.mark.parametrize("end", [0, 1])
-def test_segments_visit_every_edge_once(
-    end: int, edges: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(edge_order, "_SEGMENT", 16)
-    sizes = (40, 30)
-    edge_index = torch.stack([torch.randint(n, (edges,)) for n in sizes])
-    if edges:
-        edge_index[end, ::3] = 7  # very many
-    order = EdgeOrder(edge_index, *sizes)
-    segments = order.segments_by_target if end else order.segments_by_source
-    edge, other = segments.visits.T
-    assert torch.equal(edge.sort().values, torch.arange(edges))
-    assert torch.equal(other, edge_index[1 - end, edge])
-    seen = []
-    for node, _, first, last in (*segments.whole.tolist(), *segments.pieces.tolist()):
-        assert 0 <= last - first <= 16
-        assert bool((edge_index[end, edge[first:last]] == node).all())
-        seen += range(first, last)
-    assert sorted(seen) == list(range(edges))
-    rows = segments.whole[:, 1].tolist() + segments.joins[:, 0].tolist()
-    assert sorted(rows) == list(range(sizes[end]))  # each is written once
-    for node, first, last in segments.joins.tolist():
-        pieces = segments.pieces[first:last]
-        assert pieces[:, 0].tolist() == [node] * (last - first)
-        assert pieces[:, 1].tolist() == list(range(first, last))
-        assert int(pieces[0, 2]) == int((edge_index[end] < node).sum())
-
-
-def test_a_node_of_very_many_edges_is_cut() -> None:
-    star = torch.stack([torch.arange(100_000), torch.zeros(100_000).long()])
-    segments = EdgeOrder(star, 100_000, 2).segments_by_target
-    assert len(segments.pieces) == 782
-    assert segments.joins.tolist() == [[0, 0, 782]]
-    assert segments.whole.tolist() == [[1, 1, 100_000, 100_000]]
-
-
-def test_devices_are_not_asked_whether_edges_changed() -> None:
-    """Torch counts what is written, so no copy has to be compared."""
-    order = EdgeOrder(torch.zeros(2, 3, dtype=torch.int64), 1, 1)
-    edge_index = torch.zeros(2, 3, dtype=torch.int64, device="meta")
-    known = _Remembered(None, _version(edge_index), order)
-    assert known.holds(edge_index.view(2, 3))
-    edge_index[0] += 1
-    assert not known.holds(edge_index)
-
-
 def test_a_backend_that_cannot_serve_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     convolve = Convolution(PRODUCT)
     given = arguments()
     with pytest.raises(ValueError, match="'auto', 'reference', 'c', 'triton'"):
         convolve(*given, backend="fast")
-    monkeypatch.setattr(trilinear, "interpreting", lambda: False)
-    monkeypatch.setattr(trilinear, "has_triton", lambda: True)
+    monkeypatch.setattr(dispatch, "interpreting", lambda: False)
+    monkeypatch.setattr(dispatch, "has_triton", lambda: True)
     with pytest.raises(ValueError, match=r"takes CUDA tensors.*cpu.*backend='auto'"):
         convolve(*given, backend="triton")
-    monkeypatch.setattr(trilinear, "has_triton", lambda: False)
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
     with pytest.raises(RuntimeError, match="pip install triton"):
         convolve(*given, backend="triton")
-    monkeypatch.setattr(trilinear, "compiler", lambda: None)
+    monkeypatch.setattr(dispatch, "compiler", lambda: None)
     with pytest.raises(RuntimeError, match=r"needs a C compiler.*install gcc"):
         convolve(*given, backend="c")
 
@@ -185,18 +131,19 @@ def test_all_derivatives_run_on_the_backend_asked_for(
 ) -> None:
     used = []
 
-    def recorded(backend: str, like: Tensor) -> str:
-        used.append(backend)
-        return "reference"
+    def recorded(paths, arguments, order, shapes, outputs) -> list[Tensor]:
+        used.append(outputs)
+        return operator._plain(paths, arguments, order.edges, order.sizes, outputs)
 
-    monkeypatch.setattr(trilinear, "_asked", recorded)
+    monkeypatch.setattr(operator, "check_backend", lambda name, like: None)
+    monkeypatch.setitem(operator._RUN, "triton", recorded)
+    monkeypatch.delitem(operator._RUN, "c")
     x, y, w, edge_index, size = arguments()
     for t in (x, y, w):
         t.requires_grad_()
     out = Convolution(PRODUCT)(x, y, w, edge_index, size, backend="triton")
     first = torch.autograd.grad(out.sin().sum(), (x, y, w), create_graph=True)
     torch.autograd.grad(sum(t.square().sum() for t in first), (x, y, w))
-    assert set(used) == {"triton"}
     assert len(used) > 3
 
 
@@ -206,9 +153,9 @@ def test_a_fault_of_triton_warns_once_and_torch_goes_on(
     def fail(*_: object) -> list[Tensor]:
         raise TritonError("Triton could not run a kernel: no driver")
 
-    monkeypatch.setattr(trilinear, "_automatic", lambda like: "triton")
-    monkeypatch.setattr(trilinear, "contract_triton", fail)
-    c_build.warn_once.cache_clear()
+    monkeypatch.setattr(operator, "kernel_for", lambda *_, kernels: "triton")
+    monkeypatch.setitem(operator._RUN, "triton", fail)
+    dispatch.warn_once.cache_clear()
     convolve = Convolution(PRODUCT)
     given = arguments()
     with pytest.warns(UserWarning, match="no driver; plain torch runs instead"):
@@ -221,21 +168,19 @@ def test_a_fault_of_triton_warns_once_and_torch_goes_on(
 
 
 def test_devices_choose_their_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trilinear, "has_triton", lambda: True)
     with FakeTensorMode(allow_non_fake_inputs=True):
         tensor = torch.empty(3, device="cuda", dtype=torch.bfloat16)
-    assert trilinear._automatic(tensor) == "triton"
-    convolve = Convolution(PRODUCT)
-    convolve._compiled = {"cpu": False, "cuda": True}
-    assert convolve.is_fast_for(tensor, tensor)
-    assert not convolve.is_fast_for(tensor, torch.empty(3))
-    assert not convolve.is_fast_for(tensor.long())
-    convolve._compiled["cuda"] = False
-    assert not convolve.is_fast_for(tensor)
-    monkeypatch.setattr(trilinear, "has_triton", lambda: False)
-    c_build.warn_once.cache_clear()
+    kernels = operator.KERNELS
+    monkeypatch.setattr(dispatch, "has_triton", lambda: True)
+    assert dispatch.kernel_for(tensor, kernels=kernels) == "triton"
+    assert dispatch.backend(tensor, None, tensor, kernels=kernels) == "triton"
+    assert dispatch.backend(tensor, torch.empty(3), kernels=kernels) == "plain"
+    assert dispatch.backend(tensor.long(), kernels=kernels) == "plain"
+    assert dispatch.backend(tensor) == "plain"
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
+    dispatch.warn_once.cache_clear()
     with pytest.warns(UserWarning, match="pip install triton"):
-        assert trilinear._automatic(tensor) == "reference"
+        assert dispatch.backend(tensor, kernels=kernels) == "plain"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert trilinear._automatic(tensor) == "reference"
+        assert dispatch.kernel_for(tensor, kernels=kernels) == "plain"

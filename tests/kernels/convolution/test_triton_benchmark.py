@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pyg_equivariant.kernels.convolution.triton_build import has_triton
+from pyg_equivariant.kernels.triton.build import has_triton
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.kernels.convolution import edge_order, triton_backend, triton_plan
-from pyg_equivariant.kernels.convolution.reference import contract_reference
-from pyg_equivariant.kernels.convolution.table import Table
-from pyg_equivariant.kernels.convolution.trilinear import contract
-from pyg_equivariant.kernels.convolution.triton_build import has_triton, interpreting
+from pyg_equivariant.kernels import edges as memory
+from pyg_equivariant.kernels.convolution import order, plan, triton
+from pyg_equivariant.kernels.convolution.operator import convolution
+from pyg_equivariant.kernels.convolution.reference import convolution_reference
+from pyg_equivariant.kernels.paths import Paths
+from pyg_equivariant.kernels.triton.build import has_triton, interpreting
 from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
 if not has_triton() or not (torch.cuda.is_available() or interpreting()):
@@ -64,7 +65,7 @@ def inputs(
     rows = (sources, edges, edges, targets)
     tensors = {
         a: torch.randn(n, d, dtype=torch.float64).to(DEVICE, dtype)
-        for a, n, d in zip("xywg", rows, Table.of(product).dims, strict=True)
+        for a, n, d in zip("xywg", rows, Paths.of(product, "uvu").dims, strict=True)
     }
     return tensors, torch.stack(ends).to(DEVICE), (sources, targets)
 
@@ -83,28 +84,28 @@ def assert_reference(
     dtype: torch.dtype,
     rtol: float,
 ) -> None:
-    table = Table.of(product)
+    paths = Paths.of(product, "uvu")
     arguments, edge_index, sizes = inputs(product, graph, dtype)
     if len(wanted) == 1:
         arguments[wanted] = None
-    rest = edge_index, *sizes, table.text(), wanted
-    found = contract(*arguments.values(), *rest, backend="triton")
-    expected = contract_reference(table, arguments, edge_index, sizes, wanted)
+    rest = paths.text(), wanted, edge_index, *sizes, "triton"
+    found = convolution(*arguments.values(), *rest)
+    expected = convolution_reference(paths, arguments, edge_index, sizes, wanted)
     assert_same(found, expected, rtol)
 
 
 @pytest.fixture
 def small_kernels(monkeypatch: pytest.MonkeyPatch):
     """Segments, groups of paths and blocks of channels that few numbers fill."""
-    monkeypatch.setattr(edge_order, "_SEGMENT", 3)
-    monkeypatch.setattr(triton_plan, "ENTRIES", 8)
-    monkeypatch.setattr(triton_plan, "NUMBERS", 12)
-    monkeypatch.setattr(triton_plan, "BYTES", 64)
-    triton_backend._plan.cache_clear()
-    edge_order._orders.clear()
+    monkeypatch.setattr(order, "_SEGMENT", 3)
+    monkeypatch.setattr(plan, "ENTRIES", 8)
+    monkeypatch.setattr(plan, "NUMBERS", 12)
+    monkeypatch.setattr(plan, "BYTES", 64)
+    triton._plan.cache_clear()
+    memory._graphs.clear()
     yield
-    triton_backend._plan.cache_clear()
-    edge_order._orders.clear()
+    triton._plan.cache_clear()
+    memory._graphs.clear()
 
 
 @pytest.mark.parametrize("wanted", WANTED)
@@ -120,8 +121,8 @@ def test_the_operator_is_its_reference(name: str, wanted: str) -> None:
 @pytest.mark.usefixtures("small_kernels")
 def test_kernels_go_on_from_each_other(name: str, wanted: str) -> None:
     product = PRODUCTS[name]
-    plan = triton_plan.plan_kernels(Table.of(product), wanted, "float64")
-    assert len(plan.groups) > 1
+    kernels = plan.plan_kernels(Paths.of(product, "uvu"), wanted, "float64")
+    assert len(kernels.groups) > 1
     for graph in ("unsorted", "one target"):
         assert_reference(product, graph, wanted, torch.float64, 1e-12)
 
@@ -166,12 +167,12 @@ def test_narrow_numbers_are_summed_in_single(
     if kernels == "small":
         request.getfixturevalue("small_kernels")
     product = PRODUCTS["vectors"]
-    table = Table.of(product)
+    paths = Paths.of(product, "uvu")
     arguments, edge_index, sizes = inputs(product, "unsorted", dtype)
-    rest = edge_index, *sizes, table.text(), "xywg"
-    found = contract(*arguments.values(), *rest, backend="triton")
+    rest = paths.text(), "xywg", edge_index, *sizes, "triton"
+    found = convolution(*arguments.values(), *rest)
     exact = {a: t.double() for a, t in arguments.items()}
-    expected = contract_reference(table, exact, edge_index, sizes, "xywg")
+    expected = convolution_reference(paths, exact, edge_index, sizes, "xywg")
     for a, b in zip(found, expected, strict=True):
         assert a.dtype == dtype
         bound = torch.finfo(dtype).eps * b.abs() + 1e-5 * b.abs().max()

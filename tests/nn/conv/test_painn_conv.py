@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from pyg_equivariant.nn import spherical_harmonics
 from pyg_equivariant.nn.conv import PaiNNConv
 from pyg_equivariant.nn.tensor_product import TensorProduct
-from pyg_equivariant.o3 import Path, safe_normalize, spherical_harmonics
+from pyg_equivariant.o3 import Path, safe_normalize
 from pyg_equivariant.o3 import TensorProductPaths as Product
 from pyg_equivariant.testing import assert_equivariant
 

@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
+from pyg_equivariant.nn import spherical_harmonics
 from pyg_equivariant.nn.conv import SchNetConv, TFNConv
 from pyg_equivariant.nn.tensor_product import TensorProduct
 from pyg_equivariant.o3 import TensorProductPaths as Product
-from pyg_equivariant.o3 import spherical_harmonics
 
 EDGE_INDEX = torch.tensor([[0, 1, 2, 3, 0, 3], [1, 0, 1, 1, 2, 4]])
 

@@ -9,8 +9,8 @@ import torch
 from torch_geometric.data import Data
 
 from pyg_equivariant.graph import complete_graph
+from pyg_equivariant.nn import spherical_harmonics
 from pyg_equivariant.nn.models import SEGNN, balanced_irreps
-from pyg_equivariant.o3 import spherical_harmonics
 from pyg_equivariant.testing import assert_equivariant
 
 NBODY: dict[str, Any] = {

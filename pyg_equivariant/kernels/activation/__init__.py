@@ -1,0 +1,1 @@
+"""Activations of single numbers, with two derivatives in one pass each."""

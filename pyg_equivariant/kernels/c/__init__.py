@@ -1,0 +1,1 @@
+"""C compiled when it is first needed, and what its kernels share."""

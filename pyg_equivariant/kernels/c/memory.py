@@ -1,0 +1,59 @@
+"""Tensors as compiled kernels see them: addresses of rows, and new memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+REAL = {torch.float32: "float", torch.float64: "double"}
+"""The C types of the dtypes that have kernels."""
+
+_PART = 256  # rows from which another part pays ...
+_FEW_PARTS = 8  # ... up to so many; a part of more grows to
+_LARGE_PART = 4096  # so many rows, and parts beyond these only grow
+_MOST_PARTS = 512
+_HUGE = 1 << 22  # bytes from which pages of 2 MB are asked for
+_PAGE = 4096
+_MADV_HUGEPAGE = 14
+
+
+def contiguous_rows(t: Tensor) -> Tensor:
+    """The same numbers, each row consecutive."""
+    return t if t.stride(-1) == 1 or t.shape[-1] == 1 else t.contiguous()
+
+
+def address(t: Tensor | None) -> tuple[int | None, int]:
+    """Where the rows begin, and how far apart they are; nowhere without a tensor."""
+    return (None, 0) if t is None else (t.data_ptr(), t.stride(0))
+
+
+def num_parts(rows: int) -> int:
+    """How many parts of the rows threads share out.
+
+    From the number of rows alone: so is rounding, whatever the number of threads.
+    """
+    few, many = min(_FEW_PARTS, rows // _PART), rows // _LARGE_PART
+    return max(1, min(_MOST_PARTS, max(few, many)))
+
+
+@cache
+def _madvise() -> Any:
+    return (
+        getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None
+    )
+
+
+def new_rows(rows: int, dim: int, like: Tensor) -> Tensor:
+    """New memory. The first touch of a small page costs more than all arithmetic."""
+    out = like.new_empty(rows, dim)
+    size = out.numel() * out.element_size()
+    if size >= _HUGE and (advise := _madvise()) is not None:
+        start = -(-out.data_ptr() // _PAGE) * _PAGE
+        length = out.data_ptr() + size - start
+        advise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_HUGEPAGE)
+    return out

@@ -1,1 +1,0 @@
-"""Compiling C, and what its kernels share."""

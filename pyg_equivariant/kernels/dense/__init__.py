@@ -1,1 +1,0 @@
-"""Matrices and activations, where torch is slow."""

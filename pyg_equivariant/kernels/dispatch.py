@@ -1,0 +1,199 @@
+"""Which kernel serves a call: all that is asked about devices, dtypes and compilers.
+
+Front doors ask :func:`backend`, which torch.compile sees through; operators, which it
+does not see into, ask :func:`kernel_for` about the tensors that really arrive.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from .c.build import BuildError, compiler
+from .c.memory import REAL
+from .triton.build import TritonError, has_triton, interpreting
+
+Result = TypeVar("Result")
+is_compiling = torch.compiler.is_compiling
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Warn of something once in each process."""
+    warnings.warn(message, stacklevel=3)
+
+
+def has_compiler() -> bool:
+    """Whether C can be compiled; if not, say so once."""
+    if compiler() is None:
+        warn_once(
+            "no C compiler was found, so the kernels run in plain torch, much slower; "
+            "install gcc or clang, or set CC"
+        )
+        return False
+    return True
+
+
+def has_triton_or_warning() -> bool:
+    """Whether Triton is installed; if not, say so once."""
+    if not has_triton():
+        warn_once(
+            "Triton was not found, so tensor-product convolutions on CUDA run in plain "
+            "torch, much slower; pip install triton"
+        )
+        return False
+    return True
+
+
+# What torch.compiler.assume_constant_result does, which would load torch's compiler.
+has_compiler._dynamo_marked_constant = True  # type: ignore[attr-defined]
+has_triton_or_warning._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def transformed() -> bool:
+    """Whether torch.func, forward-mode derivatives or torch.jit look on.
+
+    They see through plain torch only: a compiled operator has to step aside.
+    """
+    if is_compiling():
+        return False
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or torch.autograd.forward_ad._current_level >= 0
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def backend(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
+    """``"c"``, ``"triton"`` or ``"plain"``: what serves a call on such tensors.
+
+    Args:
+        *tensors: the floating-point arguments; ``None`` is skipped.
+        kernels: which kernels there are: ``"c"`` for the CPU, ``"triton"`` for CUDA.
+
+    Returns:
+        ``"plain"`` without such a kernel or its compiler, for tensors on several
+        devices, and where :func:`transformed`.
+    """
+    given = [t for t in tensors if t is not None]
+    device = given[0].device
+    if not all(t.device == device and t.is_floating_point() for t in given):
+        return "plain"
+    if transformed():
+        return "plain"
+    return _kernel_on(device.type, kernels)
+
+
+def kernel_for(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
+    """The same inside an operator: C takes float32 and float64, all of one dtype.
+
+    It reads memory as it lies, so all tensors are strided.
+    """
+    given = [t for t in tensors if t is not None]
+    device, dtype = given[0].device, given[0].dtype
+    if device.type == "cpu" and dtype not in REAL:
+        return "plain"
+    for t in given:
+        if t.dtype != dtype or t.device != device or t.layout != torch.strided:
+            return "plain"
+    return _kernel_on(device.type, kernels)
+
+
+def _kernel_on(device: str, kernels: Sequence[str]) -> str:
+    if device == "cpu" and "c" in kernels and has_compiler():
+        return "c"
+    if device == "cuda" and "triton" in kernels and has_triton_or_warning():
+        return "triton"
+    return "plain"
+
+
+def check_backend(name: str, like: Tensor) -> None:
+    """Refuse a backend that was asked for and cannot serve such tensors.
+
+    Raises:
+        ValueError: if it does not take their device or dtype.
+        RuntimeError: if it is not installed.
+    """
+    otherwise = "or leave backend='auto'"
+    device = like.device.type
+    if name == "c" and (device != "cpu" or like.dtype not in REAL):
+        raise ValueError(
+            f"backend='c' takes float32 or float64 on the CPU, got {like.dtype} on "
+            f"{like.device}: move them, {otherwise}"
+        )
+    if name == "c" and compiler() is None:
+        raise RuntimeError(
+            "backend='c' needs a C compiler, and none was found: install gcc or clang, "
+            f"or set CC, {otherwise}"
+        )
+    if name == "triton" and not has_triton():
+        raise RuntimeError(
+            "backend='triton' needs Triton, which is not installed: pip install "
+            f"triton, {otherwise}"
+        )
+    if (
+        name == "triton"
+        and device != "cuda"
+        and not (device == "cpu" and interpreting())
+    ):
+        raise ValueError(
+            "backend='triton' takes CUDA tensors (or CPU tensors, slowly, where "
+            "TRITON_INTERPRET=1 is set before Python starts), got them on "
+            f"{like.device}: move them, {otherwise}"
+        )
+
+
+def fast_or_plain(
+    fast: Callable[..., Result], plain: Callable[..., Result], *arguments: Any
+) -> Result:
+    """What ``fast`` returns, or ``plain`` where its kernel cannot be built."""
+    try:
+        return fast(*arguments)
+    except (BuildError, TritonError) as error:
+        warn_once(f"{error}; plain torch runs instead")
+        return plain(*arguments)
+
+
+def is_plain_call(*tensors: Tensor | None) -> bool:
+    """Whether the dispatcher may be left out: eager, and tensors of torch's own types.
+
+    Modes that record or replace operators would miss what does not pass through it, and
+    batches of gradients (``is_grads_batched``) have no memory of their own.
+    """
+    if is_compiling():
+        return False
+    for t in tensors:
+        if t is None:
+            continue
+        own = type(t) is Tensor or type(t) is Parameter
+        if not own or torch._C._functorch.is_legacy_batchedtensor(t):
+            return False
+    return (
+        torch._C._len_torch_dispatch_stack() == 0
+        and torch._C._functorch.peek_interpreter_stack() is None
+    )
+
+
+def multiplies_slowly() -> bool:
+    """Whether torch multiplies float32 with MKL on a processor of AMD, at half speed.
+
+    Under autocast it multiplies bfloat16, by another library.
+    """
+    return _neglects_processor() and not torch.is_autocast_enabled("cpu")
+
+
+@cache
+def _neglects_processor() -> bool:
+    if not torch.backends.mkl.is_available():
+        return False
+    try:
+        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return False

@@ -1,0 +1,217 @@
+"""What kernels derive from the edges of a graph, remembered while ``edge_index`` lives.
+
+Edges changed in place are noticed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from .dispatch import transformed
+
+Result = TypeVar("Result")
+
+_GRAPHS = 24  # remembered at most; a layer of SEGNN derives two graphs from its own
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
+class _Graph(NamedTuple):
+    """Edges as they were, and what was derived from them.
+
+    Attributes:
+        storage: of the tensor that holds them.
+        version: how often torch had written to it; unknown of inference tensors.
+        edges: their copy, int64.
+        results: by function and numbers of nodes.
+    """
+
+    storage: StorageWeakRef
+    version: int | None
+    edges: Tensor
+    results: dict[tuple[Any, ...], Any]
+
+    def is_of(self, edge_index: Tensor) -> bool:
+        """Whether the edges are still the same.
+
+        Numpy and others write to memory of the CPU unseen, so there the edges
+        themselves are compared. On other devices that would wait for the device, and
+        torch, which counts its changes, is trusted.
+        """
+        version = _version(edge_index)
+        if edge_index.device.type == "cpu" or version is None:
+            return torch.equal(self.edges, edge_index.long())
+        return version == self.version
+
+
+def _version(t: Tensor) -> int | None:
+    return None if t.is_inference() else t._version
+
+
+_graphs: OrderedDict[tuple[object, ...], _Graph] = OrderedDict()
+_lock = threading.Lock()
+
+
+def remembered(
+    derive: Callable[..., Result], edge_index: Tensor, *sizes: int
+) -> Result:
+    """``derive(edge_index, *sizes)``, found once for every graph.
+
+    Args:
+        derive: returns something that depends on its arguments alone; it gets the edges
+            in int64.
+        edge_index: sources and targets of edges, ``(2, |E|)``.
+        *sizes: number of sources and of targets, if the result depends on them.
+
+    Raises:
+        ValueError: if the edges are not two rows of integers.
+        IndexError: if an edge points outside.
+
+    Example:
+        >>> edge_index = torch.tensor([[0, 1, 1], [1, 0, 2]])
+        >>> degrees = lambda edges: edges[1].bincount()
+        >>> remembered(degrees, edge_index)
+        tensor([1, 1, 1])
+        >>> remembered(degrees, edge_index) is remembered(degrees, edge_index)
+        True
+    """
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        raise ValueError(f"expected edge_index (2, |E|), got {tuple(edge_index.shape)}")
+    if edge_index.dtype not in _INTEGERS:
+        raise ValueError(f"expected integers in edge_index, got {edge_index.dtype}")
+    if torch.compiler.is_compiling():
+        return derive(edge_index.long(), *sizes)
+    graph = _known(edge_index.detach())
+    key = (derive, *sizes)
+    if key not in graph.results:
+        _check_nodes(graph.edges, sizes)
+        # Autograd does not keep tensors of the inference mode, which may be on.
+        with torch.inference_mode(False):
+            graph.results[key] = derive(graph.edges, *sizes)
+    result: Result = graph.results[key]
+    return result
+
+
+def _check_nodes(edges: Tensor, sizes: tuple[int, ...]) -> None:
+    for name, row, size in zip(("source", "target"), edges, sizes, strict=False):
+        if len(row) and not 0 <= int(row.min()) <= int(row.max()) < size:
+            raise IndexError(
+                f"edge_index names {name} nodes from {int(row.min())} to "
+                f"{int(row.max())}, but there are {size}"
+            )
+
+
+def _known(edge_index: Tensor) -> _Graph:
+    where = (edge_index.device, edge_index.data_ptr(), edge_index.dtype)
+    key = (*where, *edge_index.shape, *edge_index.stride())
+    with _lock:
+        graph = _graphs.get(key)
+        if graph and not graph.storage.expired() and graph.is_of(edge_index):
+            _graphs.move_to_end(key)
+            return graph
+        while gone := [k for k, graph in _graphs.items() if graph.storage.expired()]:
+            for k in gone:  # with them go graphs that were derived from them
+                del _graphs[k]
+    with torch.inference_mode(False):
+        edges = edge_index.to(torch.int64, copy=True).contiguous()
+    storage = StorageWeakRef(edge_index.untyped_storage())
+    graph = _Graph(storage, _version(edge_index), edges, {})
+    with _lock:
+        _graphs[key] = graph
+        _graphs.move_to_end(key)
+        while len(_graphs) > _GRAPHS:
+            _graphs.popitem(last=False)
+    return graph
+
+
+def ends(edge_index: Tensor, num_sources: int, num_targets: int) -> Tensor:
+    """The graph from nodes to edges: first from senders, then from receivers.
+
+    Numbers of receivers begin after the last sender: ``(2, 2 |E|)``. Remembered.
+
+    Example:
+        >>> ends(torch.tensor([[1, 2], [0, 0]]), 3, 1)
+        tensor([[1, 2, 3, 3],
+                [0, 1, 0, 1]])
+    """
+    return remembered(_ends, edge_index, num_sources, num_targets)
+
+
+def _ends(edge_index: Tensor, num_sources: int, num_targets: int) -> Tensor:
+    source, target = edge_index
+    # A node that is not there becomes none, which operators refuse, not another one.
+    is_source = (source >= 0) & (source < num_sources)
+    is_target = (target >= 0) & (target < num_targets)
+    senders = torch.where(is_source, source, -1)
+    receivers = torch.where(is_target, target + num_sources, -1)
+    edges = torch.arange(len(source), device=source.device)
+    return torch.stack([torch.cat([senders, receivers]), edges.repeat(2)])
+
+
+def arrivals(edge_index: Tensor) -> Tensor:
+    """The graph from edges to the nodes where they arrive, ``(2, |E|)``. Remembered.
+
+    Example:
+        >>> arrivals(torch.tensor([[1, 2], [0, 0]]))
+        tensor([[0, 1],
+                [0, 0]])
+    """
+    return remembered(_arrivals, edge_index)
+
+
+def _arrivals(edge_index: Tensor) -> Tensor:
+    target = edge_index[1]
+    return torch.stack([torch.arange(len(target), device=target.device), target])
+
+
+class EdgePairs(NamedTuple):
+    """Pairs of nodes that edges join, whichever way these point.
+
+    Attributes:
+        edge: an edge of every pair, ``(num_pairs,)``.
+        pair: the pair of every edge, ``(|E|,)``.
+    """
+
+    edge: Tensor
+    pair: Tensor
+
+
+def edge_pairs(edge_index: Tensor) -> EdgePairs | None:
+    """The pairs of a graph, remembered.
+
+    ``None`` if there are more than three for four edges: then nothing is gained by
+    computing once for every pair what both directions share. Also where they are not
+    known cheaply: under ``torch.compile`` and torch.func, and on other devices than the
+    CPU.
+
+    Example:
+        >>> edge_pairs(torch.tensor([[1, 2, 0, 0], [0, 0, 1, 2]])).pair
+        tensor([0, 1, 0, 1])
+        >>> edge_pairs(torch.tensor([[1, 2], [0, 0]])) is None
+        True
+    """
+    if edge_index.device.type != "cpu" or torch.compiler.is_compiling():
+        return None
+    return None if transformed() else remembered(_pairs, edge_index)
+
+
+def _pairs(edge_index: Tensor) -> EdgePairs | None:
+    count = edge_index.shape[1]
+    if count == 0:
+        return None
+    low, high = edge_index.aminmax(dim=0)
+    key = low * (high.max() + 1) + high
+    keys, pair = key.unique(return_inverse=True)
+    if 4 * len(keys) > 3 * count:
+        return None
+    edges = torch.arange(count, device=pair.device)
+    edge = edges.new_empty(len(keys)).scatter_reduce(
+        0, pair, edges, "amin", include_self=False
+    )
+    return EdgePairs(edge, pair)

@@ -1,0 +1,1 @@
+"""The fully connected tensor product with weights that all rows share."""

@@ -1,0 +1,1 @@
+"""SiLU on scalars and sigmoids that multiply other irreps, in one pass."""

@@ -1,0 +1,1 @@
+"""Products of matrices where torch is slow."""

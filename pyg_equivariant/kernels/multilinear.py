@@ -1,0 +1,199 @@
+"""Operators that are their own derivatives.
+
+A form :math:`F(x, y, w, g)` that is linear in each argument: its derivative with
+respect to one does not contain that one, and is linear in the others. An operator that
+returns such derivatives is therefore closed under differentiation, to any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.o3 import clebsch_gordan
+
+from .paths import LETTERS, Paths, Term
+
+Arguments = dict[str, Tensor | None]
+Shapes = dict[str, tuple[int, ...]]
+
+_INDICES = {
+    "uvu": {"x": "eiu", "y": "ej", "w": "eu", "g": "eku"},
+    "uvw": {"x": "eiu", "y": "ej", "w": "uw", "g": "ekw"},
+}
+
+
+def multilinear(
+    name: str,
+    connection: str,
+    rest: str,
+    run: Callable[..., list[Tensor]],
+    shapes: Callable[..., Shapes],
+) -> Any:
+    """Register the operator that returns derivatives of a form.
+
+    It takes ``x``, ``y``, ``w`` and ``g``, the paths as text, the letters of the
+    arguments to differentiate with respect to, and the rest. An argument may be
+    ``None`` if it alone is wanted; ``w`` also if no path carries weights.
+
+    Args:
+        name: of the operator.
+        connection: of its paths, ``"uvu"`` or ``"uvw"``.
+        rest: schema of what follows.
+        run: the implementation; given the paths, the arguments by their letters, their
+            shapes, the wanted letters and the rest.
+        shapes: of the four arguments; given the paths and the rest.
+    """
+
+    def checked(
+        x: Tensor | None,
+        y: Tensor | None,
+        w: Tensor | None,
+        g: Tensor | None,
+        text: str,
+        outputs: str,
+        *rest: Any,
+    ) -> list[Tensor]:
+        arguments = {"x": x, "y": y, "w": w, "g": g}
+        paths = Paths.parse(text)
+        if paths.connection != connection:
+            raise ValueError(f"{name} takes paths {connection}, got {text!r}")
+        sizes = shapes(paths, *rest)
+        _check(arguments, paths, outputs, sizes)
+        return run(paths, arguments, sizes, outputs, *rest)
+
+    operator = torch.library.custom_op(
+        f"pyg_equivariant::{name}",
+        checked,
+        mutates_args=(),
+        schema="(Tensor? x, Tensor? y, Tensor? w, Tensor? g, str paths, str outputs, "
+        f"{rest}) -> Tensor[]",
+    )
+
+    def fake(*inputs: Any) -> list[Tensor]:
+        like = next(t for t in inputs[:4] if t is not None)
+        sizes = shapes(Paths.parse(inputs[4]), *inputs[6:])
+        return [like.new_empty(sizes[a]) for a in inputs[5]]
+
+    def save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+        is_tensor = [isinstance(i, Tensor) for i in inputs]
+        pairs = list(zip(inputs, is_tensor, strict=True))
+        ctx.save_for_backward(*(i if yes else None for i, yes in pairs))
+        ctx.others = [None if yes else i for i, yes in pairs]
+        ctx.set_materialize_grads(False)
+
+    def backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
+        saved = zip(ctx.saved_tensors, ctx.others, strict=True)
+        inputs = [other if t is None else t for t, other in saved]
+        total = _backward(operator, inputs, grads, ctx.needs_input_grad)
+        return *(total.get(a) for a in LETTERS), *[None] * (len(inputs) - 4)
+
+    operator.register_fake(fake)
+    operator.register_autograd(backward, setup_context=save)
+    return operator
+
+
+def _backward(
+    operator: Callable[..., list[Tensor]],
+    inputs: Sequence[Any],
+    grads: Sequence[Tensor | None],
+    needs_grad: Sequence[bool],
+) -> dict[str, Tensor]:
+    """The gradient of derivatives: again derivatives, with one argument replaced."""
+    arguments = dict(zip(LETTERS, inputs[:4], strict=True))
+    text, outputs, *rest = inputs[4:]
+    needed = [a for a, needs in zip(LETTERS, needs_grad, strict=False) if needs]
+    total: dict[str, Tensor] = {}
+    for letter, grad in zip(outputs, grads, strict=True):
+        others = "".join(a for a in needed if a != letter)
+        if grad is None or not others:
+            continue
+        replaced = {**arguments, letter: grad}
+        paths = _weighted(text) if letter == "w" else text
+        results = operator(*replaced.values(), paths, others, *rest)
+        for a, result in zip(others, results, strict=True):
+            total[a] = total[a] + result if a in total else result
+    return total
+
+
+@lru_cache(maxsize=256)
+def _weighted(text: str) -> str:
+    """The paths with weights: those without are constant in ``w``."""
+    paths = Paths.parse(text)
+    terms = tuple(term for term in paths.terms if term.w >= 0)
+    return paths._replace(terms=terms).text()
+
+
+def _check(arguments: Arguments, paths: Paths, outputs: str, shapes: Shapes) -> None:
+    """Refuse what the kernels, which read and write by address, could not survive."""
+    if not set(outputs) <= set(LETTERS):
+        raise ValueError(f"derivatives are with respect to x, y, w, g, got {outputs!r}")
+    like = next((t for t in arguments.values() if t is not None), None)
+    if like is None or not like.is_floating_point():
+        got = "none" if like is None else str(like.dtype)
+        raise ValueError(f"expected arguments of a floating-point dtype, got {got}")
+    has_weights = any(term.w >= 0 for term in paths.terms)
+    for a, t in arguments.items():
+        is_read = any(other != a for other in outputs) and (a != "w" or has_weights)
+        if t is not None or is_read:
+            check_shape(a, t, shapes[a])
+        if t is not None and (t.dtype != like.dtype or t.device != like.device):
+            raise ValueError(
+                f"expected {a} of {like.dtype} on {like.device}, as the first "
+                f"argument, got {t.dtype} on {t.device}"
+            )
+
+
+def check_shape(name: str, t: Tensor | None, shape: tuple[int, ...]) -> None:
+    """Refuse a tensor of another shape, or none.
+
+    Raises:
+        ValueError: if the shape is not the one expected.
+    """
+    if t is None or t.shape != shape:
+        got = "none" if t is None else tuple(t.shape)
+        raise ValueError(f"expected {name} {tuple(shape)}, got {got}")
+
+
+def derivatives(
+    paths: Paths, arguments: Arguments, rows: int, outputs: str
+) -> list[Tensor]:
+    """Derivatives of a form in plain torch, row by row; see the references."""
+    like = next(t for t in arguments.values() if t is not None)
+    results = {}
+    for a in outputs:
+        is_shared = a == "w" and paths.connection == "uvw"
+        shape = () if is_shared else (rows,)
+        results[a] = like.new_zeros(*shape, getattr(paths.dims, a))
+    for term in paths.terms:
+        operands = _operands(paths, term, arguments, like)
+        for a in outputs if term.w >= 0 else outputs.replace("w", ""):
+            # Small things first: the result of each product stays small.
+            order = "gwxc" if a == "y" else "cyxgw".replace(a, "")
+            others = [operands[b] for b in order if b in operands]
+            indices = _INDICES[paths.connection][a]
+            formula = ",".join(labels for labels, _ in others) + "->" + indices
+            result = torch.einsum(formula, *(block for _, block in others))
+            result = result.flatten(int("e" in indices))
+            start = getattr(term, a)
+            results[a][..., start : start + result.shape[-1]] += result
+    return [results[a] for a in outputs]
+
+
+def _operands(
+    paths: Paths, term: Term, arguments: Arguments, like: Tensor
+) -> dict[str, tuple[str, Tensor]]:
+    """The coefficients and the blocks of one path, with their indices."""
+    c = clebsch_gordan(*term.degrees, dtype=like.dtype, device=like.device)
+    operands = {"c": ("ijk", c * term.coefficient)}
+    for a, shape in paths.shapes(term).items():
+        t, start = arguments[a], getattr(term, a)
+        if t is not None and shape:
+            block = t[..., start : start + math.prod(shape)].unflatten(-1, shape)
+            operands[a] = _INDICES[paths.connection][a], block
+    return operands

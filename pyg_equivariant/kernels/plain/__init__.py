@@ -1,1 +1,0 @@
-"""Tensor products in plain torch: the specification, and few large products."""

@@ -1,1 +1,0 @@
-"""Linear maps that mix channels, steered by an attribute."""

@@ -1,0 +1,1 @@
+"""The tensor product in plain torch: its specification, and few large products."""

@@ -1,0 +1,209 @@
+"""Operators with two derivatives in one pass each: value, gradient, second derivative.
+
+The backward of each is the next. What comes after the second derivative is
+differentiated in plain torch. They are opaque to ``torch.compile`` and
+``torch.export``; where a call is eager and plain the dispatcher is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from .dispatch import fast_or_plain, is_plain_call, kernel_for
+
+Shape = tuple[int, ...]
+Shapes = Callable[[Tensor, Any], tuple[Shape, "Shape | None", Shape]]
+
+
+class Derivatives(Protocol):
+    """What the modules ``reference`` and ``cpu`` of a kernel define.
+
+    ``shift`` is a vector that is added to the first numbers of every row of ``x``, or
+    ``None``. ``form`` says which function it is.
+    """
+
+    def value(self, x: Tensor, shift: Any, form: Any) -> Tensor:
+        """The function."""
+
+    def gradient(self, x: Tensor, shift: Any, grad: Tensor, form: Any) -> Tensor:
+        """What ``x`` receives from ``grad``."""
+
+    def second(
+        self, x: Tensor, shift: Any, grad: Tensor, along: Tensor, form: Any
+    ) -> tuple[Tensor, Tensor]:
+        """What ``grad`` and ``x`` receive if ``along`` arrives at the gradient."""
+
+
+class TwiceDifferentiable:
+    """A function of rows as three operators.
+
+    Args:
+        name: of the operators.
+        reference: the specification, which torch differentiates.
+        cpu: the same by compiled C.
+        parse: makes a form from the text that a saved graph holds.
+        shapes: those of ``x``, of the shift and of the value, given ``x`` and the form.
+
+    Attributes:
+        value: the operator ``(x, shift, text)``.
+        gradient: the operator ``(x, shift, grad, text)``.
+        second: the operator ``(x, shift, grad, along, text)``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reference: Derivatives,
+        cpu: Derivatives,
+        parse: Callable[[str], Any],
+        shapes: Shapes,
+    ) -> None:
+        self.name = name
+        self.reference = reference
+        self.parse = parse
+        self.shapes = shapes
+        self.value: Callable[..., Tensor] = _register(
+            name,
+            "(Tensor x, Tensor? shift, str form) -> Tensor",
+            self._run(cpu.value, reference.value),
+            self._fake_value,
+            self._value_backward,
+        )
+        self.gradient: Callable[..., Tensor] = _register(
+            f"{name}_gradient",
+            "(Tensor x, Tensor? shift, Tensor grad, str form) -> Tensor",
+            self._run(cpu.gradient, reference.gradient),
+            lambda x, *rest: _like(x, x),
+            self._gradient_backward,
+        )
+        self.second: Callable[..., tuple[Tensor, Tensor]] = _register(
+            f"{name}_second",
+            "(Tensor x, Tensor? shift, Tensor grad, Tensor along, str form) "
+            "-> (Tensor, Tensor)",
+            self._run(cpu.second, reference.second),
+            lambda x, shift, grad, *rest: (_like(x, grad), _like(x, x)),
+            self._second_backward,
+        )
+
+    def _run(self, fast: Callable[..., Any], plain: Callable[..., Any]) -> Any:
+        """A function of tensors and text, by the kernel that takes them."""
+
+        def run(x: Tensor, shift: Tensor | None, *rest: Any) -> Any:
+            *grads, text = rest
+            form = self.parse(text)
+            self._check(x, shift, grads, form)
+            if kernel_for(x, shift, *grads) == "c":
+                return fast_or_plain(fast, dense, x, shift, *grads, form)
+            return dense(x, shift, *grads, form)
+
+        def dense(*arguments: Any) -> Any:
+            outputs = plain(*arguments)
+            if isinstance(outputs, Tensor):
+                return outputs.contiguous()
+            return tuple(t.contiguous() for t in outputs)
+
+        return run
+
+    def _check(
+        self, x: Tensor, shift: Tensor | None, grads: list[Tensor], form: Any
+    ) -> None:
+        """Refuse shapes that do not belong together: C trusts them."""
+        x_shape, shift_shape, out_shape = self.shapes(x, form)
+        names = "x", "shift", "grad", "along"
+        expected = x_shape, shift_shape, out_shape, x_shape
+        for name, t, shape in zip(names, (x, shift, *grads), expected, strict=False):
+            got = None if t is None else t.shape
+            if got != shape:
+                raise ValueError(f"{self.name}: expected {name} {shape}, got {got}")
+
+    def _fake_value(self, x: Tensor, shift: Tensor | None, text: str) -> Tensor:
+        return x.new_empty(self.shapes(x, self.parse(text))[2])
+
+    def _value_backward(self, ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, shift = ctx.saved_tensors
+        grad_x = self.gradient(x, shift, grad, ctx.form)
+        return grad_x, _of_shift(grad_x, shift, ctx), None
+
+    def _gradient_backward(self, ctx: Any, along: Tensor) -> tuple[Tensor | None, ...]:
+        x, shift, grad = ctx.saved_tensors
+        grad_grad, grad_x = self.second(x, shift, grad, along, ctx.form)
+        return grad_x, _of_shift(grad_x, shift, ctx), grad_grad, None
+
+    def _second_backward(self, ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        again = torch.is_grad_enabled()
+        with torch.enable_grad():
+            # Views: the derivative with respect to one argument is not to pass through
+            # another that depends on it.
+            given: list[Any] = [
+                None if t is None else _as_input(t) for t in ctx.saved_tensors
+            ]
+            x, shift, grad, along = given
+            form = self.parse(ctx.form)
+            outputs = self.reference.second(x, shift, grad, along, form)
+            inputs = [t for t in given if t is not None]
+            results = iter(
+                torch.autograd.grad(
+                    outputs, inputs, grads, create_graph=again, materialize_grads=True
+                )
+            )
+        return *(None if t is None else next(results) for t in given), None
+
+
+def _register(
+    name: str,
+    schema: str,
+    run: Callable[..., Any],
+    fake: Callable[..., Any],
+    differentiate: Callable[..., Any],
+) -> Callable[..., Any]:
+    """An operator, called without the dispatcher where nobody looks on."""
+    operator = torch.library.custom_op(
+        f"pyg_equivariant::{name}", run, mutates_args=(), schema=schema
+    )
+    operator.register_fake(fake)
+    operator.register_autograd(differentiate, setup_context=_save)
+
+    class Direct(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *inputs: Any) -> Any:
+            _save(ctx, inputs, None)
+            return run(*inputs)
+
+        backward = staticmethod(differentiate)
+
+    apply: Callable[..., Any] = Direct.apply
+
+    def call(*inputs: Any) -> Any:
+        tensors = inputs[:-1]
+        if not is_plain_call(*tensors):
+            return operator(*inputs)
+        needs_grad = torch.is_grad_enabled() and any(
+            t is not None and t.requires_grad for t in tensors
+        )
+        return apply(*inputs) if needs_grad else run(*inputs)
+
+    return call
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    *tensors, ctx.form = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _of_shift(grad_x: Tensor, shift: Tensor | None, ctx: Any) -> Tensor | None:
+    """The shift is added to the first numbers of every row."""
+    if shift is None or not ctx.needs_input_grad[1]:
+        return None
+    return grad_x[:, : len(shift)].sum(0)
+
+
+def _as_input(t: Tensor) -> Tensor:
+    return t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
+
+
+def _like(x: Tensor, shaped: Tensor) -> Tensor:
+    return x.new_empty(shaped.shape)
