@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from pyg_equivariant.o3 import TensorProductPaths
@@ -29,6 +28,7 @@ class TensorProductKernel:
             the device of its inputs.
 
     Example:
+        >>> import torch
         >>> irreps = "2x0e+1x1o", "1x1o", "3x0e+1x1o"
         >>> product = TensorProductPaths.fully_connected(*irreps)
         >>> compute = TensorProductKernel(product)
