@@ -81,13 +81,9 @@ def remembered(
         >>> remembered(degrees, edge_index) is remembered(degrees, edge_index)
         True
     """
-    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
-        raise ValueError(f"expected edge_index (2, |E|), got {tuple(edge_index.shape)}")
-    if edge_index.dtype not in _INTEGERS:
-        raise ValueError(f"expected integers in edge_index, got {edge_index.dtype}")
     if torch.compiler.is_compiling():
         return derive(edge_index.long(), *sizes)
-    graph = _known(edge_index.detach())
+    graph = _known(edge_index)
     key = (derive, *sizes)
     if key not in graph.results:
         _check_nodes(graph.edges, sizes)
@@ -108,6 +104,7 @@ def _check_nodes(edges: Tensor, sizes: tuple[int, ...]) -> None:
 
 
 def _known(edge_index: Tensor) -> _Graph:
+    """What is known of a graph; so far nothing, if it is new."""
     where = (edge_index.device, edge_index.data_ptr(), edge_index.dtype)
     key = (*where, *edge_index.shape, *edge_index.stride())
     with _lock:
@@ -115,6 +112,15 @@ def _known(edge_index: Tensor) -> _Graph:
         if graph and not graph.storage.expired() and graph.is_of(edge_index):
             _graphs.move_to_end(key)
             return graph
+    return _new_graph(key, edge_index)
+
+
+def _new_graph(key: tuple[object, ...], edge_index: Tensor) -> _Graph:
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        raise ValueError(f"expected edge_index (2, |E|), got {tuple(edge_index.shape)}")
+    if edge_index.dtype not in _INTEGERS:
+        raise ValueError(f"expected integers in edge_index, got {edge_index.dtype}")
+    with _lock:
         while gone := [k for k, graph in _graphs.items() if graph.storage.expired()]:
             for k in gone:  # with them go graphs that were derived from them
                 del _graphs[k]

@@ -31,94 +31,80 @@ _INDICES = {
 def multilinear(
     name: str,
     connection: str,
+    tensors: str,
     rest: str,
     run: Callable[..., list[Tensor]],
     shapes: Callable[..., Shapes],
 ) -> Any:
     """Register the operator that returns derivatives of a form.
 
-    It takes ``x``, ``y``, ``w`` and ``g``, the paths as text, the letters of the
-    arguments to differentiate with respect to, and the rest. An argument may be
+    It takes ``x``, ``y``, ``w``, ``g`` and more tensors, the paths as text, the letters
+    of the arguments to differentiate with respect to, and the rest. An argument may be
     ``None`` if it alone is wanted; ``w`` also if no path carries weights.
 
     Args:
         name: of the operator.
         connection: of its paths, ``"uvu"`` or ``"uvw"``.
+        tensors: schema of the tensors that follow ``g``, a comma behind each.
         rest: schema of what follows.
         run: the implementation; given the paths, the arguments by their letters, their
-            shapes, the wanted letters and the rest.
-        shapes: of the four arguments; given the paths and the rest.
+            shapes, the wanted letters, the tensors and the rest.
+        shapes: of the four arguments; given the paths, the tensors and the rest.
     """
+    count = 4 + tensors.count(",")
 
-    def checked(
-        x: Tensor | None,
-        y: Tensor | None,
-        w: Tensor | None,
-        g: Tensor | None,
-        text: str,
-        outputs: str,
-        *rest: Any,
-    ) -> list[Tensor]:
-        arguments = {"x": x, "y": y, "w": w, "g": g}
+    def checked(*inputs: Any) -> list[Tensor]:
+        arguments = dict(zip(LETTERS, inputs, strict=False))
+        text, outputs = inputs[count : count + 2]
+        more = inputs[4:count] + inputs[count + 2 :]
         paths = Paths.parse(text)
         if paths.connection != connection:
             raise ValueError(f"{name} takes paths {connection}, got {text!r}")
-        sizes = shapes(paths, *rest)
+        sizes = shapes(paths, *more)
         _check(arguments, paths, outputs, sizes)
-        return run(paths, arguments, sizes, outputs, *rest)
+        return run(paths, arguments, sizes, outputs, *more)
 
     operator = torch.library.custom_op(
         f"pyg_equivariant::{name}",
         checked,
         mutates_args=(),
-        schema="(Tensor? x, Tensor? y, Tensor? w, Tensor? g, str paths, str outputs, "
-        f"{rest}) -> Tensor[]",
+        schema=f"(Tensor? x, Tensor? y, Tensor? w, Tensor? g, {tensors}"
+        f"str paths, str outputs, {rest}) -> Tensor[]",
     )
 
     def fake(*inputs: Any) -> list[Tensor]:
         like = next(t for t in inputs[:4] if t is not None)
-        sizes = shapes(Paths.parse(inputs[4]), *inputs[6:])
-        return [like.new_empty(sizes[a]) for a in inputs[5]]
+        text, outputs, *rest = inputs[count:]
+        sizes = shapes(Paths.parse(text), *inputs[4:count], *rest)
+        return [like.new_empty(sizes[a]) for a in outputs]
 
     def save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-        is_tensor = [isinstance(i, Tensor) for i in inputs]
-        pairs = list(zip(inputs, is_tensor, strict=True))
-        ctx.save_for_backward(*(i if yes else None for i, yes in pairs))
-        ctx.others = [None if yes else i for i, yes in pairs]
+        ctx.save_for_backward(*inputs[:count])
+        ctx.rest = inputs[count:]
         ctx.set_materialize_grads(False)
 
     def backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
-        saved = zip(ctx.saved_tensors, ctx.others, strict=True)
-        inputs = [other if t is None else t for t, other in saved]
-        total = _backward(operator, inputs, grads, ctx.needs_input_grad)
-        return *(total.get(a) for a in LETTERS), *[None] * (len(inputs) - 4)
+        """Derivatives again, with one argument replaced."""
+        arguments = dict(zip(LETTERS, ctx.saved_tensors, strict=False))
+        tensors = ctx.saved_tensors[4:]
+        text, outputs, *rest = ctx.rest
+        needs_grad = zip(LETTERS, ctx.needs_input_grad, strict=False)
+        needed = [a for a, needs in needs_grad if needs]
+        total: dict[str, Tensor] = {}
+        for letter, grad in zip(outputs, grads, strict=True):
+            others = "".join(a for a in needed if a != letter)
+            if grad is None or not others:
+                continue
+            replaced = {**arguments, letter: grad}.values()
+            paths = _weighted(text) if letter == "w" else text
+            results = operator(*replaced, *tensors, paths, others, *rest)
+            for a, result in zip(others, results, strict=True):
+                total[a] = total[a] + result if a in total else result
+        return *(total.get(a) for a in LETTERS), *(None for _ in (*tensors, *ctx.rest))
 
     operator.register_fake(fake)
     operator.register_autograd(backward, setup_context=save)
     return operator
-
-
-def _backward(
-    operator: Callable[..., list[Tensor]],
-    inputs: Sequence[Any],
-    grads: Sequence[Tensor | None],
-    needs_grad: Sequence[bool],
-) -> dict[str, Tensor]:
-    """The gradient of derivatives: again derivatives, with one argument replaced."""
-    arguments = dict(zip(LETTERS, inputs[:4], strict=True))
-    text, outputs, *rest = inputs[4:]
-    needed = [a for a, needs in zip(LETTERS, needs_grad, strict=False) if needs]
-    total: dict[str, Tensor] = {}
-    for letter, grad in zip(outputs, grads, strict=True):
-        others = "".join(a for a in needed if a != letter)
-        if grad is None or not others:
-            continue
-        replaced = {**arguments, letter: grad}
-        paths = _weighted(text) if letter == "w" else text
-        results = operator(*replaced.values(), paths, others, *rest)
-        for a, result in zip(others, results, strict=True):
-            total[a] = total[a] + result if a in total else result
-    return total
 
 
 @lru_cache(maxsize=256)
@@ -131,21 +117,24 @@ def _weighted(text: str) -> str:
 
 def _check(arguments: Arguments, paths: Paths, outputs: str, shapes: Shapes) -> None:
     """Refuse what the kernels, which read and write by address, could not survive."""
-    if not set(outputs) <= set(LETTERS):
+    if outputs.strip(LETTERS):
         raise ValueError(f"derivatives are with respect to x, y, w, g, got {outputs!r}")
     like = next((t for t in arguments.values() if t is not None), None)
     if like is None or not like.is_floating_point():
         got = "none" if like is None else str(like.dtype)
         raise ValueError(f"expected arguments of a floating-point dtype, got {got}")
-    has_weights = any(term.w >= 0 for term in paths.terms)
+    dtype, device = like.dtype, like.device
     for a, t in arguments.items():
-        is_read = any(other != a for other in outputs) and (a != "w" or has_weights)
-        if t is not None or is_read:
-            check_shape(a, t, shapes[a])
-        if t is not None and (t.dtype != like.dtype or t.device != like.device):
+        if t is None:
+            is_read = outputs != a
+            if is_read and (a != "w" or any(term.w >= 0 for term in paths.terms)):
+                check_shape(a, t, shapes[a])
+            continue
+        check_shape(a, t, shapes[a])
+        if t.dtype != dtype or t.device != device:
             raise ValueError(
-                f"expected {a} of {like.dtype} on {like.device}, as the first "
-                f"argument, got {t.dtype} on {t.device}"
+                f"expected {a} of {dtype} on {device}, as the first argument, got "
+                f"{t.dtype} on {t.device}"
             )
 
 

@@ -21,11 +21,11 @@ Call = Callable[[dict[str, Tensor | None], str], list[Tensor]]
 def of_edges() -> tuple[Call, dict[str, Tensor | None]]:
     paths = Paths.of(TensorProductPaths.depthwise(*IRREPS), "uvu")
     ends = [torch.randint(n, (EDGES,)) for n in (SOURCES, TARGETS)]
-    rest = torch.stack(ends), SOURCES, TARGETS, "auto"
+    edge_index, rest = torch.stack(ends), (SOURCES, TARGETS, "auto")
     rows = zip("xywg", (SOURCES, EDGES, EDGES, TARGETS), paths.dims, strict=True)
     arguments = {a: torch.randn(n, d) for a, n, d in rows}
     return lambda given, outputs: convolution(
-        *given.values(), paths.text(), outputs, *rest
+        *given.values(), edge_index, paths.text(), outputs, *rest
     ), arguments
 
 
@@ -98,7 +98,7 @@ def test_paths_of_another_operator_are_refused() -> None:
     mixed = Paths.of(product, "uvw").text()
     edge_index = torch.zeros(2, EDGES, dtype=torch.int64)
     with pytest.raises(ValueError, match="convolution takes paths uvu"):
-        convolution(*x.values(), mixed, "g", edge_index, SOURCES, TARGETS, "auto")
+        convolution(*x.values(), edge_index, mixed, "g", SOURCES, TARGETS, "auto")
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
@@ -109,11 +109,11 @@ def test_edges_to_nowhere_are_refused(end: int, bad: int, dtype: torch.dtype) ->
     paths = Paths.of(TensorProductPaths.depthwise(*IRREPS), "uvu").text()
     edge_index = torch.zeros(2, EDGES, dtype=dtype)
     rest = SOURCES, TARGETS, "auto"
-    convolution(*arguments.values(), paths, "g", edge_index, *rest)
+    convolution(*arguments.values(), edge_index, paths, "g", *rest)
     edge_index[end, 3] = bad
     name = ("source", "target")[end]
     with pytest.raises(IndexError, match=f"{name} nodes from .* but there are"):
-        convolution(*arguments.values(), paths, "g", edge_index, *rest)
+        convolution(*arguments.values(), edge_index, paths, "g", *rest)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_edges_to_nowhere_are_refused(end: int, bad: int, dtype: torch.dtype) ->
 def test_other_edges_are_refused(edge_index: Tensor, message: str) -> None:
     _, arguments = of_edges()
     paths = Paths.of(TensorProductPaths.depthwise(*IRREPS), "uvu").text()
-    rest = edge_index, SOURCES, TARGETS, "auto"
+    rest = edge_index, paths, "g", SOURCES, TARGETS, "auto"
     with pytest.raises(ValueError, match=message):
-        convolution(*arguments.values(), paths, "g", *rest)
+        convolution(*arguments.values(), *rest)
 
 
 @pytest.mark.parametrize("count", [0, 1])
@@ -138,7 +138,7 @@ def test_one_row_and_none(count: int) -> None:
     paths = Paths.of(TensorProductPaths.depthwise(*IRREPS), "uvu")
     tensors = [torch.randn(count, d, dtype=torch.float64) for d in paths.dims]
     edge_index = torch.zeros(2, count, dtype=torch.int32)
-    rest = paths.text(), "xywg", edge_index, count, count, "auto"
+    rest = edge_index, paths.text(), "xywg", count, count, "auto"
     for result, argument in zip(convolution(*tensors, *rest), tensors, strict=True):
         assert result.shape == argument.shape
     paths = Paths.of(TensorProductPaths.fully_connected(*IRREPS, "2x0e"), "uvw")

@@ -7,12 +7,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
-
 from ..dispatch import backend
 from ..edges import arrivals
 from ..multilinear import check_shape
-from ..paths import Paths
+from ..paths import Dims, Paths, Term
 from .operator import KERNELS, convolution
 
 
@@ -57,17 +55,15 @@ def neighbor_sum(
         return _plain(messages, edge_index[1].long(), num_targets, weight).to(dtype)
     one = messages.new_ones(1)
     y = one.expand(count, 1) if weight is None else weight.to(one.dtype).unsqueeze(-1)
-    rest = _paths(channels), "g", arrivals(edge_index), count, num_targets, "auto"
-    (out,) = convolution(messages, y, None, None, *rest)
+    inputs = messages, y, None, None, arrivals(edge_index)
+    (out,) = convolution(*inputs, _paths(channels), "g", count, num_targets, "auto")
     return out.to(dtype)
 
 
 @cache
 def _paths(channels: int) -> str:
-    paths = (Path(0, 0, 0, "uvu", has_weight=False),)
-    irreps = Irreps(f"{channels}x0e")
-    product = TensorProductPaths(irreps, Irreps("0e"), irreps, paths)
-    return Paths.of(product, "uvu").text()
+    term = Term(0, 0, 0, channels, channels, x=0, y=0, w=-1, g=0, coefficient=1.0)
+    return Paths("uvu", Dims(channels, 1, 0, channels), (term,)).text()
 
 
 def _plain(

@@ -33,9 +33,13 @@ def _shapes(
     num_targets: int,
     backend: str,
 ) -> Shapes:
-    edges = edge_index.shape[1]
-    rows = num_sources, edges, edges, num_targets
-    return {a: (n, d) for a, n, d in zip("xywg", rows, paths.dims, strict=True)}
+    edges, (x, y, w, g) = edge_index.shape[1], paths.dims
+    return {
+        "x": (num_sources, x),
+        "y": (edges, y),
+        "w": (edges, w),
+        "g": (num_targets, g),
+    }
 
 
 def _run(
@@ -84,7 +88,8 @@ def _plain(
 convolution: Any = multilinear(
     "convolution",
     "uvu",
-    "Tensor edge_index, SymInt num_sources, SymInt num_targets, str backend",
+    "Tensor edge_index, ",
+    "SymInt num_sources, SymInt num_targets, str backend",
     _run,
     _shapes,
 )
@@ -172,8 +177,8 @@ class Convolution:
             return out.to(dtype)
         if weight is not None:
             weight = weight.expand(y.shape[0], -1)
-        rest = self._paths, "g", edge_index, x.shape[0], num_targets, backend
-        (out,) = convolution(x, y, weight, None, *rest)
+        rest = self._paths, "g", x.shape[0], num_targets, backend
+        (out,) = convolution(x, y, weight, None, edge_index, *rest)
         return out.to(dtype)
 
     def _kernel(self, backend: Backend, given: tuple[Tensor, ...]) -> str:

@@ -36,8 +36,7 @@ def fully_connected_c(
         return [like.new_zeros(shapes[a]) for a in outputs]
     rows = shapes["x"][0]
     parts = num_parts(rows)
-    dims = paths.dims._asdict()
-    results = {a: new_rows(rows, dims[a], like) for a in outputs if a != "w"}
+    results = {a: new_rows(rows, shapes[a][1], like) for a in outputs if a != "w"}
     if "w" in outputs:
         results["w"] = like.new_empty(min(parts, _WEIGHT_PARTS), *shapes["w"])
     terms, library = _plan(paths, REAL[like.dtype])
@@ -51,12 +50,12 @@ def fully_connected_c(
             rows,
             terms.data_ptr(),
             len(terms),
-            *dims.values(),
+            *paths.dims,
             *address(given.get("x")),
             *address(given.get("y")),
             address(given.get("w"))[0],
             *address(given.get("g")),
-            *(address(written.get(a))[0] for a in LETTERS),
+            *(written[a].data_ptr() if a in written else None for a in LETTERS),
         )
         if failed:
             raise MemoryError(f"no memory for the blocks of {rows} rows")

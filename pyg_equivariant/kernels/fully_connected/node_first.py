@@ -147,10 +147,10 @@ class NodeFirst:
             one = x.new_ones(1).expand(rows, 1)
             nodes += fully_connected(x, one, weight, None, paths, "g", rows)
         both = torch.cat(nodes), edge_sh.repeat(2, 1)
-        nodes_at = ends(edge_index, x_j.shape[0], x_i.shape[0])
+        both_ends = ends(edge_index, x_j.shape[0], x_i.shape[0])
         sizes = x_i.shape[0] + x_j.shape[0], edge_sh.shape[0]
-        rest = self._join, "g", nodes_at, *sizes, "auto"
-        (out,) = convolution(*both, None, None, *rest)
+        rest = self._join, "g", *sizes, "auto"
+        (out,) = convolution(*both, None, None, both_ends, *rest)
         if edge_attr is None:
             return out
         inputs = edge_attr, edge_sh, weight, None

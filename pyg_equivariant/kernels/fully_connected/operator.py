@@ -24,14 +24,15 @@ def _run(
     paths: Paths, arguments: Arguments, shapes: Shapes, outputs: str, rows: int
 ) -> list[Tensor]:
     plain = partial(fully_connected_reference, paths, arguments, rows, outputs)
-    if kernel_for(*arguments.values()) == "plain":
+    like = next(t for t in arguments.values() if t is not None)
+    if kernel_for(like) == "plain":
         return plain()
     fast = partial(fully_connected_c, paths, arguments, shapes, outputs)
     return fast_or_plain(fast, plain)
 
 
 fully_connected: Any = multilinear(
-    "fully_connected", "uvw", "SymInt rows", _run, _shapes
+    "fully_connected", "uvw", "", "SymInt rows", _run, _shapes
 )
 """Derivatives of the product, see its reference."""
 

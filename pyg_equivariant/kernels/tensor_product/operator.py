@@ -28,6 +28,7 @@ class TensorProductKernel:
             the device of its inputs.
 
     Example:
+        >>> import torch
         >>> irreps = "2x0e+1x1o", "1x1o", "3x0e+1x1o"
         >>> product = TensorProductPaths.fully_connected(*irreps)
         >>> compute = TensorProductKernel(product)

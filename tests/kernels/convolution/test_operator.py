@@ -144,8 +144,8 @@ def test_the_operator_is_its_reference(
         tensors[wanted] = None
     paths = Paths.of(product, "uvu")
     sizes = (len(x), size)
-    rest = edge_index, *sizes, "auto"
-    found = convolution(*tensors.values(), paths.text(), wanted, *rest)
+    rest = paths.text(), wanted, *sizes, "auto"
+    found = convolution(*tensors.values(), edge_index, *rest)
     expected = convolution_reference(paths, tensors, edge_index, sizes, wanted)
     assert_same(found, expected, 1e-12)
 
@@ -187,8 +187,8 @@ def test_it_is_a_proper_operator(wanted: str) -> None:
         g = torch.randn(size, product.irreps_out.dim, dtype=torch.float64)
         g.requires_grad_()
     paths = Paths.of(product, "uvu").text()
-    rest = paths, wanted, edge_index, len(arguments[0]), size, "auto"
-    torch.library.opcheck(convolution, (*arguments, g, *rest))
+    rest = paths, wanted, len(arguments[0]), size, "auto"
+    torch.library.opcheck(convolution, (*arguments, g, edge_index, *rest))
 
 
 def test_compiled_graphs_hold_it_whole() -> None:

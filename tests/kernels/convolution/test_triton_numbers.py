@@ -88,7 +88,7 @@ def assert_reference(
     arguments, edge_index, sizes = inputs(product, graph, dtype)
     if len(wanted) == 1:
         arguments[wanted] = None
-    rest = paths.text(), wanted, edge_index, *sizes, "triton"
+    rest = edge_index, paths.text(), wanted, *sizes, "triton"
     found = convolution(*arguments.values(), *rest)
     expected = convolution_reference(paths, arguments, edge_index, sizes, wanted)
     assert_same(found, expected, rtol)
@@ -169,7 +169,7 @@ def test_narrow_numbers_are_summed_in_single(
     product = PRODUCTS["vectors"]
     paths = Paths.of(product, "uvu")
     arguments, edge_index, sizes = inputs(product, "unsorted", dtype)
-    rest = paths.text(), "xywg", edge_index, *sizes, "triton"
+    rest = edge_index, paths.text(), "xywg", *sizes, "triton"
     found = convolution(*arguments.values(), *rest)
     exact = {a: t.double() for a, t in arguments.items()}
     expected = convolution_reference(paths, exact, edge_index, sizes, "xywg")
