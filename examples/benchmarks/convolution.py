@@ -71,7 +71,7 @@ def of_e3nn(product: TensorProductPaths) -> Callable[[Tensor, int], Function]:
     import e3nn.o3
 
     paths = [(*p[:3], p.connection, p.has_weight, p.path_weight) for p in product.paths]
-    module: Any = e3nn.o3.TensorProductPaths(
+    module: Any = e3nn.o3.TensorProduct(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),

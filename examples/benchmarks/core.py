@@ -107,7 +107,7 @@ def depthwise(samples: int) -> Iterator[Case]:
         internal_weights=False,
     )
     product = ours.product
-    theirs = e3nn.o3.TensorProductPaths(
+    theirs = e3nn.o3.TensorProduct(
         str(product.irreps_in1),
         str(product.irreps_in2),
         str(product.irreps_out),

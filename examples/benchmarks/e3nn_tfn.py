@@ -21,7 +21,7 @@ class E3nnConv(torch.nn.Module):
     def __init__(self, conv: TFNConv) -> None:
         super().__init__()
         product = conv.tp.product
-        self.tp = e3nn.o3.TensorProductPaths(
+        self.tp = e3nn.o3.TensorProduct(
             str(product.irreps_in1),
             str(product.irreps_in2),
             str(product.irreps_out),
