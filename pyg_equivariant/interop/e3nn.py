@@ -138,7 +138,7 @@ def tensor_product_from_e3nn(
 ) -> TensorProduct:
     """A :class:`~pyg_equivariant.nn.TensorProduct` with the weights of e3nn's.
 
-    For ``e3nn.o3.FullyConnectedTensorProduct`` and ``e3nn.o3.TensorProductPaths`` with
+    For ``e3nn.o3.FullyConnectedTensorProduct`` and ``e3nn.o3.TensorProduct`` with
     connections ``uvw``, ``uvu`` and ``uuu``. Without weights in the ``state_dict``, as
     with ``internal_weights=False``, the module takes them in every call, in e3nn's
     order (see :func:`regroup_weights` for
@@ -194,7 +194,7 @@ def tensor_product_from_e3nn(
 def tensor_product_to_e3nn(module: TensorProduct) -> dict[str, Tensor]:
     """The weights of a :class:`~pyg_equivariant.nn.TensorProduct` under e3nn's names.
 
-    For ``e3nn.o3.TensorProductPaths`` with the irreps and the normalisations of
+    For ``e3nn.o3.TensorProduct`` with the irreps and the normalisations of
     ``module.product`` and ``instructions=[tuple(path) for path in
     module.product.paths]``; load them with ``strict=False``, for e3nn's own constants
     are not among them.
