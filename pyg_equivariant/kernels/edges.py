@@ -173,7 +173,7 @@ def arrivals(edge_index: Tensor) -> Tensor:
 
 def _arrivals(edge_index: Tensor) -> Tensor:
     target = edge_index[1]
-    return torch.stack([torch.arange(len(target), device=target.device), target])
+    return torch.stack([torch.arange(target.shape[0], device=target.device), target])
 
 
 class EdgePairs(NamedTuple):

@@ -54,6 +54,10 @@ class TwiceDifferentiable:
         second: the operator ``(x, shift, grad, along, text)``.
     """
 
+    value: Callable[..., Tensor]
+    gradient: Callable[..., Tensor]
+    second: Callable[..., tuple[Tensor, Tensor]]
+
     def __init__(
         self,
         name: str,
@@ -66,39 +70,31 @@ class TwiceDifferentiable:
         self.reference = reference
         self.parse = parse
         self.shapes = shapes
-        self.value: Callable[..., Tensor] = _register(
-            name,
+        self.value = self._register(
+            "",
             "(Tensor x, Tensor? shift, str form) -> Tensor",
             self._run(cpu.value, reference.value),
-            self._fake_value,
+            lambda x, _, text: x.new_empty(shapes(x, parse(text))[2]),
             self._value_backward,
         )
-        self.gradient: Callable[..., Tensor] = _register(
-            f"{name}_gradient",
+        self.gradient = self._register(
+            "_gradient",
             "(Tensor x, Tensor? shift, Tensor grad, str form) -> Tensor",
             self._run(cpu.gradient, reference.gradient),
-            lambda x, *rest: _like(x, x),
+            lambda x, *_: x.new_empty(x.shape),
             self._gradient_backward,
         )
-        self.second: Callable[..., tuple[Tensor, Tensor]] = _register(
-            f"{name}_second",
+        self.second = self._register(
+            "_second",
             "(Tensor x, Tensor? shift, Tensor grad, Tensor along, str form) "
             "-> (Tensor, Tensor)",
             self._run(cpu.second, reference.second),
-            lambda x, shift, grad, *rest: (_like(x, grad), _like(x, x)),
+            lambda x, _, grad, *__: (x.new_empty(grad.shape), x.new_empty(x.shape)),
             self._second_backward,
         )
 
     def _run(self, fast: Callable[..., Any], plain: Callable[..., Any]) -> Any:
         """A function of tensors and text, by the kernel that takes them."""
-
-        def run(x: Tensor, shift: Tensor | None, *rest: Any) -> Any:
-            *grads, text = rest
-            form = self.parse(text)
-            self._check(x, shift, grads, form)
-            if kernel_for(x, shift, *grads) == "c":
-                return fast_or_plain(fast, dense, x, shift, *grads, form)
-            return dense(x, shift, *grads, form)
 
         def dense(*arguments: Any) -> Any:
             outputs = plain(*arguments)
@@ -106,22 +102,61 @@ class TwiceDifferentiable:
                 return outputs.contiguous()
             return tuple(t.contiguous() for t in outputs)
 
+        def run(*inputs: Any) -> Any:
+            *tensors, text = inputs
+            form = self.parse(text)
+            self._check(tensors, form)
+            if kernel_for(*tensors) == "c":
+                return fast_or_plain(fast, dense, *tensors, form)
+            return dense(*tensors, form)
+
         return run
 
-    def _check(
-        self, x: Tensor, shift: Tensor | None, grads: list[Tensor], form: Any
-    ) -> None:
+    def _check(self, tensors: list[Tensor | None], form: Any) -> None:
         """Refuse shapes that do not belong together: C trusts them."""
-        x_shape, shift_shape, out_shape = self.shapes(x, form)
+        assert tensors[0] is not None
+        x, shift, out = self.shapes(tensors[0], form)
         names = "x", "shift", "grad", "along"
-        expected = x_shape, shift_shape, out_shape, x_shape
-        for name, t, shape in zip(names, (x, shift, *grads), expected, strict=False):
+        for name, t, shape in zip(names, tensors, (x, shift, out, x), strict=False):
             got = None if t is None else t.shape
             if got != shape:
                 raise ValueError(f"{self.name}: expected {name} {shape}, got {got}")
 
-    def _fake_value(self, x: Tensor, shift: Tensor | None, text: str) -> Tensor:
-        return x.new_empty(self.shapes(x, self.parse(text))[2])
+    def _register(
+        self,
+        suffix: str,
+        schema: str,
+        run: Callable[..., Any],
+        fake: Callable[..., Any],
+        differentiate: Callable[..., Any],
+    ) -> Callable[..., Any]:
+        """An operator, called without the dispatcher where nobody looks on."""
+        operator = torch.library.custom_op(
+            f"pyg_equivariant::{self.name}{suffix}", run, mutates_args=(), schema=schema
+        )
+        operator.register_fake(fake)
+        operator.register_autograd(differentiate, setup_context=_save)
+
+        class Direct(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx: Any, *inputs: Any) -> Any:
+                _save(ctx, inputs, None)
+                return run(*inputs)
+
+            backward = staticmethod(differentiate)
+
+        apply: Callable[..., Any] = Direct.apply
+
+        def call(*inputs: Any) -> Any:
+            tensors = inputs[:-1]
+            if not is_plain_call(*tensors):
+                return operator(*inputs)
+            needs_grad = torch.is_grad_enabled() and any(
+                t is not None and t.requires_grad for t in tensors
+            )
+            return apply(*inputs) if needs_grad else run(*inputs)
+
+        return call
 
     def _value_backward(self, ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, shift = ctx.saved_tensors
@@ -136,57 +171,17 @@ class TwiceDifferentiable:
     def _second_backward(self, ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         again = torch.is_grad_enabled()
         with torch.enable_grad():
-            # Views: the derivative with respect to one argument is not to pass through
-            # another that depends on it.
-            given: list[Any] = [
-                None if t is None else _as_input(t) for t in ctx.saved_tensors
-            ]
+            given: list[Any] = [_as_input(t) for t in ctx.saved_tensors]
             x, shift, grad, along = given
             form = self.parse(ctx.form)
             outputs = self.reference.second(x, shift, grad, along, form)
             inputs = [t for t in given if t is not None]
-            results = iter(
-                torch.autograd.grad(
-                    outputs, inputs, grads, create_graph=again, materialize_grads=True
-                )
+            results = torch.autograd.grad(
+                outputs, inputs, grads, create_graph=again, materialize_grads=True
             )
-        return *(None if t is None else next(results) for t in given), None
-
-
-def _register(
-    name: str,
-    schema: str,
-    run: Callable[..., Any],
-    fake: Callable[..., Any],
-    differentiate: Callable[..., Any],
-) -> Callable[..., Any]:
-    """An operator, called without the dispatcher where nobody looks on."""
-    operator = torch.library.custom_op(
-        f"pyg_equivariant::{name}", run, mutates_args=(), schema=schema
-    )
-    operator.register_fake(fake)
-    operator.register_autograd(differentiate, setup_context=_save)
-
-    class Direct(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *inputs: Any) -> Any:
-            _save(ctx, inputs, None)
-            return run(*inputs)
-
-        backward = staticmethod(differentiate)
-
-    apply: Callable[..., Any] = Direct.apply
-
-    def call(*inputs: Any) -> Any:
-        tensors = inputs[:-1]
-        if not is_plain_call(*tensors):
-            return operator(*inputs)
-        needs_grad = torch.is_grad_enabled() and any(
-            t is not None and t.requires_grad for t in tensors
-        )
-        return apply(*inputs) if needs_grad else run(*inputs)
-
-    return call
+        if shift is None:
+            return results[0], None, *results[1:], None
+        return *results, None
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -201,9 +196,8 @@ def _of_shift(grad_x: Tensor, shift: Tensor | None, ctx: Any) -> Tensor | None:
     return grad_x[:, : len(shift)].sum(0)
 
 
-def _as_input(t: Tensor) -> Tensor:
+def _as_input(t: Tensor | None) -> Tensor | None:
+    """A view: a derivative does not pass through what others were made from it."""
+    if t is None:
+        return None
     return t.view_as(t) if t.requires_grad else t.detach().requires_grad_()
-
-
-def _like(x: Tensor, shaped: Tensor) -> Tensor:
-    return x.new_empty(shaped.shape)

@@ -8,7 +8,6 @@ from pyg_equivariant.kernels import evaluate_harmonics, spherical_harmonics
 from pyg_equivariant.o3 import (
     HarmonicsLike,
     IrrepsLike,
-    harmonics_blocks,
     harmonics_irreps,
     harmonics_table,
 )
@@ -60,7 +59,7 @@ class SphericalHarmonics(EquivariantModule):
         self.irreps_in, self.irreps_out = harmonics_irreps(irreps_out, irreps_in)
         self.normalize = normalize
         self.normalization = normalization
-        self._blocks = harmonics_blocks(self.irreps_out)
+        self._blocks = tuple((mul, ir.l) for mul, ir in self.irreps_out if mul)
         table = harmonics_table(self._blocks, normalization)
         self.register_constant("table", table)
 

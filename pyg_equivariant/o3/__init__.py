@@ -26,8 +26,6 @@ from ._rotation import (
 from ._solid_harmonics import squared_length
 from ._spherical_harmonics import (
     HarmonicsLike,
-    check_vectors,
-    harmonics_blocks,
     harmonics_irreps,
     harmonics_reference,
     harmonics_table,
@@ -48,10 +46,8 @@ __all__ = [
     "spherical_harmonics_reference",
     "HarmonicsLike",
     "harmonics_irreps",
-    "harmonics_blocks",
-    "harmonics_table",
     "harmonics_reference",
-    "check_vectors",
+    "harmonics_table",
     "squared_length",
     "wigner_D",
     "rotate",

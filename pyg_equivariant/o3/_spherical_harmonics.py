@@ -74,7 +74,7 @@ def spherical_harmonics_reference(
         torch.Size([10, 9])
     """
     _, irreps = harmonics_irreps(irreps_or_l)
-    blocks = harmonics_blocks(irreps)
+    blocks = tuple((mul, ir.l) for mul, ir in irreps if mul)
     return harmonics_reference(vectors, blocks, normalize, normalization)
 
 
@@ -85,21 +85,21 @@ def harmonics_reference(
     normalization: str = "component",
     table: Tensor | None = None,
 ) -> Tensor:
-    """:func:`spherical_harmonics_reference` of parsed irreps, constants at hand.
+    """:func:`spherical_harmonics_reference`, irreps and constants at hand.
 
     Args:
         vectors: as there.
-        blocks: the :func:`harmonics_blocks` of the irreps.
+        blocks: multiplicity and degree of every block.
         normalize: as there.
         normalization: as there.
-        table: the :func:`harmonics_table`, used if its dtype and device are those of
-            the evaluation.
+        table: the :func:`harmonics_table` in the dtype of the evaluation, on the device
+            of ``vectors``; any other is not used.
 
     Example:
         >>> harmonics_reference(torch.randn(10, 3), ((1, 0), (4, 1))).shape
         torch.Size([10, 13])
     """
-    dtype = check_vectors(vectors)
+    dtype = _working_dtype(vectors)
     if table is None or table.dtype != dtype or table.device != vectors.device:
         # Made on the CPU and copied without waiting for the device.
         table = harmonics_table(blocks, normalization, dtype)
@@ -128,17 +128,8 @@ def harmonics_table(
     return torch.tensor(values, dtype=dtype, device="cpu")
 
 
-def check_vectors(vectors: Tensor) -> torch.dtype:
-    """The dtype of an evaluation, at least float32; refuse what cannot be vectors.
-
-    Raises:
-        TypeError: if ``vectors`` is not floating-point.
-        ValueError: if its last dimension is not 3.
-
-    Example:
-        >>> check_vectors(torch.zeros(5, 3, dtype=torch.bfloat16))
-        torch.float32
-    """
+def _working_dtype(vectors: Tensor) -> torch.dtype:
+    """At least float32; refuse what cannot be vectors."""
     if not vectors.is_floating_point():
         raise TypeError(
             f"expected floating-point vectors, got {vectors.dtype}; convert them with "
@@ -155,12 +146,7 @@ def check_vectors(vectors: Tensor) -> torch.dtype:
 def harmonics_irreps(
     irreps_or_l: HarmonicsLike, irreps_in: IrrepsLike | None = None
 ) -> tuple[Irreps, Irreps]:
-    """The irreps of a vector and of its harmonics.
-
-    Args:
-        irreps_or_l: as in :func:`spherical_harmonics_reference`.
-        irreps_in: ``"1o"`` for a polar vector, ``"1e"`` for a pseudovector (default:
-            the one whose harmonics these are, ``"1o"`` where both are).
+    """The irreps of a vector (``irreps_in``, if they are given) and of its harmonics.
 
     Raises:
         TypeError: if a degree is not an ``int``.
@@ -208,13 +194,3 @@ def _listed_irreps(irreps_or_l: HarmonicsLike, p: int) -> Irreps:
     if any(isinstance(item, bool) for item in items):
         raise TypeError(f"a degree is an int, got {irreps_or_l!r}")
     return Irreps([(1, Irrep(i, p**i)) if isinstance(i, int) else i for i in items])
-
-
-def harmonics_blocks(irreps: Irreps) -> Blocks:
-    """Multiplicities and degrees, without empty blocks.
-
-    Example:
-        >>> harmonics_blocks(Irreps("0e+4x1o"))
-        ((1, 0), (4, 1))
-    """
-    return tuple((mul, ir.l) for mul, ir in irreps if mul > 0)

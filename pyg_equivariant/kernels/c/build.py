@@ -17,15 +17,15 @@ import tempfile
 from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 
 from ..templates import render
 
 _HEADERS = Path(__file__).parent
 _BITS = {"float": 32, "double": 64}
 # No options that change the floating-point state of the process (as -ffast-math does).
-_OPTIONS = ("-fPIC", "-shared", "-w", "-fassociative-math", "-fno-signed-zeros")
-_ALWAYS = (*_OPTIONS, "-fno-trapping-math", "-fno-math-errno")
+_MATHS = "-fassociative-math -fno-signed-zeros -fno-trapping-math -fno-math-errno"
+_ALWAYS = ("-O2", "-fPIC", "-shared", "-w", *_MATHS.split())
 _ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ())
 
 
@@ -71,9 +71,7 @@ def _temporary_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="pyg_equivariant-"))
 
 
-def library(
-    source: Path, real: str, level: str = "-O2", **parameters: Hashable
-) -> ctypes.CDLL:
+def library(source: Path, real: str, **parameters: Hashable) -> ctypes.CDLL:
     """The library compiled from a file of C, tried once in each process.
 
     Headers of this folder may be included. They expect ``REAL``, the type of all
@@ -82,15 +80,13 @@ def library(
     Args:
         source: a file ``.c``, or ``.c.jinja`` for a template of Jinja2.
         real: ``"float"`` or ``"double"``.
-        level: how hard the compiler tries. ``"-O1"`` takes half the time, and text
-            whose loops are unrolled in vectors already loses little by it.
         **parameters: macros of a file ``.c``, variables of a template. They name the
-            library by their ``repr``, modules and functions by the text of their file.
+            library by their ``repr``, modules by their text.
 
     Raises:
         BuildError: without a compiler, or if it refuses the text.
     """
-    built = _try(source, real, level, tuple(sorted(parameters.items())))
+    built = _try(source, real, tuple(sorted(parameters.items())))
     if isinstance(built, BuildError):
         raise built
     return built
@@ -98,23 +94,21 @@ def library(
 
 @cache
 def _try(
-    source: Path, real: str, level: str, parameters: tuple[tuple[str, Hashable], ...]
+    source: Path, real: str, parameters: tuple[tuple[str, Hashable], ...]
 ) -> ctypes.CDLL | BuildError:
     try:
-        return _load(source, real, level, dict(parameters))
+        return _load(source, real, dict(parameters))
     except BuildError as error:
         return error
 
 
-def _load(
-    source: Path, real: str, level: str, parameters: Mapping[str, Hashable]
-) -> ctypes.CDLL:
+def _load(source: Path, real: str, parameters: Mapping[str, Hashable]) -> ctypes.CDLL:
     command = compiler()
     if command is None:
         raise BuildError("no C compiler: set CC, or install cc, gcc or clang")
     is_template = source.suffix == ".jinja"
     macros = {} if is_template else parameters
-    options = [level, *_ALWAYS, f"-DREAL={real}", f"-DREAL_BITS={_BITS[real]}"]
+    options = [*_ALWAYS, f"-DREAL={real}", f"-DREAL_BITS={_BITS[real]}"]
     options += [f"-D{name}={value}" for name, value in macros.items()]
     text = source.read_text("utf-8")
     parts = [text, *_headers(), *command, _processor(), *options, repr(_ATTEMPTS)]
@@ -149,10 +143,9 @@ def _processor() -> str:
 
 def _identity(value: Hashable) -> str:
     """What a parameter adds to the name of a library."""
-    if isinstance(value, ModuleType) and value.__file__:
+    if isinstance(value, ModuleType):
+        assert value.__file__ is not None
         return Path(value.__file__).read_text("utf-8")
-    if isinstance(value, FunctionType):
-        return value.__qualname__ + Path(value.__code__.co_filename).read_text("utf-8")
     return repr(value)
 
 

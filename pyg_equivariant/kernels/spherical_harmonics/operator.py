@@ -7,8 +7,6 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import (
     HarmonicsLike,
-    check_vectors,
-    harmonics_blocks,
     harmonics_irreps,
     harmonics_reference,
     squared_length,
@@ -37,27 +35,13 @@ def spherical_harmonics(
     normalize: bool = True,
     normalization: str = "component",
 ) -> Tensor:
-    r"""Real spherical harmonics :math:`Y_l(\mathbf r)` of Cartesian vectors.
+    """What :func:`pyg_equivariant.o3.spherical_harmonics_reference` specifies, faster.
 
-    What they are, at zero too, and which errors there are is said at
-    :func:`pyg_equivariant.o3.spherical_harmonics_reference`, their specification. On
-    the CPU one pass over the vectors normalizes them and evaluates all degrees, and one
-    more pass each returns the first and the second derivatives: neither polynomials nor
-    Jacobians are stored. Further derivatives, degrees above 12, other devices,
+    On the CPU one pass over the vectors normalizes them and evaluates all degrees, and
+    one more pass each returns the first and the second derivatives: neither polynomials
+    nor Jacobians are stored. Further derivatives, degrees above 12, other devices,
     ``torch.func`` transforms and machines without a C compiler are served by plain
-    torch.
-
-    Args:
-        irreps_or_l: a degree, an iterable of degrees, or irreps such as
-            ``"1x0e+1x1o+1x2e"``. ``"4x1o"`` repeats the harmonic in 4 channels.
-        vectors: floating-point tensor; half precision is computed in float32.
-        normalize: evaluate on :math:`\mathbf r/|\mathbf r|` (default: ``True``), or the
-            polynomials on :math:`\mathbf r` as it is.
-        normalization: ``"component"`` (default), ``"norm"`` or ``"integral"``.
-
-    Shapes:
-        - **input:** vectors :math:`(*, 3)`
-        - **output:** harmonics :math:`(*, \text{dim})`, in the dtype of the input
+    torch. Arguments, shapes and errors are those of the specification.
 
     Example:
         >>> vectors = torch.tensor([0.0, 3.0, 4.0])
@@ -68,7 +52,7 @@ def spherical_harmonics(
     """
     _, irreps = harmonics_irreps(irreps_or_l)
     squared_length(0, normalization)  # refuses unknown normalizations
-    blocks = harmonics_blocks(irreps)
+    blocks = tuple((mul, ir.l) for mul, ir in irreps if mul)
     return evaluate_harmonics(vectors, blocks, normalize, normalization)
 
 
@@ -79,27 +63,19 @@ def evaluate_harmonics(
     normalization: str = "component",
     table: Tensor | None = None,
 ) -> Tensor:
-    """:func:`spherical_harmonics` of parsed irreps, constants at hand.
-
-    Args:
-        vectors: as there.
-        blocks: the :func:`pyg_equivariant.o3.harmonics_blocks` of the irreps.
-        normalize: as there.
-        normalization: as there.
-        table: the :func:`pyg_equivariant.o3.harmonics_table`, which plain torch uses
-            if its dtype and device are those of the evaluation.
+    """What :func:`pyg_equivariant.o3.harmonics_reference` specifies, faster.
 
     Example:
         >>> evaluate_harmonics(torch.randn(10, 3), ((1, 0), (4, 1))).shape
         torch.Size([10, 13])
     """
-    dtype = check_vectors(vectors)
     degrees = tuple(sorted({l for _, l in blocks}))
-    has_kernel = 0 < max(degrees, default=0) <= LARGEST
+    has_kernel = vectors.shape[-1:] == (3,) and 0 < max((0, *degrees)) <= LARGEST
     if not has_kernel or backend(vectors) != "c":
         return harmonics_reference(vectors, blocks, normalize, normalization, table)
     form = Form(degrees, normalize, normalization)
-    rows = vectors.to(dtype).reshape(-1, 3)
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    rows = vectors.to(wide).reshape(-1, 3)
     out = operators.value(rows, None, form.text())
     if blocks != tuple((1, l) for l in degrees):
         parts = out.split([2 * l + 1 for l in degrees], dim=1)
