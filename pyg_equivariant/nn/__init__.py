@@ -1,6 +1,6 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
-from .activation import Activation, NormalizedActivation, ShiftedSoftplus
+from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
 from .conv import (
     EGNNConv,
     EquivariantConv,
@@ -58,7 +58,7 @@ __all__ = [
     "EquivariantInstanceNorm",
     "Dropout",
     "Activation",
-    "NormalizedActivation",
+    "SecondMomentActivation",
     # invariant modules
     "Dense",
     "MLP",

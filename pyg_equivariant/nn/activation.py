@@ -72,7 +72,7 @@ def activation_name(act: Callable[[Tensor], Tensor]) -> str:
     return getattr(act, "__name__", None) or repr(act)
 
 
-class NormalizedActivation(torch.nn.Module):
+class SecondMomentActivation(torch.nn.Module):
     r"""An activation times a constant: :math:`x \mapsto c\, \phi(x)`.
 
     Args:
@@ -86,8 +86,8 @@ class NormalizedActivation(torch.nn.Module):
             constant in e3nn.
 
     Example:
-        >>> NormalizedActivation("silu")
-        NormalizedActivation(silu, constant=1.67653)
+        >>> SecondMomentActivation("silu")
+        SecondMomentActivation(silu, constant=1.67653)
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Activation(EquivariantModule):
 
     Args:
         irreps_in: irreps of the features.
-        acts: for every block a function, its name, a :class:`NormalizedActivation`
+        acts: for every block a function, its name, a :class:`SecondMomentActivation`
             (used as it is) or ``None`` (the block passes unchanged).
         normalize: multiply by the :func:`second_moment_constant` (default: ``True``).
         e3nn_constants: with e3nn's estimates of these constants (default: ``False``).
@@ -171,8 +171,8 @@ class Activation(EquivariantModule):
                     "components is equivariant on scalars only; give None, or use a "
                     "gate or NormActivation"
                 )
-            if not isinstance(act, NormalizedActivation):
-                act = NormalizedActivation(act, constant)
+            if not isinstance(act, SecondMomentActivation):
+                act = SecondMomentActivation(act, constant)
             modules.append(act)
             out.append((mul, Irrep(0, 1 if ir.p == 1 else _parity(act))))
         self.acts = torch.nn.ModuleList(modules)
@@ -189,7 +189,7 @@ class Activation(EquivariantModule):
     def __repr__(self) -> str:
         names = ", ".join(
             activation_name(act.act)
-            if isinstance(act, NormalizedActivation)
+            if isinstance(act, SecondMomentActivation)
             else "None"
             for act in self.acts
         )
@@ -198,7 +198,7 @@ class Activation(EquivariantModule):
         )
 
 
-def _parity(act: NormalizedActivation) -> int:
+def _parity(act: SecondMomentActivation) -> int:
     """1 for an even function, -1 for an odd one, found by trying."""
     x = torch.linspace(0, 10, 257, dtype=torch.float64, device="cpu")
     with torch.no_grad():

@@ -13,7 +13,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 from .activation import (
     Activation,
     ActivationLike,
-    NormalizedActivation,
+    SecondMomentActivation,
     resolve_activation,
 )
 from .module import EquivariantModule, check_features
@@ -241,7 +241,7 @@ def _factor(acts: Activation, name: str) -> float | None:
     for (mul, ir), act in zip(acts.irreps_in, acts.acts, strict=True):
         if not mul:
             continue
-        if not isinstance(act, NormalizedActivation) or not ir.is_scalar():
+        if not isinstance(act, SecondMomentActivation) or not ir.is_scalar():
             return None
         factors.add(act.constant if act.act is resolve_activation(name) else None)
     if not factors:

@@ -12,7 +12,7 @@ from torch.nn import ModuleList, Parameter, ParameterList
 
 from .activation import (
     ActivationLike,
-    NormalizedActivation,
+    SecondMomentActivation,
     activation_name,
     resolve_activation,
 )
@@ -116,7 +116,7 @@ class RadialMLP(torch.nn.Module):
     Args:
         channels: the sizes of the input, of every hidden layer and of the output.
         act: the activation :math:`\phi`, scaled to unit second moment, or a
-            :class:`NormalizedActivation`, used as it is (default: ``"silu"``).
+            :class:`SecondMomentActivation`, used as it is (default: ``"silu"``).
 
     Attributes:
         weights: for every layer a parameter of shape ``(fan_in, fan_out)``.
@@ -140,8 +140,8 @@ class RadialMLP(torch.nn.Module):
         self.channels = _sizes(channels, smallest_output=0)
         self.in_channels = self.channels[0]
         self.out_channels = self.channels[-1]
-        if not isinstance(act, NormalizedActivation):
-            act = NormalizedActivation(act)
+        if not isinstance(act, SecondMomentActivation):
+            act = SecondMomentActivation(act)
         self.act = act
         self.weights = ParameterList(
             Parameter(torch.empty(a, b)) for a, b in pairwise(self.channels)

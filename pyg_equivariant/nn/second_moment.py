@@ -71,7 +71,7 @@ def e3nn_constant(act: Callable[[Tensor], Tensor]) -> float:
     if act not in _E3NN_CONSTANTS:
         raise ValueError(
             f"e3nn's constant is known here for silu, sigmoid, tanh and relu, got "
-            f"{act!r}: give it as a number, NormalizedActivation(act, constant)"
+            f"{act!r}: give it as a number, SecondMomentActivation(act, constant)"
         )
     return _E3NN_CONSTANTS[act]
 

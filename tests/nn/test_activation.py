@@ -13,7 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant.nn.activation import (
     Activation,
-    NormalizedActivation,
+    SecondMomentActivation,
     ShiftedSoftplus,
     resolve_activation,
     shifted_softplus,
@@ -25,8 +25,8 @@ NAMES = ["silu", "ssp", "relu", "gelu", "elu", "softplus", "sigmoid", "tanh", "a
 
 
 def test_repr() -> None:
-    assert repr(NormalizedActivation("tanh", 2.0)) == (
-        "NormalizedActivation(tanh, constant=2)"
+    assert repr(SecondMomentActivation("tanh", 2.0)) == (
+        "SecondMomentActivation(tanh, constant=2)"
     )
     assert repr(Activation("8x0e+4x0o+2x1o", [F.silu, torch.abs, None])) == (
         "Activation(8x0e+4x0o+2x1o -> 8x0e+4x0e+2x1o, [silu, abs, None])"
@@ -71,15 +71,15 @@ def test_unknown_names_are_listed() -> None:
 def test_normalized_activation_multiplies(generator: torch.Generator) -> None:
     x = torch.randn(1000, generator=generator, dtype=torch.float64)
     torch.testing.assert_close(
-        NormalizedActivation("silu")(x), F.silu(x) * 1.676532470331092
+        SecondMomentActivation("silu")(x), F.silu(x) * 1.676532470331092
     )
     torch.testing.assert_close(
-        NormalizedActivation(torch.tanh, 3.0)(x), 3 * torch.tanh(x)
+        SecondMomentActivation(torch.tanh, 3.0)(x), 3 * torch.tanh(x)
     )
     torch.testing.assert_close(
-        NormalizedActivation(F.silu, "e3nn")(x), F.silu(x) * 1.6791767923989418
+        SecondMomentActivation(F.silu, "e3nn")(x), F.silu(x) * 1.6791767923989418
     )
-    assert torch.equal(NormalizedActivation("silu", 1)(x), F.silu(x))
+    assert torch.equal(SecondMomentActivation("silu", 1)(x), F.silu(x))
 
 
 def test_activation_acts_block_by_block(generator: torch.Generator) -> None:
@@ -111,7 +111,7 @@ def test_constants_of_an_activation() -> None:
         1.5937334472592695,
     ]
     assert constants("2x0e+0o", acts, False) == [1, 1]
-    own = NormalizedActivation("silu", 5.0)
+    own = SecondMomentActivation("silu", 5.0)
     assert constants("2x0e+0o", [own, "tanh"], False) == [5, 1]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pyg_equivariant.nn.activation import NormalizedActivation, ShiftedSoftplus
+from pyg_equivariant.nn.activation import SecondMomentActivation, ShiftedSoftplus
 from pyg_equivariant.nn.mlp import MLP, RadialMLP
 
 both = pytest.mark.parametrize("make", [MLP, RadialMLP])
@@ -66,7 +66,7 @@ def test_radial_mlp_is_the_formula() -> None:
     x = torch.randn(5, 4, dtype=torch.float64)
     expected = F.silu(x @ w1 / 2) * 1.676532470331092 @ w2 / 4
     torch.testing.assert_close(mlp(x), expected)
-    estimated = RadialMLP([4, 16, 6], NormalizedActivation("silu", "e3nn")).double()
+    estimated = RadialMLP([4, 16, 6], SecondMomentActivation("silu", "e3nn")).double()
     estimated.load_state_dict(mlp.state_dict())
     ratio = 1.6791767923989418 / 1.676532470331092
     torch.testing.assert_close(estimated(x), expected * ratio)
@@ -86,7 +86,7 @@ def test_radial_mlp_vanishes_with_its_input() -> None:
 def test_radial_mlp_is_that_of_e3nn() -> None:
     e3nn_nn = pytest.importorskip("e3nn.nn")
     theirs = e3nn_nn.FullyConnectedNet([5, 16, 16, 7], F.silu).double()
-    ours = RadialMLP([5, 16, 16, 7], NormalizedActivation(F.silu, "e3nn")).double()
+    ours = RadialMLP([5, 16, 16, 7], SecondMomentActivation(F.silu, "e3nn")).double()
     weights = dict(theirs.named_parameters()).values()
     with torch.no_grad():
         for mine, weight in zip(ours.weights, weights, strict=True):
