@@ -279,7 +279,7 @@ def test_every_package_has_a_floor_and_every_floor_is_built() -> None:
         ("nn.linear", "from ..o3._irreps import Irreps"),
         ("nn.linear", "from pyg_equivariant.o3 import _irreps"),
         ("nn.linear", "from torch_geometric.nn import MessagePassing"),
-        ("nn.linear", "from pyg_equivariant.graph import edge_vectors"),
+        ("graph.edge", "from pyg_equivariant.nn import Linear"),
         ("graph.edge", "from torch_geometric.data import Data"),
         ("graph.edge", "from pyg_equivariant.nn.cutoff import CosineCutoff"),
         ("nn.conv.tfn_conv", "from pyg_equivariant import nn"),

@@ -3,13 +3,13 @@
 from .activation.operator import shifted_softplus, silu
 from .convolution.neighbor_sum import neighbor_sum
 from .convolution.operator import Convolution
-from .edges import EdgePairs, edge_pairs
+from .edges import edge_pairs
 from .fully_connected.node_first import NodeFirst
+from .fully_connected.operator import TensorProductKernel
 from .gate.operator import gate
 from .gate.reference import GateBlock, GateForm
 from .matmul.operator import matmul
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
-from .tensor_product.operator import TensorProductKernel
 
 __all__ = [
     "TensorProductKernel",
@@ -17,7 +17,6 @@ __all__ = [
     "NodeFirst",
     "neighbor_sum",
     "edge_pairs",
-    "EdgePairs",
     "spherical_harmonics",
     "evaluate_harmonics",
     "GateForm",

@@ -3,12 +3,16 @@
 Tests, training presets, benchmarks and the tables of the documentation read them here.
 """
 
-from . import egnn, painn, schnet, segnn, tfn
 from ._network import Network, Paper, Size
 from ._qm9 import Published, QM9Preset
+from .egnn import NETWORK as _EGNN
+from .painn import NETWORK as _PAINN
+from .schnet import NETWORK as _SCHNET
+from .segnn import NETWORK as _SEGNN
+from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
-    module.NETWORK.name: module.NETWORK for module in (schnet, painn, tfn, egnn, segnn)
+    network.name: network for network in (_SCHNET, _PAINN, _TFN, _EGNN, _SEGNN)
 }
 """All networks, from invariant to steerable and non-linear.
 

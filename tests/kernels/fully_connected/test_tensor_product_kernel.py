@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.kernels import TensorProductKernel
-from pyg_equivariant.kernels.tensor_product import operator
+from pyg_equivariant.kernels.fully_connected import operator
 from pyg_equivariant.kernels.tensor_product.reference import tensor_product
 from pyg_equivariant.o3 import TensorProductPaths
 
