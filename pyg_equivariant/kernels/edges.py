@@ -156,7 +156,7 @@ def _ends(edge_index: Tensor, num_sources: int, num_targets: int) -> Tensor:
     is_target = (target >= 0) & (target < num_targets)
     senders = torch.where(is_source, source, -1)
     receivers = torch.where(is_target, target + num_sources, -1)
-    edges = torch.arange(len(source), device=source.device)
+    edges = torch.arange(source.shape[0], device=source.device)
     return torch.stack([torch.cat([senders, receivers]), edges.repeat(2)])
 
 
