@@ -22,6 +22,7 @@ from .reference import convolution_reference
 from .triton import convolution_triton
 
 Backend = Literal["auto", "reference", "c", "triton"]
+_BACKENDS = get_args(Backend)
 KERNELS = ("c", "triton")
 _RUN = {"c": convolution_c, "triton": convolution_triton}
 
@@ -157,8 +158,8 @@ class Convolution:
             IndexError: if an edge points outside.
             RuntimeError: if the backend asked for is not installed.
         """
-        if backend not in get_args(Backend):
-            known = ", ".join(map(repr, get_args(Backend)))
+        if backend not in _BACKENDS:
+            known = ", ".join(map(repr, _BACKENDS))
             raise ValueError(f"backend is one of {known}, got {backend!r}")
         weight = self._check(x, y, weight, edge_index)
         given = (x, y) if weight is None else (x, y, weight)

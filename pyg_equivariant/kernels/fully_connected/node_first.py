@@ -98,21 +98,16 @@ class NodeFirst:
             weight: flat, ``(weight_numel,)``.
             edge_index: senders and receivers of edges, ``(2, |E|)``.
 
-        Numbers below float32 are summed in float32.
+        The kernels sum numbers below float32 in float32.
 
         Raises:
             ValueError: if the arguments do not fit the product or the edges.
             IndexError: if an edge points outside.
         """
         self._check(x_i, x_j, edge_attr, edge_sh, weight, edge_index.shape[1])
-        dtype = torch.promote_types(x_i.dtype, edge_sh.dtype)
-        wide = torch.promote_types(dtype, torch.float32)
-        x_i, x_j, edge_sh, weight = (t.to(wide) for t in (x_i, x_j, edge_sh, weight))
-        edge_attr = None if edge_attr is None else edge_attr.to(wide)
         given = x_i, x_j, edge_attr, edge_sh, weight
         fast = self._split and backend(*given) == "c"
-        compute = self._at_nodes if fast else self._at_edges
-        return compute(*given, edge_index).to(dtype)
+        return (self._at_nodes if fast else self._at_edges)(*given, edge_index)
 
     def _check(
         self,
@@ -141,6 +136,9 @@ class NodeFirst:
         weight: Tensor,
         edge_index: Tensor,
     ) -> Tensor:
+        dtype = torch.promote_types(x_i.dtype, edge_sh.dtype)
+        wide = torch.promote_types(dtype, torch.float32)
+        x_i, x_j, edge_sh, weight = (t.to(wide) for t in (x_i, x_j, edge_sh, weight))
         nodes = []
         for x, paths in ((x_j, self._senders), (x_i, self._receivers)):
             rows = x.shape[0]
@@ -151,11 +149,11 @@ class NodeFirst:
         sizes = x_i.shape[0] + x_j.shape[0], edge_sh.shape[0]
         rest = self._join, "g", *sizes, "auto"
         (out,) = convolution(*both, None, None, both_ends, *rest)
-        if edge_attr is None:
-            return out
-        inputs = edge_attr, edge_sh, weight, None
-        (other,) = fully_connected(*inputs, self._others, "g", edge_sh.shape[0])
-        return out + other
+        if edge_attr is not None:
+            inputs = edge_attr.to(wide), edge_sh, weight, None
+            (other,) = fully_connected(*inputs, self._others, "g", edge_sh.shape[0])
+            out = out + other
+        return out.to(dtype)
 
     def _at_edges(
         self,
