@@ -82,11 +82,14 @@ def backend(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
         ``"plain"`` without such a kernel or its compiler, for tensors on several
         devices, and where :func:`transformed`.
     """
-    given = [t for t in tensors if t is not None]
-    device = given[0].device
-    if not all(t.device == device and t.is_floating_point() for t in given):
-        return "plain"
-    if transformed():
+    device = None
+    for t in tensors:
+        if t is None:
+            continue
+        device = device or t.device
+        if t.device != device or not t.is_floating_point():
+            return "plain"
+    if device is None or transformed():
         return "plain"
     return _kernel_on(device.type, kernels)
 
@@ -96,13 +99,18 @@ def kernel_for(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
 
     It reads memory as it lies, so all tensors are strided.
     """
-    given = [t for t in tensors if t is not None]
-    device, dtype = given[0].device, given[0].dtype
-    if device.type == "cpu" and dtype not in REAL:
-        return "plain"
-    for t in given:
-        if t.dtype != dtype or t.device != device or t.layout != torch.strided:
+    first = None
+    for t in tensors:
+        if t is None:
+            continue
+        if first is None:
+            first, device, dtype = t, t.device, t.dtype
+        elif t.dtype != dtype or t.device != device:
             return "plain"
+        if t.layout != torch.strided:
+            return "plain"
+    if first is None or (device.type == "cpu" and dtype not in REAL):
+        return "plain"
     return _kernel_on(device.type, kernels)
 
 

@@ -151,10 +151,11 @@ class TwiceDifferentiable:
             tensors = inputs[:-1]
             if not is_plain_call(*tensors):
                 return operator(*inputs)
-            needs_grad = torch.is_grad_enabled() and any(
-                t is not None and t.requires_grad for t in tensors
-            )
-            return apply(*inputs) if needs_grad else run(*inputs)
+            if torch.is_grad_enabled():
+                for t in tensors:
+                    if t is not None and t.requires_grad:
+                        return apply(*inputs)
+            return run(*inputs)
 
         return call
 

@@ -14,8 +14,8 @@ from .reference import GateForm
 def _shapes(
     x: Tensor, form: GateForm
 ) -> tuple[tuple[int, ...], tuple[int], tuple[int, ...]]:
-    rows = x.shape[:1]
-    return (*rows, form.x_dim), (form.num_biases,), (*rows, form.out_dim)
+    rows = x.shape[0]
+    return (rows, form.x_dim), (form.num_biases,), (rows, form.out_dim)
 
 
 operators = TwiceDifferentiable("gate", reference, cpu, GateForm.parse, _shapes)
@@ -54,10 +54,10 @@ def gate(x: Tensor, bias: Tensor | None, form: GateForm) -> Tensor:
             f"expected a bias of {form.num_biases} numbers, for {form.scalars} scalars "
             f"and {form.gates} gates, got shape {tuple(bias.shape)}"
         )
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
     if backend(x, bias) == "c":
         wide = torch.promote_types(x.dtype, torch.float32)
         out = operators.value(rows.to(wide), bias.to(wide), form.text).to(x.dtype)
     else:
         out = reference.value(rows, bias.to(x.dtype), form)
-    return out.reshape(*x.shape[:-1], out.shape[-1])
+    return out if x.dim() == 2 else out.reshape(*x.shape[:-1], out.shape[-1])

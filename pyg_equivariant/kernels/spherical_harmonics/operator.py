@@ -12,6 +12,7 @@ from pyg_equivariant.o3 import (
     squared_length,
 )
 
+from ..c.memory import REAL
 from ..dispatch import backend
 from ..twice_differentiable import TwiceDifferentiable
 from . import cpu, reference
@@ -19,9 +20,9 @@ from .cpu import LARGEST
 from .reference import Form
 
 
-def _shapes(x: Tensor, form: Form) -> tuple[tuple[int, ...], None, tuple[int, ...]]:
-    rows = x.shape[:1]
-    return (*rows, 3), None, (*rows, form.dim)
+def _shapes(x: Tensor, form: Form) -> tuple[tuple[int, int], None, tuple[int, int]]:
+    rows = x.shape[0]
+    return (rows, 3), None, (rows, form.dim)
 
 
 operators = TwiceDifferentiable(
@@ -74,11 +75,16 @@ def evaluate_harmonics(
     if not has_kernel or backend(vectors) != "c":
         return harmonics_reference(vectors, blocks, normalize, normalization, table)
     form = Form(degrees, normalize, normalization)
-    wide = torch.promote_types(vectors.dtype, torch.float32)
-    rows = vectors.to(wide).reshape(-1, 3)
+    rows, dtype = vectors, vectors.dtype
+    if dtype not in REAL:
+        rows = rows.float()
+    if rows.dim() != 2:  # a view is a step of its own in every derivative
+        rows = rows.reshape(-1, 3)
     out = operators.value(rows, None, form.text())
     if blocks != tuple((1, l) for l in degrees):
         parts = out.split([2 * l + 1 for l in degrees], dim=1)
         of = dict(zip(degrees, parts, strict=True))
         out = torch.cat([of[l].repeat_interleave(mul, 1) for mul, l in blocks], dim=1)
-    return out.reshape(*vectors.shape[:-1], out.shape[1]).to(vectors.dtype)
+    if vectors.dim() != 2:
+        out = out.reshape(*vectors.shape[:-1], out.shape[1])
+    return out if out.dtype == dtype else out.to(dtype)
