@@ -152,7 +152,7 @@ def linear_and_gate(samples: int) -> Iterator[Case]:
 
 
 def harmonics(lmax: int, vectors: int) -> Iterator[Case]:
-    """Spherical harmonics of normalised vectors."""
+    """Spherical harmonics of normalized vectors."""
     ls = list(range(lmax + 1))
     ours = partial(o3.spherical_harmonics_reference, ls)
     theirs = e3nn.o3.SphericalHarmonics(ls, normalize=True, normalization="component")

@@ -3,7 +3,7 @@
     python examples/benchmarks/harmonics.py
     python examples/benchmarks/harmonics.py --lmax 2 --vectors 300 4000 30000
 
-All degrees up to ``lmax`` of the same vectors, which each library normalises; results
+All degrees up to ``lmax`` of the same vectors, which each library normalizes; results
 are compared before they are timed. "with gradient" returns the values and the gradient
 of a weighted sum of them, "with curvature" differentiates that gradient again.
 sphericart is called through its binding for torch, and for values with gradient also

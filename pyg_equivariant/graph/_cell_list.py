@@ -29,7 +29,7 @@ class Grid(NamedTuple):
     """Bins of every graph, at least a cutoff wide where there are several."""
 
     bins: Tensor  # [num_graphs, 3], number of bins along each direction
-    reach: Tensor  # [num_graphs, 3], how many bins away a neighbour may be
+    reach: Tensor  # [num_graphs, 3], how many bins away a neighbor may be
     pbc: Tensor  # [num_graphs, 3]
     first: Tensor  # [num_graphs], number of the first bin
     total: int
@@ -119,7 +119,7 @@ def _place(
 
 
 def _around(grid: Grid, at: Placed, part: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """For a part of the targets, every bin that may hold a neighbour.
+    """For a part of the targets, every bin that may hold a neighbor.
 
     Returns the target, the bin, and the image of the cell that the bin is in.
     """
@@ -135,7 +135,7 @@ def _around(grid: Grid, at: Placed, part: slice) -> tuple[Tensor, Tensor, Tensor
     _, s1, s2 = sides[row].unbind(-1)
     steps = torch.stack([step // (s1 * s2), step // s2 % s1, step % s2], -1)
 
-    # Bins beyond the edge of the cell are those of its neighbour, or none
+    # Bins beyond the edge of the cell are those of its neighbor, or none
     batch = batch[row]
     bins = grid.bins[batch]
     place = at.place[part][row] + steps - grid.reach[batch]

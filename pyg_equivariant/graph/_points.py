@@ -1,4 +1,4 @@
-"""What a neighbour search is given, checked and brought to one form."""
+"""What a neighbor search is given, checked and brought to one form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_finite(x: Tensor, name: str, row: str) -> None:
         raise ValueError(
             f"{name} has NaN or infinite numbers in {len(bad)} of {len(x)} {row}s, "
             f"the first is {row} {int(bad[0])}; expected finite numbers: remove or "
-            f"repair them before the neighbour search"
+            f"repair them before the neighbor search"
         )
 
 
@@ -73,13 +73,13 @@ def points(pos: Tensor, batch: Tensor | None, suffix: str = "") -> Points:
 
 
 def check_search(cutoff: float, max_num_neighbors: int | None) -> None:
-    """Raise unless both say how far, and for how many neighbours, to look."""
+    """Raise unless both say how far, and for how many neighbors, to look."""
     if not (cutoff > 0 and math.isfinite(cutoff)):
         raise ValueError(f"cutoff must be a positive, finite length, got {cutoff}")
     if max_num_neighbors is not None and max_num_neighbors < 1:
         raise ValueError(
             f"max_num_neighbors must be at least 1, got {max_num_neighbors}; None "
-            f"keeps all neighbours"
+            f"keeps all neighbors"
         )
 
 

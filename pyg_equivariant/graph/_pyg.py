@@ -10,7 +10,7 @@ from ._points import Points
 
 
 def has_pyg_lib() -> bool:
-    """Whether PyG finds a pyg-lib with its neighbour search."""
+    """Whether PyG finds a pyg-lib with its neighbor search."""
     if find_spec("pyg_lib") is None or find_spec("torch_geometric") is None:
         return False
     import torch_geometric.typing

@@ -81,7 +81,7 @@ def radius_graph(
         loop: join each atom to itself, too; periodic images are no loops and always
             there.
         flow: ``"target_to_source"`` turns all edges around, so that they leave the
-            atom whose neighbours were looked for.
+            atom whose neighbors were looked for.
         backend: ``"torch"``; ``"vesin"`` (on the CPU) or ``"pyg"`` (not periodic),
             which need packages of their own. (default: the fastest that is
             installed)

@@ -103,7 +103,7 @@ def _nearest(edges: Edges, most: int, num_targets: int) -> Edges:
     warnings.warn(
         f"max_num_neighbors={most} drops {excess} of {len(edges.target)} edges, the "
         f"farthest at each of {int((count > most).sum())} nodes: the graph is no "
-        f"longer symmetric, jumps when atoms move, and where neighbours lie equally "
+        f"longer symmetric, jumps when atoms move, and where neighbors lie equally "
         f"far the choice is arbitrary, so that a rotation can change it; leave "
         f"max_num_neighbors=None to keep all",
         stacklevel=5,

@@ -277,7 +277,7 @@ def test_one_atom_meets_only_its_images(backend: str) -> None:
     assert len(edges(*slab)) == 4
 
 
-def test_coincident_atoms_are_neighbours(backend: str) -> None:
+def test_coincident_atoms_are_neighbors(backend: str) -> None:
     found = edges(*radius_graph(torch.ones(3, 3), 0.5, backend=backend))
     assert found == [(i, j, 0, 0, 0) for i in range(3) for j in range(3) if i != j]
 

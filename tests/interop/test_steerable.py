@@ -51,7 +51,7 @@ def test_without_an_attribute() -> None:
     torch.testing.assert_close(gated(x), torch.nn.functional.silu(expected))
 
 
-def test_weights_of_e3nn_before_normalisation_by_element() -> None:
+def test_weights_of_e3nn_before_normalization_by_element() -> None:
     module = steerable_linear_from_reference(
         BLOCK | {"tp.weight": torch.ones(14)}, *IRREPS, path_normalization="path"
     )

@@ -76,7 +76,7 @@ class Gated(Product):
 
 
 class Norm(Module):
-    """Instance normalisation of each graph."""
+    """Instance normalization of each graph."""
 
     def __init__(self, irreps: Any) -> None:
         super().__init__()

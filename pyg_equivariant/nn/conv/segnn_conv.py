@@ -140,7 +140,7 @@ class SEGNNConv(EquivariantConv):
         # σ: gate of the aggregate
         self.act = None
         if gate == "aggregate":
-            # normalised as within the MLPs: where there is something to gate
+            # normalized as within the MLPs: where there is something to gate
             self.act = Gate.from_irreps(
                 hidden,
                 normalize_act=any(block.ir.l > 0 for block in hidden),
