@@ -125,6 +125,20 @@ def check_equivariant_aggr(aggr: Any) -> None:
         )
 
 
+def check_residual(residual: bool | None, before: Any, after: Any) -> bool:
+    """Whether to add the input: as asked for, by default where both agree.
+
+    Raises:
+        ValueError: if it is asked for and they do not.
+    """
+    if residual and before != after:
+        raise ValueError(
+            f"a residual adds what enters to what leaves, got {before} and {after}; "
+            "pass residual=False"
+        )
+    return before == after if residual is None else residual
+
+
 def check_positive(value: torch.types.Number | None, name: str) -> None:
     """Refuse what is not a positive number.
 

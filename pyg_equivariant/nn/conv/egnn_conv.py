@@ -17,6 +17,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_positive,
+    check_residual,
     check_scalars,
     check_vector,
     complete,
@@ -111,11 +112,6 @@ class EGNNConv(EquivariantConv):
         check_positive(clamp, "clamp")
         if pos_aggr not in ("mean", "sum"):
             raise ValueError(f"pos_aggr is 'mean' or 'sum', got {pos_aggr!r}")
-        if residual and sizes[1] != out_channels:
-            raise ValueError(
-                f"a residual needs equal sizes, got in_channels={in_channels} and "
-                f"out_channels={out_channels}; pass residual=False"
-            )
         if velocity and not update_pos:
             raise ValueError(
                 "velocity=True moves positions, but update_pos=False keeps them"
@@ -130,7 +126,7 @@ class EGNNConv(EquivariantConv):
         self.clamp = clamp
         self.update_pos = update_pos
         self.velocity = velocity
-        self.residual = sizes[1] == out_channels if residual is None else residual
+        self.residual = check_residual(residual, sizes[1], out_channels)
         self.pos_aggr = pos_aggr
         vectors = [(1, "1o")] if update_pos else []
         self.irreps_in = Irreps([(sizes[1], "0e"), *vectors])

@@ -17,6 +17,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_equivariant_aggr,
+    check_residual,
     check_scalars,
     check_vector,
     of_targets,
@@ -117,12 +118,7 @@ class SEGNNConv(EquivariantConv):
         self.irreps_hidden = Irreps(
             irreps_out if irreps_hidden is None else irreps_hidden
         )
-        same = self.irreps_in == self.irreps_out
-        if residual and not same:
-            raise ValueError(
-                f"a residual needs equal irreps, got {self.irreps_in} and "
-                f"{self.irreps_out}; pass residual=False"
-            )
+        self.residual = check_residual(residual, self.irreps_in, self.irreps_out)
         if num_update_layers == 0 and self.irreps_hidden != self.irreps_out:
             raise ValueError(
                 "without update layers the messages are the output: irreps_hidden "
@@ -132,7 +128,6 @@ class SEGNNConv(EquivariantConv):
         self.num_message_layers = num_message_layers
         self.num_update_layers = num_update_layers
         self.gate = gate
-        self.residual = same if residual is None else residual
 
         hidden = self.irreps_hidden
         edges = Irreps([(edge_dim, "0e")] if edge_dim else [])
