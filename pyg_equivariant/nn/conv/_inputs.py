@@ -133,8 +133,8 @@ def check_residual(residual: bool | None, before: Any, after: Any) -> bool:
     """
     if residual and before != after:
         raise ValueError(
-            f"a residual adds what enters to what leaves, got {before} and {after}; "
-            "pass residual=False"
+            f"a residual needs equal sizes, got {before} and {after}; pass "
+            "residual=False"
         )
     return before == after if residual is None else residual
 
