@@ -431,3 +431,18 @@ def test_builds_on_the_meta_device(
     filled = empty.to_empty(device="cpu")
     filled.load_state_dict(model.state_dict())
     assert torch.equal(filled(data.z, data.pos), model(data.z, data.pos))
+
+
+@pytest.mark.parametrize("irreps", ["2x1o+4x0e+1x2e", "1x2e+3x0e+2x1o+1x0e"])
+@pytest.mark.parametrize("kind", ["TFN", "SEGNN"])
+def test_irreps_come_in_any_order(
+    build: Build, kind: str, irreps: str, graphs: dict[str, Data]
+) -> None:
+    data = graphs["two_molecules"]
+    model = build(kind, irreps_hidden=irreps, cutoff=4.0, head="dipole")
+
+    def function(pos: Tensor) -> Tensor:
+        return model(data.z, pos, data.batch)
+
+    assert_equivariant(function, ["pos"], ["1o"], [data.pos])
+    assert function(data.pos).abs().max() > 1e-6
