@@ -20,7 +20,7 @@ Shapes = Callable[[Tensor, Any], tuple[Shape, "Shape | None", Shape]]
 
 
 class Derivatives(Protocol):
-    """What the modules ``reference`` and ``cpu`` of a kernel define.
+    """A function and two derivatives, as the module ``cpu`` of a kernel defines them.
 
     ``shift`` is a vector that is added to the first numbers of every row of ``x``, or
     ``None``. ``form`` says which function it is.
@@ -38,13 +38,37 @@ class Derivatives(Protocol):
         """What ``grad`` and ``x`` receive if ``along`` arrives at the gradient."""
 
 
+class Reference:
+    """The derivatives that follow from the value: the specification of all others.
+
+    Args:
+        value: the function in plain torch, ``(x, shift, form)``.
+    """
+
+    def __init__(self, value: Callable[[Tensor, Any, Any], Tensor]) -> None:
+        self.value = value
+
+    def gradient(self, x: Tensor, shift: Any, grad: Tensor, form: Any) -> Tensor:
+        """What ``x`` receives from ``grad``."""
+        back = torch.func.vjp(lambda x: self.value(x, shift, form), x)[1]
+        return back(grad)[0]
+
+    def second(
+        self, x: Tensor, shift: Any, grad: Tensor, along: Tensor, form: Any
+    ) -> tuple[Tensor, Tensor]:
+        """What ``grad`` and ``x`` receive if ``along`` arrives at the gradient."""
+        back = torch.func.vjp(lambda g, x: self.gradient(x, shift, g, form), grad, x)[1]
+        grad_grad, grad_x = back(along)
+        return grad_grad, grad_x
+
+
 class TwiceDifferentiable:
     """A function of rows as three operators.
 
     Args:
         name: of the operators.
-        reference: the specification, which torch differentiates.
-        cpu: the same by compiled C.
+        value: the specification in plain torch, ``(x, shift, form)``.
+        cpu: the same and its derivatives by compiled C.
         parse: makes a form from the text that a saved graph holds.
         shapes: those of ``x``, of the shift and of the value, given ``x`` and the form.
 
@@ -61,13 +85,13 @@ class TwiceDifferentiable:
     def __init__(
         self,
         name: str,
-        reference: Derivatives,
+        value: Callable[[Tensor, Any, Any], Tensor],
         cpu: Derivatives,
         parse: Callable[[str], Any],
         shapes: Shapes,
     ) -> None:
         self.name = name
-        self.reference = reference
+        self.reference = reference = Reference(value)
         self.parse = parse
         self.shapes = shapes
         self.value = self._register(

@@ -58,7 +58,7 @@ def _shapes(x: Tensor, n: int) -> tuple[Any, Any, Any]:
     return (*x.shape[:1], 4), (2,), (*x.shape[:1], 4)
 
 
-toy = TwiceDifferentiable("toy_power", Power(), CountedPower(), int, _shapes)
+toy = TwiceDifferentiable("toy_power", Power().value, CountedPower(), int, _shapes)
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,21 @@ def test_four_derivatives_are_those_of_torch() -> None:
         results.append(orders)
     for found, expected in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_derivatives_of_the_specification_follow_from_its_value() -> None:
+    x, shift, grad, along = _inputs()
+    for function in (toy.reference.gradient, Power().gradient):
+        out = function(x, shift, grad, 5)
+        results = torch.autograd.grad(out, (x, shift, grad), along, create_graph=True)
+        second = toy.reference.second(x, shift, grad, along, 5)
+        torch.testing.assert_close((results[2], results[0]), second)
+        torch.testing.assert_close(Power().second(x, shift, grad, along, 5), second)
+    # below autograd, where operators run, and differentiated once more
+    with torch.no_grad():
+        out = toy.reference.gradient(x, shift, grad, 5)
+    torch.testing.assert_close(out, Power().gradient(x, shift, grad, 5))
+    assert gradcheck(lambda *t: toy.reference.second(*t, 5), (x, shift, grad, along))
 
 
 def test_numerical_derivatives() -> None:
@@ -188,7 +203,7 @@ def test_a_kernel_that_cannot_be_built_is_replaced(
         raise BuildError("refused")
 
     cpu = SimpleNamespace(value=refuse, gradient=refuse, second=refuse)
-    other = TwiceDifferentiable("toy_refused", Power(), cpu, int, _shapes)
+    other = TwiceDifferentiable("toy_refused", Power().value, cpu, int, _shapes)
     x, shift, *_ = _inputs()
     warn_once.cache_clear()
     with pytest.warns(UserWarning, match="refused; plain torch"):

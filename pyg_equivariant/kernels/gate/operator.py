@@ -18,7 +18,7 @@ def _shapes(
     return (rows, form.x_dim), (form.num_biases,), (rows, form.out_dim)
 
 
-operators = TwiceDifferentiable("gate", reference, cpu, GateForm.parse, _shapes)
+operators = TwiceDifferentiable("gate", reference.value, cpu, GateForm.parse, _shapes)
 
 
 def gate(x: Tensor, bias: Tensor | None, form: GateForm) -> Tensor:

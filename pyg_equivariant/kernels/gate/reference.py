@@ -1,4 +1,4 @@
-"""A gate and its derivatives in plain torch: their specification."""
+"""A gate in plain torch: its specification."""
 
 from __future__ import annotations
 
@@ -85,80 +85,11 @@ class GateForm:
 
 def value(x: Tensor, shift: Tensor, form: GateForm) -> Tensor:
     """The gate, of rows whose scalars are shifted."""
-    s, p, blocks = _parts(x, shift, form)
-    out = [form.by_scalar * F.silu(s)]
-    out += [(v * form.by_gate * q).flatten(1) for v, q in zip(blocks, p, strict=True)]
+    shifted = x[:, : form.num_biases] + shift
+    out = [form.by_scalar * F.silu(shifted[:, : form.scalars])]
+    for b in form.blocks:
+        gates = form.by_gate * shifted[:, b.gate : b.gate + b.mul].sigmoid()
+        rows = x[:, b.x : b.x + b.step * (b.rows - 1) + b.mul]
+        vectors = rows.unfold(1, b.mul, b.step)  # [row, component, channel]
+        out.append((vectors * gates.unsqueeze(1)).flatten(1))
     return torch.cat(out, dim=1)
-
-
-def gradient(x: Tensor, shift: Tensor, grad: Tensor, form: GateForm) -> Tensor:
-    """What ``x`` receives from ``grad``; the shift receives the sum of its part."""
-    s, p, blocks = _parts(x, shift, form)
-    g, *grads = _out_blocks(grad, form)
-    q = s.sigmoid()
-    gates, rest = [], []
-    for v, r, h in zip(blocks, p, grads, strict=True):
-        rest.append(form.by_gate * h * r)
-        gates.append((form.by_gate * h * v * r * (1 - r)).sum(1))
-    return _in_rows(form.by_scalar * g * q * (1 + s * (1 - q)), gates, rest, form)
-
-
-def second(
-    x: Tensor, shift: Tensor, grad: Tensor, along: Tensor, form: GateForm
-) -> tuple[Tensor, Tensor]:
-    """What ``grad`` and ``x`` receive if ``along`` arrives at the gradient."""
-    s, p, blocks = _parts(x, shift, form)
-    a, b, ways = _in_blocks(along, form)
-    g, *grads = _out_blocks(grad, form)
-    q = s.sigmoid()
-    a = form.by_scalar * a
-    grad_grad, gates, rest = [a * q * (1 + s * (1 - q))], [], []
-    for v, r, h, way, c in zip(blocks, p, grads, ways, b, strict=True):
-        slope = form.by_gate * r * (1 - r)
-        grad_grad.append((form.by_gate * r * way + c * slope * v).flatten(1))
-        rest.append(c * slope * h)
-        gates.append((slope * h * (way + c * (1 - 2 * r) * v)).sum(1))
-    scalars = a * g * q * (1 - q) * (2 + s * (1 - 2 * q))
-    return torch.cat(grad_grad, dim=1), _in_rows(scalars, gates, rest, form)
-
-
-def _in_blocks(x: Tensor, form: GateForm) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Scalars, gates ``[row, 1, channel]`` and blocks ``[row, component, channel]``."""
-    gates = [x[:, b.gate : b.gate + b.mul].unsqueeze(1) for b in form.blocks]
-    blocks = [
-        x[:, b.x : b.x + b.step * (b.rows - 1) + b.mul].unfold(1, b.mul, b.step)
-        for b in form.blocks
-    ]
-    return x[:, : form.scalars], gates, blocks
-
-
-def _parts(
-    x: Tensor, shift: Tensor, form: GateForm
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """The same with the shift added, and the sigmoids of the gates."""
-    s, g, blocks = _in_blocks(x, form)
-    p = [
-        (gate + shift[b.gate : b.gate + b.mul]).sigmoid()
-        for gate, b in zip(g, form.blocks, strict=True)
-    ]
-    return s + shift[: form.scalars], p, blocks
-
-
-def _out_blocks(out: Tensor, form: GateForm) -> list[Tensor]:
-    blocks = [
-        out[:, b.out : b.out + b.rows * b.mul].unflatten(1, (b.rows, b.mul))
-        for b in form.blocks
-    ]
-    return [out[:, : form.scalars], *blocks]
-
-
-def _in_rows(
-    scalars: Tensor, gates: list[Tensor], rest: list[Tensor], form: GateForm
-) -> Tensor:
-    """Scalars, gates and blocks as the rows of an input."""
-    pieces = {0: scalars} if form.scalars else {}
-    for block, gate, part in zip(form.blocks, gates, rest, strict=True):
-        pieces[block.gate] = gate
-        for k, row in enumerate(part.unbind(1)):
-            pieces[block.x + k * block.step] = row
-    return torch.cat([pieces[start] for start in sorted(pieces)], dim=1)

@@ -26,7 +26,7 @@ def _shapes(x: Tensor, form: Form) -> tuple[tuple[int, int], None, tuple[int, in
 
 
 operators = TwiceDifferentiable(
-    "spherical_harmonics", reference, cpu, Form.parse, _shapes
+    "spherical_harmonics", reference.value, cpu, Form.parse, _shapes
 )
 
 

@@ -55,8 +55,8 @@ def test_the_operators_are_their_references(
     x, bias, grad, along = (t.double() for t in (x, bias, grad, along))
     expected = (
         reference.value(x, bias, form),
-        reference.gradient(x, bias, grad, form),
-        *reference.second(x, bias, grad, along, form),
+        operators.reference.gradient(x, bias, grad, form),
+        *operators.reference.second(x, bias, grad, along, form),
     )
     tolerance = 1e-12 if dtype == torch.float64 else 1e-5
     for a, b in zip(found, expected, strict=True):

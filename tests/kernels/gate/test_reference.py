@@ -1,12 +1,10 @@
-"""The specification of the gate: its derivatives are those of its value."""
+"""The form of a gate."""
 
 from __future__ import annotations
 
 import pytest
-import torch
 
 from pyg_equivariant.kernels import GateBlock, GateForm
-from pyg_equivariant.kernels.gate import reference
 
 # Two blocks of 1o that are merged in the input, and one without scalars.
 FORMS = [
@@ -16,24 +14,6 @@ FORMS = [
     ),
     GateForm(8, 6, 0, 2, 1.0, 1.5, (GateBlock(2, 2, 0, 0, 3, 2),)),
 ]
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_derivatives_are_those_of_the_value(form: GateForm) -> None:
-    shapes = (3, form.x_dim), (form.num_biases,), (3, form.out_dim), (3, form.x_dim)
-    x, shift, grad, along = (
-        torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes
-    )
-    out = reference.value(x, shift, form)
-    grad_x, grad_shift = torch.autograd.grad(out, (x, shift), grad, create_graph=True)
-    found = reference.gradient(x, shift, grad, form)
-    torch.testing.assert_close(found, grad_x, rtol=0, atol=1e-13)
-    torch.testing.assert_close(
-        found[:, : len(shift)].sum(0), grad_shift, rtol=0, atol=1e-13
-    )
-    second = torch.autograd.grad(found, (grad, x), along)
-    expected = reference.second(x, shift, grad, along, form)
-    torch.testing.assert_close(second, expected, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("form", FORMS)
