@@ -18,6 +18,7 @@ from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..templates import render
 
@@ -30,7 +31,7 @@ _ATTEMPTS = (("-march=native", "-fopenmp"), ("-march=native",), ())
 
 
 class BuildError(RuntimeError):
-    """There is no compiler, or it refuses the text."""
+    """There is no compiler, it refuses the text, or its library cannot be kept."""
 
 
 @cache
@@ -39,12 +40,16 @@ def compiler() -> tuple[str, str] | None:
     for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
         path = shutil.which(name) if name else None
         if path is not None:
-            version = subprocess.run(
-                [path, "--version"], capture_output=True, text=True, check=False
-            )
+            version = _output([path, "--version"])
             if version.returncode == 0:
                 return path, version.stdout
     return None
+
+
+def _output(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a compiler, whatever the encoding of its messages."""
+    options: dict[str, Any] = {"capture_output": True, "text": True, "check": False}
+    return subprocess.run(command, encoding="utf-8", errors="replace", **options)
 
 
 def cache_folder() -> Path:
@@ -54,16 +59,21 @@ def cache_folder() -> Path:
     reason to fail: then a temporary folder serves this process.
     """
     root = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
-    folder = Path(root).expanduser() / "pyg_equivariant"
     try:
+        folder = Path(root).expanduser() / "pyg_equivariant"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = folder.stat()
-        ours = not hasattr(os, "getuid") or state.st_uid == os.getuid()
-        if ours and not state.st_mode & 0o022 and os.access(folder, os.W_OK):
+        if _is_ours_alone(folder) and os.access(folder, os.W_OK):
             return folder
-    except OSError:
+    except (OSError, RuntimeError):  # a RuntimeError where nobody knows our home
         pass
     return _temporary_folder()
+
+
+def _is_ours_alone(path: Path) -> bool:
+    """Whether nobody else can have written to a file or folder."""
+    state = path.stat()
+    ours = not hasattr(os, "getuid") or state.st_uid == os.getuid()
+    return ours and not state.st_mode & 0o022
 
 
 @cache
@@ -100,6 +110,8 @@ def _try(
         return _load(source, real, dict(parameters))
     except BuildError as error:
         return error
+    except OSError as error:  # a full disk, a quota, a folder nothing may run from
+        return BuildError(f"a kernel could not be compiled or loaded: {error}")
 
 
 def _load(source: Path, real: str, parameters: Mapping[str, Hashable]) -> ctypes.CDLL:
@@ -115,7 +127,7 @@ def _load(source: Path, real: str, parameters: Mapping[str, Hashable]) -> ctypes
     parts += [f"{name}={_identity(value)}" for name, value in parameters.items()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     path = cache_folder() / f"{digest}.so"
-    if path.is_file():
+    if path.is_file() and _is_ours_alone(path):
         try:
             return ctypes.CDLL(str(path))
         except OSError:  # not whole, or of another machine: built anew
@@ -155,12 +167,7 @@ def _compile(command: str, options: list[str], text: str, path: Path) -> None:
         source.write_text(text, "utf-8")
         files = [f"-I{_HEADERS}", str(source), "-o", str(built)]
         for more in _ATTEMPTS:
-            ran = subprocess.run(
-                [command, *options, *more, *files],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            ran = _output([command, *options, *more, *files])
             if ran.returncode == 0:
                 os.replace(built, path)
                 return

@@ -127,6 +127,46 @@ def test_a_library_that_is_not_whole_is_built_anew(
     assert len(compilations) == 2
 
 
+def test_a_library_that_others_may_write_to_is_built_anew(
+    folder: Path, compilations: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = _source(folder, "plain.c", PLAIN)
+    library(plain, "float", MORE=6)
+    compilations[0].chmod(0o777)
+    build._try.cache_clear()
+    assert library(plain, "float", MORE=6).bits() == 38
+    assert len(compilations) == 2
+    assert stat.S_IMODE(compilations[0].stat().st_mode) & 0o022 == 0
+
+
+@pytest.mark.parametrize("what", ["_compile", "os.replace", "ctypes.CDLL"])
+def test_what_the_system_refuses_is_a_failed_build(
+    folder: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(f"{build.__name__}.{what}", refused)
+    plain = _source(folder, "plain.c", PLAIN)
+    with pytest.raises(BuildError, match="no space left"):
+        library(plain, "float", MORE=7)
+
+
+def test_a_home_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(self: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    assert cache_folder().is_dir()
+
+
+def test_messages_of_a_compiler_in_any_encoding(folder: Path) -> None:
+    script = folder / "cc"
+    script.write_bytes(b"#!/bin/sh\nprintf 'r\\351ponse'\n")
+    script.chmod(0o755)
+    assert build._output([str(script)]).stdout == "r\ufffdponse"
+
+
 def test_a_refusal_is_remembered(folder: Path, compilations: list[Path]) -> None:
     wrong = _source(folder, "wrong.c", "this is no C")
     for _ in range(2):
