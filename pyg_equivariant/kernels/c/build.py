@@ -11,9 +11,11 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import Path
@@ -35,14 +37,23 @@ class BuildError(RuntimeError):
 
 
 @cache
-def compiler() -> tuple[str, str] | None:
-    """Path and version of the C compiler: ``$CC``, ``cc``, ``gcc`` or ``clang``."""
-    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+def compiler() -> tuple[tuple[str, ...], str] | None:
+    """Command and version of the C compiler: ``$CC``, ``cc``, ``gcc`` or ``clang``.
+
+    ``CC`` may hold options, as in ``CC="gcc -m64"``.
+    """
+    chosen = os.environ.get("CC", "")
+    for command in (chosen, "cc", "gcc", "clang"):
+        name, *options = shlex.split(command) or [""]
         path = shutil.which(name) if name else None
         if path is not None:
-            version = _output([path, "--version"])
+            version = _output([path, *options, "--version"])
             if version.returncode == 0:
-                return path, version.stdout
+                return (path, *options), version.stdout
+        if command and command == chosen:
+            warnings.warn(
+                f"CC={chosen!r} is no C compiler; another is used if there is one"
+            )
     return None
 
 
@@ -123,7 +134,8 @@ def _load(source: Path, real: str, parameters: Mapping[str, Hashable]) -> ctypes
     options = [*_ALWAYS, f"-DREAL={real}", f"-DREAL_BITS={_BITS[real]}"]
     options += [f"-D{name}={value}" for name, value in macros.items()]
     text = source.read_text("utf-8")
-    parts = [text, *_headers(), *command, _processor(), *options, repr(_ATTEMPTS)]
+    parts = [text, *_headers(), *command[0], command[1], _processor()]
+    parts += [*options, repr(_ATTEMPTS)]
     parts += [f"{name}={_identity(value)}" for name, value in parameters.items()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
     path = cache_folder() / f"{digest}.so"
@@ -161,14 +173,16 @@ def _identity(value: Hashable) -> str:
     return repr(value)
 
 
-def _compile(command: str, options: list[str], text: str, path: Path) -> None:
+def _compile(
+    command: tuple[str, ...], options: list[str], text: str, path: Path
+) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         source, built = Path(folder, "kernel.c"), Path(folder, "kernel.so")
         source.write_text(text, "utf-8")
         files = [f"-I{_HEADERS}", str(source), "-o", str(built)]
         for more in _ATTEMPTS:
-            ran = _output([command, *options, *more, *files])
+            ran = _output([*command, *options, *more, *files])
             if ran.returncode == 0:
                 os.replace(built, path)
                 return
-    raise BuildError(f"{command} could not compile a kernel:\n{ran.stderr}")
+    raise BuildError(f"{command[0]} could not compile a kernel:\n{ran.stderr}")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     found: list[Path] = []
     compile_ = build._compile
 
-    def counted(command: str, options: list[str], text: str, path: Path) -> None:
+    def counted(command: Any, options: list[str], text: str, path: Path) -> None:
         found.append(path)
         compile_(command, options, text, path)
 
@@ -158,6 +159,21 @@ def test_a_home_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "expanduser", unknown)
     assert cache_folder().is_dir()
+
+
+def test_options_in_cc_are_passed_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = build.compiler.__wrapped__
+    ((path, *_), _) = look()
+    monkeypatch.setenv("CC", f"{path} -DMORE=3")
+    command, version = look()
+    assert command == (path, "-DMORE=3")
+    monkeypatch.setattr(build, "compiler", lambda: (command, version))
+    assert library(_source(folder, "plain.c", PLAIN), "float").bits() == 35
+    monkeypatch.setenv("CC", "no-such-compiler -O3")
+    with pytest.warns(UserWarning, match="CC='no-such-compiler -O3'"):
+        assert look() is not None
 
 
 def test_messages_of_a_compiler_in_any_encoding(folder: Path) -> None:
