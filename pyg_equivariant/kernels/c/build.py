@@ -52,7 +52,8 @@ def compiler() -> tuple[tuple[str, ...], str] | None:
                 return (path, *options), version.stdout
         if command and command == chosen:
             warnings.warn(
-                f"CC={chosen!r} is no C compiler; another is used if there is one"
+                f"CC={chosen!r} is no C compiler; another is used if there is one",
+                stacklevel=2,
             )
     return None
 
