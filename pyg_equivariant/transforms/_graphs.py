@@ -10,7 +10,7 @@ from torch_geometric.data import Data, HeteroData
 
 from pyg_equivariant.graph import edge_vectors
 
-Graph: TypeAlias = Data | HeteroData
+GraphData: TypeAlias = Data | HeteroData
 
 
 class Edges(NamedTuple):
@@ -30,12 +30,12 @@ def check_graph(data: Any, transform: object) -> None:
         )
 
 
-def attribute_names(data: Graph) -> set[str]:
+def attribute_names(data: GraphData) -> set[str]:
     """The names of all attributes, of nodes, edges and graphs."""
     return {str(name) for store in data.stores for name in store}
 
 
-def edge_stores(data: Graph, transform: object) -> Iterator[Edges]:
+def edge_stores(data: GraphData, transform: object) -> Iterator[Edges]:
     """The edges, by type; ValueError where there are none."""
     stores = [store for store in data.edge_stores if "edge_index" in store]
     if not stores:
@@ -75,12 +75,12 @@ def graph_of(store: Any) -> Tensor | None:
     return getattr(store, "batch", None)
 
 
-def number_of_graphs(data: Graph) -> int:
+def number_of_graphs(data: GraphData) -> int:
     """The number of graphs in a batch; 1 for a single graph."""
     return int(getattr(data, "num_graphs", 1))
 
 
-def vectors_along(data: Graph, edges: Edges, transform: object) -> Tensor:
+def vectors_along(data: GraphData, edges: Edges, transform: object) -> Tensor:
     """The vectors of the edges, anew from the positions."""
     source = position(edges.source, transform)
     pos = (source, position(edges.target, transform))

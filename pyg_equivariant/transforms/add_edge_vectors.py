@@ -7,7 +7,7 @@ from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.o3 import safe_norm
 
-from ._graphs import Graph, check_graph, edge_stores, vectors_along
+from ._graphs import GraphData, check_graph, edge_stores, vectors_along
 
 
 @functional_transform("add_edge_vectors")
@@ -34,7 +34,7 @@ class AddEdgeVectors(BaseTransform):
         (tensor([[0., 3., 4.]]), tensor([5.]))
     """
 
-    def forward(self, data: Graph) -> Graph:
+    def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``edge_vec`` and ``edge_length``."""
         check_graph(data, self)
         for edges in edge_stores(data, self):

@@ -14,7 +14,7 @@ from pyg_equivariant.kernels import spherical_harmonics
 from pyg_equivariant.o3 import Irreps, squared_length
 
 from ._graphs import (
-    Graph,
+    GraphData,
     attribute_names,
     check_graph,
     edge_stores,
@@ -109,7 +109,7 @@ class AddNodeAttributes(BaseTransform):
         self._axial = axial if "1e" in self.vectors.values() else Irreps()
         self.irreps_node_attr = self._polar + self._axial
 
-    def forward(self, data: Graph) -> Graph:
+    def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``node_attr``."""
         check_graph(data, self)
         self._check_vectors(data)
@@ -127,7 +127,7 @@ class AddNodeAttributes(BaseTransform):
             store.node_attr = torch.cat([attr, axial], dim=-1)
         return data
 
-    def _add_geometry(self, data: Graph, attr: dict[int, Tensor]) -> None:
+    def _add_geometry(self, data: GraphData, attr: dict[int, Tensor]) -> None:
         """Add to the nodes the mean of the harmonics of their incoming edges."""
         count = {key: x.new_zeros(len(x), 1) for key, x in attr.items()}
         total = {key: torch.zeros_like(x) for key, x in attr.items()}
@@ -140,7 +140,9 @@ class AddNodeAttributes(BaseTransform):
         for key in attr:
             attr[key] = attr[key] + total[key] / count[key].clamp(min=1)
 
-    def _physical(self, data: Graph, store: Any, irrep: str, irreps: Irreps) -> Tensor:
+    def _physical(
+        self, data: GraphData, store: Any, irrep: str, irreps: Irreps
+    ) -> Tensor:
         """The sum of the harmonics of the vectors of one parity."""
         pos = position(store, self)
         attr = pos.new_zeros(len(pos), irreps.dim)
@@ -154,7 +156,9 @@ class AddNodeAttributes(BaseTransform):
     def _harmonics(self, irreps: Irreps, vectors: Tensor) -> Tensor:
         return spherical_harmonics(irreps, vectors, normalization=self.normalization)
 
-    def _vector(self, data: Graph, store: Any, name: str, size: int) -> Tensor | None:
+    def _vector(
+        self, data: GraphData, store: Any, name: str, size: int
+    ) -> Tensor | None:
         """The vector ``name`` of each node of ``store``; None where it has none."""
         value = getattr(store, name, None)
         value = getattr(data, name, None) if value is None else value
@@ -172,7 +176,7 @@ class AddNodeAttributes(BaseTransform):
             f"or for each graph ({num_graphs}, 3), got {shape}"
         )
 
-    def _check_vectors(self, data: Graph) -> None:
+    def _check_vectors(self, data: GraphData) -> None:
         known = attribute_names(data)
         missing = sorted(self.vectors.keys() - known)
         if missing:

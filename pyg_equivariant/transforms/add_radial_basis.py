@@ -13,7 +13,7 @@ from torch_geometric.transforms import BaseTransform
 from pyg_equivariant.nn.edge_embedding import radial_features
 from pyg_equivariant.o3 import safe_norm
 
-from ._graphs import Graph, check_graph, edge_stores, vectors_along
+from ._graphs import GraphData, check_graph, edge_stores, vectors_along
 
 
 @functional_transform("add_radial_basis")
@@ -68,7 +68,7 @@ class AddRadialBasis(BaseTransform):
         self.envelope = envelope
         self.cat = cat
 
-    def forward(self, data: Graph) -> Graph:
+    def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``edge_attr``."""
         check_graph(data, self)
         for edges in edge_stores(data, self):

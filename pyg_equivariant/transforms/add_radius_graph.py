@@ -12,7 +12,7 @@ from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.graph import check_search, radius, radius_graph
 
-from ._graphs import Graph, check_graph, graph_of, position
+from ._graphs import GraphData, check_graph, graph_of, position
 
 EdgeType = tuple[str, str, str]
 
@@ -69,7 +69,7 @@ class AddRadiusGraph(BaseTransform):
         self.backend = backend
         self.edge_types = edge_types
 
-    def forward(self, data: Graph) -> Graph:
+    def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with its edges."""
         check_graph(data, self)
         cell, pbc = _periodicity(data)
@@ -104,7 +104,7 @@ class AddRadiusGraph(BaseTransform):
                 store.edge_shift = zeros if shift is None else shift
         return data
 
-    def _stores(self, data: Graph) -> list[tuple[Any, Any, Any]]:
+    def _stores(self, data: GraphData) -> list[tuple[Any, Any, Any]]:
         if not isinstance(data, HeteroData):
             return [(data._store,) * 3]
         if not self.edge_types:
@@ -136,7 +136,7 @@ class AddRadiusGraph(BaseTransform):
         return f"{type(self).__name__}({self.cutoff}{others})"
 
 
-def _periodicity(data: Graph) -> tuple[Tensor | None, Tensor | None]:
+def _periodicity(data: GraphData) -> tuple[Tensor | None, Tensor | None]:
     """Cell and directions, one for each graph; they are brought to batch."""
     cell, pbc = getattr(data, "cell", None), getattr(data, "pbc", None)
     if cell is not None and cell.shape == (3, 3):

@@ -8,7 +8,7 @@ from torch_geometric.transforms import BaseTransform
 from pyg_equivariant.kernels import spherical_harmonics
 from pyg_equivariant.o3 import Irreps, squared_length
 
-from ._graphs import Graph, check_graph, edge_stores, vectors_along
+from ._graphs import GraphData, check_graph, edge_stores, vectors_along
 
 
 @functional_transform("add_spherical_harmonics")
@@ -45,7 +45,7 @@ class AddSphericalHarmonics(BaseTransform):
         self.irreps_sh = Irreps.spherical_harmonics(lmax)
         squared_length(0, normalization)  # refuses unknown normalizations
 
-    def forward(self, data: Graph) -> Graph:
+    def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``edge_sh``."""
         check_graph(data, self)
         for edges in edge_stores(data, self):

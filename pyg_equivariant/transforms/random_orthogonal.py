@@ -14,7 +14,7 @@ from torch_geometric.transforms import BaseTransform
 from pyg_equivariant.o3 import Irreps, IrrepsLike, rand_matrix, rotate
 
 from ._graphs import (
-    Graph,
+    GraphData,
     attribute_names,
     check_graph,
     graph_of,
@@ -68,7 +68,7 @@ class RandomOrthogonal(BaseTransform):
         self.improper = improper
         self.generator = generator
 
-    def forward(self, data: Graph) -> Graph:
+    def forward(self, data: GraphData) -> GraphData:
         """Return ``data``, turned."""
         check_graph(data, self)
         known = attribute_names(data)
@@ -123,7 +123,7 @@ class RandomOrthogonal(BaseTransform):
         return f"{type(self).__name__}({irreps}, improper={self.improper})"
 
 
-def _matrix_of_rows(data: Graph, store: Any, name: str, matrices: Tensor) -> Tensor:
+def _matrix_of_rows(data: GraphData, store: Any, name: str, matrices: Tensor) -> Tensor:
     """The matrix of the graph that each row of an attribute belongs to."""
     if len(matrices) == 1:
         return matrices
