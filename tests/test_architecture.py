@@ -23,10 +23,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "pyg_equivariant"
 TIERS = [
     {"o3"},
-    {"kernels.templates"},
+    {"kernels.templates", "kernels.environment"},
     {"kernels.c", "kernels.triton"},
     {"kernels.dispatch"},
-    {"kernels.paths", "kernels.edges", "kernels.twice_differentiable"},
+    {
+        "kernels.paths",
+        "kernels.edges",
+        "kernels.twice_differentiable",
+        "kernels.report",
+    },
     {"kernels.multilinear"},
     {
         "kernels.tensor_product",
@@ -43,6 +48,7 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
+    {"__main__"},
 ]
 FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
 # Public modules of these do not import one another; private ones they may share.

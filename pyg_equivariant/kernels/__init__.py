@@ -1,6 +1,7 @@
 """How tensor products and harmonics are computed: references and faster versions."""
 
 from .activation.operator import shifted_softplus, silu
+from .c.cache import clear_kernels
 from .convolution.neighbor_sum import neighbor_sum
 from .convolution.operator import Convolution
 from .edges import edge_pairs
@@ -9,6 +10,7 @@ from .fully_connected.operator import TensorProductKernel
 from .gate.operator import gate
 from .gate.reference import GateBlock, GateForm
 from .matmul.operator import matmul
+from .report import can_compile, count_kernels, kernel_report
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
 
 __all__ = [
@@ -25,4 +27,8 @@ __all__ = [
     "silu",
     "shifted_softplus",
     "matmul",
+    "can_compile",
+    "kernel_report",
+    "count_kernels",
+    "clear_kernels",
 ]

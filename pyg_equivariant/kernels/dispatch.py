@@ -6,7 +6,6 @@ does not see into, ask :func:`kernel_for` about the tensors that really arrive.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,8 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from .c.build import BuildError, compiler
+from .c.cache import entries
+from .c.compiler import BuildError, compiler
 from .c.memory import REAL
+from .environment import PLAIN, plain_torch, warn_once
 from .triton.build import TritonError, has_triton, interpreting
 
 Result = TypeVar("Result")
@@ -25,24 +26,27 @@ is_compiling = torch.compiler.is_compiling
 
 
 @cache
-def warn_once(message: str) -> None:
-    """Warn of something once in each process."""
-    warnings.warn(message, stacklevel=3)
+def _built_ahead() -> bool:
+    return bool(entries())
 
 
-def has_compiler() -> bool:
-    """Whether C can be compiled; if not, say so once."""
-    if compiler() is None:
+def has_c() -> bool:
+    """Whether kernels of C may be had, compiled now or ahead; if not, say so once."""
+    if plain_torch():
+        return False
+    if compiler() is None and not _built_ahead():
         warn_once(
             "no C compiler was found, so the kernels run in plain torch, much slower; "
-            "install gcc or clang, or set CC"
+            f"install gcc or clang, or set CC; {PLAIN}=1 says that this is meant"
         )
         return False
     return True
 
 
 def has_triton_or_warning() -> bool:
-    """Whether Triton is installed; if not, say so once."""
+    """Whether Triton may be used; if it is not installed, say so once."""
+    if plain_torch():
+        return False
     if not has_triton():
         warn_once(
             "Triton was not found, so tensor-product convolutions on CUDA run in plain "
@@ -53,7 +57,7 @@ def has_triton_or_warning() -> bool:
 
 
 # What torch.compiler.assume_constant_result does, which would load torch's compiler.
-has_compiler._dynamo_marked_constant = True  # type: ignore[attr-defined]
+has_c._dynamo_marked_constant = True  # type: ignore[attr-defined]
 has_triton_or_warning._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
@@ -115,7 +119,7 @@ def kernel_for(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
 
 
 def _kernel_on(device: str, kernels: Sequence[str]) -> str:
-    if device == "cpu" and "c" in kernels and has_compiler():
+    if device == "cpu" and "c" in kernels and has_c():
         return "c"
     if device == "cuda" and "triton" in kernels and has_triton_or_warning():
         return "triton"
@@ -130,6 +134,8 @@ def check_backend(name: str, like: Tensor) -> None:
         RuntimeError: if it is not installed.
     """
     otherwise = "or leave backend='auto'"
+    if plain_torch():
+        raise RuntimeError(f"backend={name!r} was asked for, but {PLAIN}=1 is set")
     device = like.device.type
     if name == "c" and (device != "cpu" or like.dtype not in REAL):
         raise ValueError(
@@ -165,7 +171,12 @@ def fast_or_plain(
     try:
         return fast(*arguments)
     except (BuildError, TritonError) as error:
-        warn_once(f"{error}; plain torch runs instead")
+        warn_once(
+            f"{error}; plain torch runs instead, much slower, here and wherever else a "
+            "kernel cannot be had; `python -m pyg_equivariant kernels` shows what "
+            f"there is, and {PLAIN}=1 says that this is meant",
+            about=type(error).__name__,
+        )
         return plain(*arguments)
 
 

@@ -21,6 +21,7 @@ from pyg_equivariant.kernels.dispatch import (
     is_plain_call,
     kernel_for,
 )
+from pyg_equivariant.kernels.environment import said
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
 X = torch.zeros(3)
@@ -28,9 +29,9 @@ X = torch.zeros(3)
 
 @pytest.fixture(autouse=True)
 def warned_anew() -> Iterator[None]:
-    dispatch.warn_once.cache_clear()
+    said.clear()
     yield
-    dispatch.warn_once.cache_clear()
+    said.clear()
 
 
 @needs_compiler
@@ -87,7 +88,7 @@ from pyg_equivariant.kernels import dispatch
 def function(x):
     return x + 1 if dispatch.backend(x, kernels=("c", "triton")) == "c" else x - 1
 
-{"" if anew else "dispatch.has_compiler()"}
+{"" if anew else "dispatch.has_c()"}
 compiled = torch.compile(function, fullgraph=True, backend="eager")
 with warnings.catch_warnings():
     warnings.simplefilter("error")
@@ -98,6 +99,7 @@ with warnings.catch_warnings():
 
 def test_without_a_compiler_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "compiler", lambda: None)
+    monkeypatch.setattr(dispatch, "_built_ahead", lambda: False)
     with pytest.warns(UserWarning, match="no C compiler was found"):
         assert backend(X) == "plain"
     with warnings.catch_warnings():

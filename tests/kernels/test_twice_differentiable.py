@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_equivariant.kernels import twice_differentiable
 from pyg_equivariant.kernels.c.build import BuildError
-from pyg_equivariant.kernels.dispatch import warn_once
+from pyg_equivariant.kernels.environment import said
 from pyg_equivariant.kernels.twice_differentiable import TwiceDifferentiable
 
 calls: list[str] = []
@@ -181,13 +181,13 @@ def test_compiled_it_is_one_operator() -> None:
 
 def test_shapes_that_do_not_belong_together_are_refused() -> None:
     x, shift, grad, along = (t.detach() for t in _inputs())
-    for arguments, said in (
+    for arguments, message in (
         ((x[:, :3], shift), r"toy_power: expected x \(3, 4\), got .*3, 3"),
         ((x[0], shift), "expected x"),
         ((x, shift[:1]), r"expected shift \(2,\)"),
         ((x, None), "expected shift"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             toy.value(*arguments, "3")
     with pytest.raises(ValueError, match="expected grad"):
         toy.gradient(x, shift, grad[:2], "3")
@@ -205,8 +205,8 @@ def test_a_kernel_that_cannot_be_built_is_replaced(
     cpu = SimpleNamespace(value=refuse, gradient=refuse, second=refuse)
     other = TwiceDifferentiable("toy_refused", Power().value, cpu, int, _shapes)
     x, shift, *_ = _inputs()
-    warn_once.cache_clear()
+    said.clear()
     with pytest.warns(UserWarning, match="refused; plain torch"):
         out = other.value(x, shift, "3")
     torch.testing.assert_close(out, toy.value(x, shift, "3"))
-    warn_once.cache_clear()
+    said.clear()

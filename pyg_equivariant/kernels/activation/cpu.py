@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows
+from ..c.memory import REAL, new_rows, num_threads
 from .reference import SHIFTED_SOFTPLUS
 
 _ONE_THREAD = 1 << 16  # numbers: up to so many, starting threads costs more
@@ -49,7 +49,7 @@ def _new(x: Tensor) -> Tensor:
 
 
 def _threads(x: Tensor) -> int:
-    return torch.get_num_threads() if x.numel() > _ONE_THREAD else 1
+    return num_threads() if x.numel() > _ONE_THREAD else 1
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 from typing import Any
@@ -20,6 +21,26 @@ _MOST_PARTS = 512
 _HUGE = 1 << 22  # bytes from which pages of 2 MB are asked for
 _PAGE = 4096
 _MADV_HUGEPAGE = 14
+
+
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def num_threads() -> int:
+    """How many threads a kernel may use: torch's number, in a forked process one.
+
+    There the threads of OpenMP are gone, but its library waits for them forever.
+    """
+    return 1 if _forked else torch.get_num_threads()
 
 
 def contiguous_rows(t: Tensor) -> Tensor:

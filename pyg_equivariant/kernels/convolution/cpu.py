@@ -7,11 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, address, contiguous_rows, new_rows
+from ..c.memory import REAL, address, contiguous_rows, new_rows, num_threads
 from ..multilinear import Arguments, Shapes
 from ..paths import LETTERS, Paths, couplings
 from .order import EdgeOrder
@@ -37,7 +36,7 @@ def convolution_c(
             continue
         visits = order.by_target if owned == "g" else order.by_source
         _kernel(paths, owned, REAL[like.dtype])(
-            torch.get_num_threads(),
+            num_threads(),
             len(visits.node_at) - 1,
             *(t.data_ptr() for t in visits),
             *(row.data_ptr() for row in order.edges),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, address, contiguous_rows, new_rows, num_parts
+from ..c.memory import REAL, address, contiguous_rows, new_rows, num_parts, num_threads
 from ..multilinear import Arguments, Shapes
 from ..paths import LETTERS, Paths, couplings
 
@@ -45,7 +45,7 @@ def fully_connected_c(
         if not written:
             continue
         failed = getattr(library, name)(
-            torch.get_num_threads(),
+            num_threads(),
             len(results["w"]) if letters == "w" else parts,
             rows,
             terms.data_ptr(),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows
+from ..c.memory import REAL, new_rows, num_threads
 from .reference import GateForm
 
 _ROWS_PER_THREAD = 64  # below, starting a thread costs more than its rows
@@ -49,7 +49,7 @@ def second(
 
 def _common(x: Tensor, shift: Tensor, form: GateForm) -> tuple[Any, ...]:
     blocks = _blocks(form.text)
-    threads = max(1, min(torch.get_num_threads(), len(x) // _ROWS_PER_THREAD))
+    threads = max(1, min(num_threads(), len(x) // _ROWS_PER_THREAD))
     return (
         *(threads, len(x), form.scalars, blocks.data_ptr(), len(blocks)),
         *(form.by_scalar, form.by_gate, x.data_ptr(), form.x_dim, shift.data_ptr()),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows
+from ..c.memory import REAL, new_rows, num_threads
 
 
 def multiply(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
@@ -36,7 +36,7 @@ def multiply(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
     bias = None if bias is None else bias.contiguous()
     c = new_rows(m, n, a)
     _kernel(a.dtype)(
-        torch.get_num_threads(),
+        num_threads(),
         *(m, k, n),
         *(a.data_ptr(), *a.stride()),
         *(b.data_ptr(), b.stride(0)),

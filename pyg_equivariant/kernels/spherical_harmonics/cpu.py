@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows
+from ..c.memory import REAL, new_rows, num_threads
 from . import polynomials
 from .reference import Form
 
@@ -54,7 +54,7 @@ def second(
 
 
 def _threads(count: int, form: Form) -> int:
-    return max(1, min(torch.get_num_threads(), count * form.dim // _PER_THREAD))
+    return max(1, min(num_threads(), count * form.dim // _PER_THREAD))
 
 
 def _rows(grad: Tensor, dim: int) -> Tensor:

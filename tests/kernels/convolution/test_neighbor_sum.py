@@ -23,7 +23,7 @@ def edges_of(graph: str) -> tuple[Tensor, int]:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_is_index_add(graph: str, weighted: bool, compiled: bool, monkeypatch) -> None:
     if not compiled:
-        monkeypatch.setattr(dispatch, "has_compiler", lambda: False)
+        monkeypatch.setattr(dispatch, "has_c", lambda: False)
     edge_index, targets = edges_of(graph)
     count = edge_index.shape[1]
     messages = torch.randn(count, 11, dtype=torch.float64)

@@ -14,6 +14,7 @@ from pyg_equivariant.kernels.c.build import BuildError, compiler
 from pyg_equivariant.kernels.convolution import operator
 from pyg_equivariant.kernels.convolution.operator import convolution
 from pyg_equivariant.kernels.convolution.reference import convolution_reference
+from pyg_equivariant.kernels.environment import said
 from pyg_equivariant.kernels.paths import Paths
 from pyg_equivariant.o3 import Irreps, Path, TensorProductPaths
 
@@ -424,7 +425,7 @@ def test_vmap_and_forward_mode_run_in_plain_torch() -> None:
 
 def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
     monkeypatch.setattr(dispatch, "compiler", lambda: None)
-    dispatch.warn_once.cache_clear()
+    said.clear()
     product = PRODUCTS["vectors"]
     arguments, edge_index, size = inputs(product, "unsorted")
     convolve = Convolution(product)
@@ -436,7 +437,7 @@ def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
             warnings.simplefilter("error")
             convolve(*arguments, edge_index, size)
     finally:
-        dispatch.warn_once.cache_clear()
+        said.clear()
     assert_same([found], [expected], 1e-12)
 
 
@@ -448,7 +449,7 @@ def test_a_compiler_that_fails_is_no_error(monkeypatch) -> None:
         raise BuildError("cc could not compile a kernel")
 
     monkeypatch.setitem(operator._RUN, "c", fail)
-    dispatch.warn_once.cache_clear()
+    said.clear()
     product = PRODUCTS["vectors"]
     arguments, edge_index, size = inputs(product, "unsorted")
     convolve = Convolution(product)

@@ -18,6 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from pyg_equivariant.kernels import Convolution, dispatch
 from pyg_equivariant.kernels.convolution import operator
 from pyg_equivariant.kernels.convolution.triton import _plan
+from pyg_equivariant.kernels.environment import said
 from pyg_equivariant.kernels.paths import Paths
 from pyg_equivariant.kernels.triton.build import (
     TritonError,
@@ -155,7 +156,7 @@ def test_a_fault_of_triton_warns_once_and_torch_goes_on(
 
     monkeypatch.setattr(operator, "kernel_for", lambda *_, kernels: "triton")
     monkeypatch.setitem(operator._RUN, "triton", fail)
-    dispatch.warn_once.cache_clear()
+    said.clear()
     convolve = Convolution(PRODUCT)
     given = arguments()
     with pytest.warns(UserWarning, match="no driver; plain torch runs instead"):
@@ -178,7 +179,7 @@ def test_devices_choose_their_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dispatch.backend(tensor.long(), kernels=kernels) == "plain"
     assert dispatch.backend(tensor) == "plain"
     monkeypatch.setattr(dispatch, "has_triton", lambda: False)
-    dispatch.warn_once.cache_clear()
+    said.clear()
     with pytest.warns(UserWarning, match="pip install triton"):
         assert dispatch.backend(tensor, kernels=kernels) == "plain"
     with warnings.catch_warnings():

@@ -78,7 +78,7 @@ def test_other_rows_are_refused(
     n: int, name: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(dispatch, "has_compiler", lambda: False)
+        monkeypatch.setattr(dispatch, "has_c", lambda: False)
     multiply, arguments, edge_index = small()
     right = arguments[n]
     for t in (
@@ -101,7 +101,7 @@ def test_edges_to_nowhere_are_refused(
     end: int, bad: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(dispatch, "has_compiler", lambda: False)
+        monkeypatch.setattr(dispatch, "has_c", lambda: False)
     multiply, arguments, edge_index = small()
     edge_index[end, 3] = bad
     with pytest.raises(IndexError):
@@ -112,7 +112,7 @@ def test_int32_plain_and_compiled_agree(monkeypatch: pytest.MonkeyPatch) -> None
     multiply, arguments, edge_index = small()
     expected = multiply(*arguments, edge_index)
     assert torch.equal(multiply(*arguments, edge_index.int()), expected)
-    monkeypatch.setattr(dispatch, "has_compiler", lambda: False)
+    monkeypatch.setattr(dispatch, "has_c", lambda: False)
     plain = multiply(*arguments, edge_index.int())
     torch.testing.assert_close(plain, expected)
 

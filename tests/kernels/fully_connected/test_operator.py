@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant.kernels import dispatch
+from pyg_equivariant.kernels.environment import said
 from pyg_equivariant.kernels.fully_connected.operator import (
     fully_connected,
     product_of_rows,
@@ -143,7 +144,7 @@ def test_without_a_compiler_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) 
     x, y, w, _ = arguments(product, 4)
     expected = multiply(product)(x, y, w)
     monkeypatch.setattr(dispatch, "compiler", lambda: None)
-    dispatch.warn_once.cache_clear()
+    said.clear()
     try:
         compute = multiply(product)
         with pytest.warns(UserWarning, match="no C compiler"):
@@ -152,7 +153,7 @@ def test_without_a_compiler_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) 
             warnings.simplefilter("error")
             compute(x, y, w)
     finally:
-        dispatch.warn_once.cache_clear()
+        said.clear()
     assert_same([found], [expected], 1e-12)
 
 

@@ -22,8 +22,11 @@ def test_narrower_vectors(
     dtype: torch.dtype,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = *build._ALWAYS, *(f"-U{name}" for name in missing)
-    monkeypatch.setattr(build, "_ALWAYS", options)
+    found = build.compiler()
+    assert found is not None
+    command = (*found.command, *(f"-U{name}" for name in missing))
+    narrower = found._replace(command=command)
+    monkeypatch.setattr(build, "compiler", lambda: narrower)
     form = Form(degrees, True, "component")
     x, along = (torch.randn(37, 3, dtype=dtype) for _ in range(2))
     grad = torch.randn(37, form.dim, dtype=dtype)

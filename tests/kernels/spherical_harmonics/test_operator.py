@@ -13,6 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant import kernels, nn, o3
 from pyg_equivariant.kernels import dispatch
+from pyg_equivariant.kernels.environment import said
 from pyg_equivariant.kernels.spherical_harmonics import cpu
 from pyg_equivariant.kernels.spherical_harmonics.operator import operators
 from pyg_equivariant.kernels.spherical_harmonics.reference import Form
@@ -388,7 +389,8 @@ def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
 
     expected = derivatives(value, vectors, 3)
     monkeypatch.setattr(dispatch, "compiler", lambda: None)
-    dispatch.warn_once.cache_clear()
+    monkeypatch.setattr(dispatch, "_built_ahead", lambda: False)
+    said.clear()
     try:
         with pytest.warns(UserWarning, match="no C compiler"):
             kernels.spherical_harmonics(range(3), vectors)
@@ -399,6 +401,6 @@ def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
             )
             operator = derivatives(value, vectors, 3)
     finally:
-        dispatch.warn_once.cache_clear()
+        said.clear()
     assert_same(found, expected, 1e-12)
     assert_same(operator, expected, 1e-12)
