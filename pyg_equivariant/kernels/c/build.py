@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from ..templates import render
-from .cache import find, keep, parents, workshop
+from .cache import find, keep, parents, warn_of_loss, workshop
 from .compiler import (
     ALWAYS,
     BuildError,
@@ -105,7 +105,7 @@ def _build(
     chosen: Compiler, content: str, by: str, defines: list[str], text: str
 ) -> Library:
     """Compile and load in the first folder where both can be done."""
-    failed: Exception = BuildError("there is no folder to build a kernel in")
+    failed: Exception | None = None
     for parent, is_cache in parents():
         try:
             options = options_of(chosen.command, parent)
@@ -116,10 +116,13 @@ def _build(
                 if is_cache:
                     facts = {"compiler": chosen.command[0], **options._asdict()}
                     built = keep(parent, content, by, built, facts)
-                return Library(str(built))
+                loaded = Library(str(built))
+            if failed is not None:
+                warn_of_loss(str(failed))
+            return loaded
         except (BuildError, OSError) as error:
             failed = error
-    raise failed
+    raise failed or BuildError("there is no folder to build a kernel in")
 
 
 def _digest(*parts: str) -> str:

@@ -190,11 +190,18 @@ def parents() -> Iterator[tuple[Path, bool]]:
         if not reason:
             yield folder, True
     if reason:
-        warn_once(
-            f"compiled kernels cannot be kept ({reason}), so every process compiles "
-            f"them anew, which takes seconds; set {CACHE} to a folder of yours"
-        )
+        warn_of_loss(reason)
     yield Path(tempfile.gettempdir()), False
+
+
+def warn_of_loss(reason: str) -> None:
+    """Say once that kernels go with the process."""
+    warn_once(
+        f"compiled kernels cannot be kept ({reason}), so every process compiles them "
+        f"anew, which takes seconds; set {CACHE} to a folder of yours, on a disk that "
+        "has room and from which programs may run",
+        about="kept",
+    )
 
 
 def keep(
