@@ -1,30 +1,65 @@
-"""Moving the tensors of a reference to their places, so that none is left over."""
+"""Moving the tensors of a reference to their places, so that none is left over.
+
+A converter reads the sizes of its model from the shapes, builds the model, and fills it
+by a table of names.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import Linear, Module
+from torch.nn import Module
 
-from pyg_equivariant import o3
-from pyg_equivariant.nn.mlp import MLP
+from pyg_equivariant.nn.module import EquivariantModule
+from pyg_equivariant.o3 import TensorProductPaths
 
 from ._weights import regroup_weights
 
 M = TypeVar("M", bound=Module)
+Change = Callable[..., Tensor]
+Names = Mapping[str, str | tuple[str, Change]]
+"""Layers or parameters of ours, and what the reference calls them. ``{}`` is a number,
+the same on both sides: ``{"convs.{}.lin": "layers.{}.linear"}``. With a name may come
+what makes ours of its tensors, given the numbers too."""
 
 
-def build(make: Callable[[], M], like: Tensor) -> M:
+def build(like: Tensor, make: Callable[..., M], *args: Any, **options: Any) -> M:
     """A module for evaluation, with the dtype and device of ``like``.
 
     The initial weights, about to be replaced, leave the global random state alone.
     """
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        module = make()
+        module = make(*args, **options)
     return module.to(like.device, like.dtype).eval()
+
+
+def replace_constants(module: object, values: Mapping[str, Tensor]) -> None:
+    """Let constants of a module be those of the reference, without rounding."""
+    assert isinstance(module, EquivariantModule)
+    for name, value in values.items():
+        like = module.get_buffer(name)
+        module.register_constant(name, value)
+        setattr(module, name, value.to(like))
+
+
+def within(own: str, theirs: str, names: Mapping[str, str]) -> dict[str, str]:
+    """The table of a part that stands at ``own`` here and at ``theirs`` there."""
+    return {own + a: theirs + b for a, b in names.items()}
+
+
+def regrouped(source: TensorProductPaths, target: TensorProductPaths) -> Change:
+    """What makes weights of ``target`` of flat weights that belong to ``source``."""
+
+    def change(weight: Tensor) -> Tensor:
+        fits = weight.shape == (source.weight_numel,)
+        return regroup_weights(weight, source, target) if fits else weight
+
+    return change
 
 
 class Placement:
@@ -37,17 +72,13 @@ class Placement:
     Args:
         state_dict: names and tensors of the reference. It stays as it is.
         source: what the reference is called in messages.
-        prefix: read the names that begin like this, without it.
 
     Raises:
         TypeError: if a value is no tensor.
     """
 
-    def __init__(
-        self, state_dict: Mapping[str, Tensor], source: str, prefix: str = ""
-    ) -> None:
+    def __init__(self, state_dict: Mapping[str, Tensor], source: str) -> None:
         self.source = source
-        self.prefix = prefix
         self.tensors = {}
         for name, value in state_dict.items():
             if not isinstance(value, Tensor):
@@ -55,8 +86,7 @@ class Placement:
                     f"a state_dict maps names to tensors, but {name!r} is "
                     f"{type(value).__name__}; pass module.state_dict()"
                 )
-            if name.startswith(prefix):
-                self.tensors[name.removeprefix(prefix)] = value.detach()
+            self.tensors[name] = value.detach()
         self._left = dict.fromkeys(self.tensors)
         self._missing: list[str] = []
         self._misfits: list[str] = []
@@ -73,14 +103,13 @@ class Placement:
         """
         if name not in self.tensors:
             raise ValueError(
-                f"{self.prefix + name!r} is missing: this is no state_dict of "
+                f"{name!r} is missing: this is no state_dict of "
                 f"{self.source}, which holds {_listing(self.tensors, 8)}"
             )
         shape = tuple(self.tensors[name].shape)
         if len(shape) != dim:
             raise ValueError(
-                f"{self.prefix + name!r} of {self.source} has {dim} dimensions, got "
-                f"shape {shape}"
+                f"{name!r} of {self.source} has {dim} dimensions, got shape {shape}"
             )
         return shape
 
@@ -109,11 +138,12 @@ class Placement:
         for name in names:
             self._left.pop(name, None)
 
-    def ignore_copy(self, name: str, original: str) -> None:
-        """A name under which the reference lists a shared tensor a second time."""
-        both = name in self.tensors and original in self.tensors
-        if both and torch.equal(self.tensors[name], self.tensors[original]):
-            self._left.pop(name, None)
+    def ignore_copies(self, part: str, original: str) -> None:
+        """Names with ``part``, of tensors that the reference lists as ``original``."""
+        for name in [name for name in self._left if part in name]:
+            twin = self.tensors.get(name.replace(part, original))
+            if twin is not None and torch.equal(self.tensors[name], twin):
+                self.ignore([name])
 
     def fill(self, parameter: Tensor, value: Tensor | None, name: str) -> None:
         """Copy a tensor, which came from ``name``, into a parameter."""
@@ -122,42 +152,36 @@ class Placement:
             return
         if value.shape != parameter.shape:
             self._misfits.append(
-                f"{self.prefix + name}: shape {tuple(value.shape)}, expected "
-                f"{tuple(parameter.shape)}"
+                f"{name}: shape {tuple(value.shape)}, expected {tuple(parameter.shape)}"
             )
             return
         with torch.no_grad():
             parameter.copy_(value)
 
-    def place(self, name: str, parameter: Tensor) -> None:
-        """Copy the tensor ``name`` into a parameter."""
-        self.fill(parameter, self.take(name), name)
-
-    def regrouped(
-        self,
-        name: str,
-        parameter: Tensor,
-        source: o3.TensorProductPaths,
-        target: o3.TensorProductPaths,
+    def place(
+        self, name: str, part: Tensor | Module, change: Change | None = None
     ) -> None:
-        """Copy flat weights, which belong to ``source``, into those of ``target``."""
-        value = self.take(name)
-        if value is None or value.shape != (source.weight_numel,):
-            self.fill(parameter, value, name)  # which says what is wrong
-        else:
-            self.fill(parameter, regroup_weights(value, source, target), name)
+        """Copy ``name``, changed, into a parameter, or ``name.*`` into a layer's."""
+        if isinstance(part, Tensor):
+            value = self.take(name)
+            changed = value if change is None or value is None else change(value)
+            self.fill(part, changed, name)
+            return
+        for own, parameter in part.named_parameters(recurse=False):
+            self.place(f"{name}.{own}", parameter, change)
 
-    def linear(self, name: str, module: Linear) -> None:
-        """Copy ``name.weight``, and ``name.bias`` if the module has one."""
-        self.place(f"{name}.weight", module.weight)
-        if module.bias is not None:
-            self.place(f"{name}.bias", module.bias)
-
-    def mlp(self, names: Iterable[str], module: MLP) -> None:
-        """Copy the linear layers of these names into those of a perceptron."""
-        for name, linear in zip(names, module.linears, strict=True):
-            assert isinstance(linear, Linear)
-            self.linear(name, linear)
+    def by_table(self, model: Module, names: Names) -> None:
+        """Fill all of a model that a table names; what the model lacks is left out."""
+        parts: dict[str, Tensor | Module] = dict(model.named_modules())
+        parts |= dict(model.named_parameters()) | dict(model.named_buffers())
+        for pattern, theirs in names.items():
+            name, change = (theirs, None) if isinstance(theirs, str) else theirs
+            regular = re.compile(re.escape(pattern).replace(r"\{\}", r"(\d+)"))
+            for own, part in parts.items():
+                if match := regular.fullmatch(own):
+                    numbers = [int(n) for n in match.groups()]
+                    of_numbers = change and partial(change, *numbers)
+                    self.place(name.format(*numbers), part, of_numbers)
 
     def agree(self, **sizes: tuple[object, object]) -> None:
         """Compare hyper-parameters that were given with what the tensors tell.
@@ -184,8 +208,8 @@ class Placement:
             if id(parameter) not in self._filled
         ]
         faults = {
-            "names without a place": [self.prefix + name for name in self._left],
-            "names that are missing": [self.prefix + name for name in self._missing],
+            "names without a place": self._left,
+            "names that are missing": self._missing,
             "tensors of another shape": self._misfits,
             "parameters that would stay unset": unset,
         }

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Collection, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import Linear, Module
 
 from pyg_equivariant import o3
 from pyg_equivariant.nn.steerable_linear import SteerableLinear
 from pyg_equivariant.o3 import Irreps
 
-from ._placement import Placement
+from ._placement import Change, Placement, regrouped
 
 
 class SteerablePlacement(Placement):
@@ -22,6 +26,8 @@ class SteerablePlacement(Placement):
         source: what the reference is called in messages.
         path_normalization: how the version of e3nn that the weights were trained with
             scales paths: ``"element"`` from 0.4 on, ``"path"`` before.
+        given: irreps that the reference was given. Those that it makes of them, inputs
+            of layers and of gates, it simplifies.
 
     Raises:
         ValueError: if ``path_normalization`` is neither.
@@ -31,7 +37,8 @@ class SteerablePlacement(Placement):
         self,
         state_dict: Mapping[str, Tensor],
         source: str,
-        path_normalization: str = "element",
+        path_normalization: str,
+        given: Collection[Irreps],
     ) -> None:
         super().__init__(state_dict, source)
         if path_normalization not in ("element", "path"):
@@ -40,36 +47,49 @@ class SteerablePlacement(Placement):
                 f"{path_normalization!r}; weights trained with e3nn 0.3 have 'path'"
             )
         self.path_normalization = path_normalization
-        for name in self.tensors:
-            if _is_internal(f".{name}"):
-                self.ignore([name])
+        self.given = given
+        constants = re.compile(
+            r"(.*\.)?(tp\.output_mask|_compiled_main.*|gate\.mul\..*)"
+        )
+        self.ignore(name for name in self.tensors if constants.fullmatch(name))
 
-    def steerable(
-        self,
-        name: str,
-        module: SteerableLinear,
-        irreps_in: Irreps,
-        irreps_attr: Irreps,
-        irreps_out: Irreps,
+    def place(
+        self, name: str, part: Tensor | Module, change: Change | None = None
     ) -> None:
-        """Copy an ``O3TensorProduct`` of these irreps, at ``name``."""
-        source = self._product(irreps_in, irreps_attr, irreps_out)
-        self.regrouped(f"{name}tp.weight", module.weight, source, module.tp.product)
-        sizes = [mul if ir.l == 0 else 0 for mul, ir in irreps_out]
+        """Copy an ``O3TensorProduct`` too, into a steerable or a linear layer."""
+        stem = f"{name}." if name else ""
+        if isinstance(part, SteerableLinear):
+            irreps = part.irreps_in, part.irreps_attr, part.irreps_out
+            theirs = [x if x in self.given else x.simplify() for x in irreps]
+            change = regrouped(self._product(*theirs), part.tp.product)
+            self.place(f"{stem}tp.weight", part.weight, change)
+            self._place_biases(f"{stem}biases", part.bias, theirs[-1])
+        elif isinstance(part, Linear):
+            shape = part.in_features, part.out_features
+            self.place(f"{stem}tp.weight", part.weight, partial(_matrix, shape))
+            self.place(f"{stem}biases", part.bias)
+        else:
+            super().place(name, part, change)
+
+    def _place_biases(
+        self, name: str, parameter: Tensor | None, irreps: Irreps
+    ) -> None:
+        """Copy the biases of scalars, of which only even ones have a place."""
+        blocks = [(mul, ir.p) for mul, ir in irreps if ir.l == 0]
+        sizes = [mul for mul, _ in blocks]
         if not sum(sizes):
             return
-        biases = self.take(f"{name}biases")
+        biases = self.take(name)
         if biases is not None and biases.shape == (sum(sizes),):
-            blocks = list(zip(biases.split(sizes), irreps_out, strict=True))
-            odd = [bias for bias, (_, ir) in blocks if ir.p == -1]
-            if any(bias.any() for bias in odd):
+            parts = list(zip(biases.split(sizes), blocks, strict=True))
+            if any(part.any() for part, (_, p) in parts if p == -1):
                 raise ValueError(
-                    f"{name}biases adds numbers to 0o outputs, which breaks the "
+                    f"{name} adds numbers to 0o outputs, which breaks the "
                     "symmetry under reflections; this library cannot reproduce that"
                 )
-            biases = torch.cat([bias for bias, (_, ir) in blocks if ir.p == 1])
-        if module.bias is not None:
-            self.fill(module.bias, biases, f"{name}biases")
+            biases = torch.cat([part for part, (_, p) in parts if p == 1])
+        if parameter is not None:
+            self.fill(parameter, biases, name)
 
     def _product(
         self, irreps_in: Irreps, irreps_attr: Irreps, irreps_out: Irreps
@@ -93,8 +113,13 @@ class SteerablePlacement(Placement):
         return o3.TensorProductPaths(*irreps, tuple(paths), path_normalization="path")
 
 
-def gate_irreps(irreps: Irreps) -> Irreps:
-    """What enters the gate of an ``O3TensorProductSwishGate`` of these irreps.
+def _matrix(shape: tuple[int, int], weight: Tensor) -> Tensor:
+    """The matrix of a linear layer, from the flat weights of a product."""
+    return weight.view(shape).T if weight.numel() == math.prod(shape) else weight
+
+
+def check_gate(irreps: Irreps) -> None:
+    """Refuse irreps that an ``O3TensorProductSwishGate`` confuses.
 
     Raises:
         ValueError: if that gate would not be equivariant, or not be ours.
@@ -104,20 +129,9 @@ def gate_irreps(irreps: Irreps) -> Irreps:
         raise ValueError(
             f"the authors' gate wants one block of 0e and then l > 0, got {irreps}"
         )
-    gates = Irreps([(gated.num_irreps, "0e")])
-    whole = (scalars + gates + gated).simplify()
+    whole = irreps.simplify()
     if whole != whole.regroup():
         raise ValueError(
             f"the authors' gate confuses irreps that are not sorted, got {irreps}; "
             f"sorted they are {irreps.regroup()}"
         )
-    return whole
-
-
-def _is_internal(name: str) -> bool:
-    """Whether this is one of e3nn's own constants."""
-    return (
-        name.endswith(".tp.output_mask")
-        or "._compiled_main" in name
-        or ".gate.mul." in name
-    )

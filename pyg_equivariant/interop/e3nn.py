@@ -12,7 +12,7 @@ from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.tensor_product import TensorProduct
 from pyg_equivariant.o3 import Irreps, IrrepsLike, Path
 
-from ._placement import Placement, build
+from ._placement import Placement, build, regrouped
 
 
 def as_irreps(irreps: Any) -> Irreps:
@@ -96,14 +96,12 @@ def linear_from_e3nn(
     weights.shape("weight", 1)
     irreps_in, irreps_out = as_irreps(irreps_in), as_irreps(irreps_out)
     has_bias = "bias" in weights and weights.tensors["bias"].numel() > 0
-    module = build(
-        lambda: Linear(irreps_in, irreps_out, bias=has_bias), weights.tensors["weight"]
-    )
+    like = weights.tensors["weight"]
+    module = build(like, Linear, irreps_in, irreps_out, bias=has_bias)
     source = _linear_product(irreps_in, irreps_out, path_normalization)
     target = _linear_product(irreps_in, irreps_out)
-    weights.regrouped("weight", module.weight, source, target)
-    if module.bias is not None:
-        weights.place("bias", module.bias)
+    weights.place("weight", module.weight, regrouped(source, target))
+    weights.by_table(module, {"bias": "bias"})
     weights.ignore(["output_mask"] if has_bias else ["output_mask", "bias"])
     weights.finish(module)
     return module
@@ -178,15 +176,10 @@ def tensor_product_from_e3nn(
         )
     weights = Placement(state_dict, "e3nn's TensorProduct")
     (numel,) = weights.shape("weight", 1)
-    internal = numel > 0
-    like = weights.tensors["weight"]
-    module = build(lambda: TensorProduct(product, internal), like)
-    if module.weight is not None:
-        weights.place("weight", module.weight)
-    else:
-        weights.ignore(["weight"])
+    module = build(weights.tensors["weight"], TensorProduct, product, numel > 0)
+    weights.by_table(module, {"weight": "weight"})
     constants = [name for name in weights.tensors if name.startswith("_compiled_main")]
-    weights.ignore(["output_mask", *constants])
+    weights.ignore(["output_mask", *constants] + ["weight"] * (numel == 0))
     weights.finish(module)
     return module
 

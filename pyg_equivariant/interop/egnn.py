@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
 from pyg_equivariant.nn.conv.egnn_conv import EGNNConv
 from pyg_equivariant.nn.models.egnn import EGNN
-from pyg_equivariant.nn.models.heads import ScalarHead
 
-from ._placement import Placement, build
+from ._placement import Placement, build, within
 
-
-class _Layer(NamedTuple):
-    """What the shapes of one ``E_GCL`` tell."""
-
-    in_channels: int
-    hidden_channels: int
-    out_channels: int
-    edge_dim: int
-    attention: bool
-    update_pos: bool
-    velocity: bool
+_LAYER = {
+    "phi_e.linears.0": "edge_mlp.0",
+    "phi_e.linears.1": "edge_mlp.2",
+    "phi_h.linears.0": "node_mlp.0",
+    "phi_h.linears.1": "node_mlp.2",
+    "phi_x.linears.0": "coord_mlp.0",
+    "lin_x": "coord_mlp.2",
+    "phi_v.linears.0": "coord_mlp_vel.0",
+    "phi_v.linears.1": "coord_mlp_vel.2",
+    "gate": "att_mlp.0",
+}
+_MODEL = within("convs.{}.", "gcl_{}.", _LAYER) | {
+    "embedding": "embedding",
+    "head.pre.linears.0": "node_dec.0",
+    "head.pre.linears.1": "node_dec.2",
+    "head.post.linears.0": "graph_dec.0",
+    "head.post.linears.1": "graph_dec.2",
+}
+_CLEAN = _MODEL | {"embedding": "embedding_in", "out": "embedding_out"}
 
 
 def egnn_from_reference(
@@ -108,16 +115,18 @@ def egnn_from_reference(
     """
     weights = Placement(state_dict, "the authors' EGNN")
     single = "edge_mlp.0.weight" in weights
-    stem = "" if single else "gcl_0."
-    layer = _layer(weights, stem, None if single else _width(weights))
+    names = _CLEAN if "embedding_in.weight" in weights else _MODEL
+    first = "edge_mlp.0.weight" if single else f"{names['embedding']}.weight"
+    width = None if single else weights.shape(first, 2)[0]
+    sizes = _sizes(weights, "" if single else "gcl_0.", width)
     num_layers = 1 if single else weights.count("gcl_")
     weights.agree(
-        attention=(attention, layer.attention),
-        hidden_nf=(hidden_nf, layer.hidden_channels),
-        in_edge_nf=(in_edge_nf, layer.edge_dim),
+        attention=(attention, sizes["attention"]),
+        hidden_nf=(hidden_nf, sizes["hidden_channels"]),
+        in_edge_nf=(in_edge_nf, sizes["edge_dim"]),
         n_layers=(n_layers, num_layers),
     )
-    options: dict[str, Any] = {
+    options = sizes | {
         "tanh": tanh,
         "normalize": normalize,
         "pos_aggr": coords_agg,
@@ -127,25 +136,20 @@ def egnn_from_reference(
     }
     model: EGNN | EGNNConv
     if single:
-        like = weights.tensors["edge_mlp.0.weight"]
-        model = build(lambda: EGNNConv(**layer._asdict(), **options), like)
-        _place_layer(weights, "", model)
+        model = build(weights.tensors[first], EGNNConv, **options)
     else:
-        options |= {"cutoff": cutoff, "num_layers": num_layers}
+        options |= {"num_layers": num_layers, "cutoff": cutoff} | _ends(weights, first)
         if species is not None:
             options |= {"species": tuple(species), "charge_power": charge_power}
-        model = _model(weights, layer, species is None, options)
+            options |= {"in_channels": None}
+        model = build(weights.tensors[first], EGNN, **options)
+    weights.by_table(model, _LAYER if single else names)
     weights.finish(model)
     return model
 
 
-def _width(weights: Placement) -> int:
-    """The number of features between the layers of a model."""
-    embedding = "embedding_in" if "embedding_in.weight" in weights else "embedding"
-    return weights.shape(f"{embedding}.weight", 2)[0]
-
-
-def _layer(weights: Placement, stem: str, width: int | None) -> _Layer:
+def _sizes(weights: Placement, stem: str, width: int | None) -> dict[str, Any]:
+    """What the shapes of one ``E_GCL`` tell."""
     hidden, edge_in = weights.shape(f"{stem}edge_mlp.0.weight", 2)
     node_in = weights.shape(f"{stem}node_mlp.0.weight", 2)[1]
     channels = node_in - hidden if width is None else width
@@ -161,60 +165,23 @@ def _layer(weights: Placement, stem: str, width: int | None) -> _Layer:
             f"{stem}edge_mlp reads {edge_in} numbers, fewer than twice {channels} "
             "features and a distance: this is no state_dict of the authors' E_GCL"
         )
-    return _Layer(
-        channels,
-        hidden,
-        weights.shape(f"{stem}node_mlp.2.weight", 2)[0],
-        edge_dim,
-        attention=f"{stem}att_mlp.0.weight" in weights,
-        update_pos=f"{stem}coord_mlp.0.weight" in weights,
-        velocity=f"{stem}coord_mlp_vel.0.weight" in weights,
-    )
+    return {
+        "in_channels": channels,
+        "hidden_channels": hidden,
+        "out_channels": weights.shape(f"{stem}node_mlp.2.weight", 2)[0],
+        "edge_dim": edge_dim,
+        "attention": f"{stem}att_mlp.0.weight" in weights,
+        "update_pos": f"{stem}coord_mlp.0.weight" in weights,
+        "velocity": f"{stem}coord_mlp_vel.0.weight" in weights,
+    }
 
 
-def _model(
-    weights: Placement, layer: _Layer, takes_features: bool, options: dict[str, Any]
-) -> EGNN:
-    hidden = layer.hidden_channels
+def _ends(weights: Placement, embedding: str) -> dict[str, Any]:
+    """What the first and the last layers of a model tell."""
     clean = "embedding_in.weight" in weights
-    embedding = "embedding_in" if clean else "embedding"
     of_graphs = "graph_dec.0.weight" in weights
-    options |= {"head": None if clean else "sum" if of_graphs else "pos"}
-    if takes_features:
-        options |= {"in_channels": weights.shape(f"{embedding}.weight", 2)[1]}
-    if clean:
-        options |= {"out_channels": weights.shape("embedding_out.weight", 2)[0]}
-
-    def make() -> EGNN:
-        return EGNN(
-            hidden,
-            attention=layer.attention,
-            update_pos=layer.update_pos,
-            velocity=layer.velocity,
-            edge_dim=layer.edge_dim,
-            **options,
-        )
-
-    model = build(make, weights.tensors[f"{embedding}.weight"])
-    weights.linear(embedding, model.embedding)
-    for k, conv in enumerate(model.convs):
-        _place_layer(weights, f"gcl_{k}.", conv)
-    if model.out is not None:
-        weights.linear("embedding_out", model.out)
-    if isinstance(model.head, ScalarHead):
-        head: Any = model.head
-        weights.mlp(["node_dec.0", "node_dec.2"], head.pre)
-        weights.mlp(["graph_dec.0", "graph_dec.2"], head.post)
-    return model
-
-
-def _place_layer(weights: Placement, stem: str, conv: Any) -> None:
-    weights.mlp([f"{stem}edge_mlp.0", f"{stem}edge_mlp.2"], conv.phi_e)
-    weights.mlp([f"{stem}node_mlp.0", f"{stem}node_mlp.2"], conv.phi_h)
-    if conv.phi_x is not None:
-        weights.mlp([f"{stem}coord_mlp.0"], conv.phi_x)
-        weights.linear(f"{stem}coord_mlp.2", conv.lin_x)
-    if conv.phi_v is not None:
-        weights.mlp([f"{stem}coord_mlp_vel.0", f"{stem}coord_mlp_vel.2"], conv.phi_v)
-    if conv.gate is not None:
-        weights.linear(f"{stem}att_mlp.0", conv.gate)
+    return {
+        "in_channels": weights.shape(embedding, 2)[1],
+        "out_channels": weights.shape("embedding_out.weight", 2)[0] if clean else None,
+        "head": None if clean else "sum" if of_graphs else "pos",
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,10 +11,17 @@ from torch import Tensor
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models.heads import ScalarHead
 from pyg_equivariant.nn.models.painn import PaiNN
-from pyg_equivariant.nn.module import EquivariantModule
 
-from ._placement import Placement, build
+from ._placement import Names, Placement, build, replace_constants, within
 
+_NAMES = {
+    "embedding": "embedding",
+    "convs.{}.phi.linears.0": "interactions.{}.interatomic_context_net.0",
+    "convs.{}.phi.linears.1": "interactions.{}.interatomic_context_net.1",
+    "convs.{}.a.linears.0": "mixing.{}.intraatomic_context_net.0",
+    "convs.{}.a.linears.1": "mixing.{}.intraatomic_context_net.1",
+    "convs.{}.mix": "mixing.{}.mu_channel_mix",
+}
 _REDUCE = {"sum": "sum", "avg": "mean", None: "node"}
 
 
@@ -98,34 +105,37 @@ def painn_from_schnetpack(
     )
     weights.shape(f"{root}cutoff_fn.cutoff", 1)
     basis = _basis(weights, root)
-    head, names = _head(weights, channels, aggregation_mode)
-
-    def make() -> PaiNN:
-        model = PaiNN(
-            channels,
-            num_layers,
-            num_radial,
-            float(weights.tensors[f"{root}cutoff_fn.cutoff"]),
-            "bessel" if "frequency" in basis else "gaussian",
-            shared,
-            epsilon,
-            head,
-            atomref=None if head is None else torch.zeros(num_elements),
-            num_elements=num_elements,
-        )
-        radial = model.edges.basis
-        assert isinstance(radial, EquivariantModule)
-        for name, value in basis.items():
-            radial.register_constant(name, value)
-        return model
-
-    model = build(make, weights.tensors[f"{root}embedding.weight"])
-    _place(weights, model, root)
+    head, outnet = _head(weights, channels, aggregation_mode)
+    like = weights.tensors[f"{root}embedding.weight"]
+    model = build(
+        like,
+        PaiNN,
+        channels,
+        num_layers,
+        num_radial,
+        float(weights.tensors[f"{root}cutoff_fn.cutoff"]),
+        "bessel" if "frequency" in basis else "gaussian",
+        shared,
+        epsilon,
+        head,
+        atomref=None if head is None else torch.zeros(num_elements),
+        num_elements=num_elements,
+    )
+    replace_constants(model.edges.basis, basis)
+    names: Names = within("", root, _NAMES) | {
+        "convs.{}.filter": (f"{root}filter_net", partial(_rows, 3 * channels)),
+        "head.pre.linears.{}": f"{outnet}{{}}",
+    }
+    weights.by_table(model, names)
     if head is not None:
-        weights.mlp(names, _network(head))
         _place_offsets(weights, model)
     weights.finish(model)
     return model
+
+
+def _rows(size: int, layer: int, filters: Tensor) -> Tensor:
+    """Those of one layer, among the filters of all."""
+    return filters[layer * size : (layer + 1) * size]
 
 
 def _basis(weights: Placement, root: str) -> dict[str, Tensor]:
@@ -153,51 +163,22 @@ def _basis(weights: Placement, root: str) -> dict[str, Tensor]:
 
 def _head(
     weights: Placement, channels: int, aggregation_mode: str | None
-) -> tuple[ScalarHead | None, list[str]]:
-    """The head of an ``Atomwise``, and the names of its layers."""
+) -> tuple[ScalarHead | None, str]:
+    """The head of an ``Atomwise``, and where its layers stand."""
     if aggregation_mode not in _REDUCE:
         raise ValueError(
             f"aggregation_mode is 'sum', 'avg' or None, got {aggregation_mode!r}"
         )
-    stems = [
-        f"output_modules.{k}.outnet."
-        for k in range(weights.count("output_modules."))
-        if f"output_modules.{k}.outnet.0.weight" in weights
-    ]
-    if not stems:
-        return None, []
-    names = [f"{stems[0]}{k}" for k in range(weights.count(stems[0]))]
-    widths = [channels, *(weights.shape(f"{name}.weight", 2)[0] for name in names)]
-    with torch.random.fork_rng(devices=[]):
-        mlp = MLP(widths, init="xavier")
-    return ScalarHead(mlp, None, _REDUCE[aggregation_mode]), names
-
-
-def _network(head: ScalarHead) -> MLP:
-    assert isinstance(head.pre, MLP)
-    return head.pre
-
-
-def _place(weights: Placement, model: PaiNN, root: str) -> None:
-    weights.place(f"{root}embedding.weight", model.embedding.weight)
-    weight = weights.take(f"{root}filter_net.weight")
-    bias = weights.take(f"{root}filter_net.bias")
-    convs: Any = model.convs
-    rows = 3 * model.hidden_channels
-    for k, conv in enumerate(convs):
-        start = 0 if model.shared_filters else k * rows
-        part = slice(start, start + rows)
-        for parameter, whole in (
-            (conv.filter.weight, weight),
-            (conv.filter.bias, bias),
-        ):
-            value = None if whole is None else whole[part]
-            weights.fill(parameter, value, f"{root}filter_net")
-        name = f"{root}interactions.{k}.interatomic_context_net"
-        weights.mlp([f"{name}.0", f"{name}.1"], conv.phi)
-        name = f"{root}mixing.{k}.intraatomic_context_net"
-        weights.mlp([f"{name}.0", f"{name}.1"], conv.a)
-        weights.linear(f"{root}mixing.{k}.mu_channel_mix", conv.mix)
+    outnets = (
+        f"output_modules.{k}.outnet." for k in range(weights.count("output_modules."))
+    )
+    stem = next((name for name in outnets if f"{name}0.weight" in weights), None)
+    if stem is None:
+        return None, ""
+    names = [f"{stem}{k}.weight" for k in range(weights.count(stem))]
+    widths = [channels, *(weights.shape(name, 2)[0] for name in names)]
+    mlp = build(weights.tensors[names[0]], MLP, widths, init="xavier")
+    return ScalarHead(mlp, None, _REDUCE[aggregation_mode]), stem
 
 
 def _place_offsets(weights: Placement, model: PaiNN) -> None:

@@ -11,16 +11,27 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.nn.activation import ShiftedSoftplus
-from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models.heads import Head
 from pyg_equivariant.nn.models.moment_heads import DipoleHead
 from pyg_equivariant.nn.models.schnet import SchNet
-from pyg_equivariant.nn.radial import GaussianBasis
 
-from ._placement import Placement, build
+from ._placement import Placement, build, replace_constants
 
 # log 2 as a module built in single precision subtracts it, minus log 2 itself
 _SINGLE_PRECISION_SHIFT = float(np.log(np.float32(2))) - math.log(2)
+_NAMES = {
+    "embedding": "embedding",
+    "convs.{}.filter.linears.0": "interactions.{}.mlp.0",
+    "convs.{}.filter.linears.1": "interactions.{}.mlp.2",
+    "convs.{}.lin1": "interactions.{}.conv.lin1",
+    "convs.{}.lin2": "interactions.{}.conv.lin2",
+    "linears.{}": "interactions.{}.lin",
+    "head.pre.linears.0": "lin1",
+    "head.pre.linears.1": "lin2",
+    "head.scalar.linears.0": "lin1",
+    "head.scalar.linears.1": "lin2",
+    "head.masses": "atomic_mass",
+}
 
 
 def schnet_from_pyg(
@@ -103,19 +114,14 @@ def schnet_from_pyg(
     reach = _cutoff(center, cutoff)
     head = _head(weights, sizes["hidden_channels"], readout)
 
-    def make() -> SchNet:
-        constants = torch.zeros(sizes["num_elements"])
-        atomref = None if has_dipole else constants
-        model = SchNet(**sizes, cutoff=reach, head=head, atomref=atomref)
-        basis = model.edges.basis
-        assert isinstance(basis, GaussianBasis)
-        basis.register_constant("center", center)
-        width = torch.full_like(center, float(center[1] - center[0]))
-        basis.register_constant("width", width)
-        return model
-
-    model = build(make, weights.tensors["embedding.weight"])
-    _place(weights, model)
+    atomref = None if has_dipole else torch.zeros(sizes["num_elements"])
+    like = weights.tensors["embedding.weight"]
+    model = build(like, SchNet, **sizes, cutoff=reach, head=head, atomref=atomref)
+    width = torch.full_like(center, float(center[1] - center[0]))
+    replace_constants(model.edges.basis, {"center": center, "width": width})
+    weights.by_table(model, _NAMES)
+    # the filter networks once more, under the convolutions that share them
+    weights.ignore_copies(".conv.nn.", ".mlp.")
     _place_constants(weights, model, mean, std, scale)
     weights.finish(model)
     if _is_widened(weights, center):
@@ -144,32 +150,8 @@ def _head(weights: Placement, channels: int, readout: str) -> str | Head:
     if "atomic_mass" not in weights:
         return reduce
     masses = weights.tensors["atomic_mass"]
-    act = ShiftedSoftplus()
-    with torch.random.fork_rng(devices=[]):
-        return DipoleHead(channels, 0, act, magnitude=True, masses=masses)
-
-
-def _place(weights: Placement, model: SchNet) -> None:
-    weights.place("embedding.weight", model.embedding.weight)
-    convs: Any = model.convs
-    linears: Any = model.linears
-    for k, (conv, linear) in enumerate(zip(convs, linears, strict=True)):
-        name = f"interactions.{k}"
-        weights.mlp([f"{name}.mlp.0", f"{name}.mlp.2"], conv.filter)
-        weights.linear(f"{name}.conv.lin1", conv.lin1)
-        weights.linear(f"{name}.conv.lin2", conv.lin2)
-        weights.linear(f"{name}.lin", linear)
-        # the filter network once more, under the convolution that shares it
-        for layer in ("0.weight", "0.bias", "2.weight", "2.bias"):
-            weights.ignore_copy(f"{name}.conv.nn.{layer}", f"{name}.mlp.{layer}")
-    weights.mlp(["lin1", "lin2"], _output_network(model))
-
-
-def _output_network(model: SchNet) -> MLP:
-    head: Any = model.head
-    mlp = head.scalar if isinstance(head, DipoleHead) else head.pre
-    assert isinstance(mlp, MLP)
-    return mlp
+    options = {"act": ShiftedSoftplus(), "magnitude": True, "masses": masses}
+    return build(masses, DipoleHead, channels, **options)
 
 
 def _place_constants(
@@ -183,7 +165,6 @@ def _place_constants(
     weights.ignore(["distance_expansion.offset", "initial_atomref"])
     if model.atomref is None:
         # of a dipole moment; neither mean, std nor atomref takes part
-        weights.place("atomic_mass", model.get_buffer("head.masses"))
         weights.ignore(["atomref.weight"])
         model.scale.fill_(factor)
         return
@@ -218,7 +199,9 @@ def _keep_single_precision_shift(model: SchNet) -> None:
     that was single precision. A linear layer follows it everywhere.
     """
     convs: Any = model.convs
-    followers: list[Any] = [*model.linears, _output_network(model).linears[1]]
+    head: Any = model.head
+    output: Any = head.scalar if isinstance(head, DipoleHead) else head.pre
+    followers: list[Any] = [*model.linears, output.linears[1]]
     followers += [conv.filter.linears[1] for conv in convs]
     with torch.no_grad():
         for linear in followers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,12 +14,25 @@ from pyg_equivariant.nn.models.heads import Head, ScalarHead
 from pyg_equivariant.nn.models.segnn import SEGNN
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from ._placement import build
-from ._segnn_layers import configuration, place_layer, place_model
-from ._steerable import SteerablePlacement, gate_irreps
+from ._placement import build, within
+from ._steerable import SteerablePlacement, check_gate
 from .e3nn import as_irreps
 
-_SOURCE = "the authors' SEGNN"
+_LAYER = {
+    "phi_m.linears.0": "message_layer_1",
+    "phi_m.linears.1": "message_layer_2",
+    "phi_x.linears.0": "update_layer_1",
+    "phi_x.linears.1": "update_layer_2",
+}
+_LINEAR_LAYER = {"phi_m.linears.0": "message_layer"}
+_ENDS = {
+    "embedding": "embedding_layer",
+    "norms.{}": "layers.{}.feature_norm",
+    "pre_pool.linears.0": "pre_pool1",
+    "pre_pool.linears.1": "pre_pool2",
+    "head.post.linears.0": "post_pool1",
+    "head.post.linears.1": "post_pool2",
+}
 
 
 def segnn_from_reference(
@@ -106,14 +120,17 @@ def segnn_from_reference(
         ... )
         SEGNNConv(8x0e+4x1o -> 8x0e+4x1o, irreps_sh=1x0e+1x1o, irreps_hidden=8x0e+4x1o, edge_dim=1)
     """  # noqa: E501
-    weights = SteerablePlacement(state_dict, _SOURCE, path_normalization)
     hidden, attr = as_irreps(hidden_irreps), as_irreps(edge_attr_irreps)
+    ends = [as_irreps(x) for x in (input_irreps, output_irreps) if x is not None]
+    weights = SteerablePlacement(
+        state_dict, "the authors' SEGNN", path_normalization, [hidden, *ends]
+    )
     if node_attr_irreps is not None and as_irreps(node_attr_irreps) != attr:
         raise ValueError(
             "attributes of edges and nodes have the same irreps here, got "
             f"edge_attr_irreps={attr} and node_attr_irreps={node_attr_irreps}"
         )
-    gate_irreps(hidden)  # refuses those that the reference confuses
+    check_gate(hidden)
     extra = _scalars("additional_message_irreps", additional_message_irreps)
     if "embedding_layer.tp.weight" not in weights:
         if input_irreps is not None:
@@ -140,27 +157,40 @@ def segnn_from_reference(
     )
     head, irreps_pool = _head(as_irreps(output_irreps), hidden, of_graphs, pool)
 
-    def make() -> SEGNN:
-        return SEGNN(
-            lmax_attr=_lmax(attr),
-            num_layers=count,
-            cutoff=cutoff,
-            norm="instance" if has_norm else None,
-            normalization=normalization,
-            distance=distance,
-            edge_dim=extra - 1,
-            irreps_in=as_irreps(input_irreps),
-            irreps_hidden=hidden,
-            irreps_pool=irreps_pool,
-            head=head,
-            e3nn_constants=True,
-            **configuration(weights, "layers.0."),
-        )
-
-    model = build(make, weights.tensors["embedding_layer.tp.weight"])
-    place_model(weights, model)
+    names, depth = _configuration(weights, "layers.0.")
+    model = build(
+        weights.tensors["embedding_layer.tp.weight"],
+        SEGNN,
+        lmax_attr=_lmax(attr),
+        num_layers=count,
+        cutoff=cutoff,
+        norm="instance" if has_norm else None,
+        normalization=normalization,
+        distance=distance,
+        edge_dim=extra - 1,
+        irreps_in=as_irreps(input_irreps),
+        irreps_hidden=hidden,
+        irreps_pool=irreps_pool,
+        head=head,
+        e3nn_constants=True,
+        **depth,
+    )
+    weights.by_table(model, _ENDS | within("convs.{}.", "layers.{}.", names))
     weights.finish(model)
     return model
+
+
+def _configuration(
+    weights: SteerablePlacement, stem: str
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Which of the authors' layers this is: its names, and what it is in our terms."""
+    if f"{stem}update_layer_1.tp.weight" in weights:
+        return _LAYER, {}
+    options = {"num_update_layers": 0, "gate": "aggregate"}
+    if f"{stem}message_layer.tp.weight" in weights:
+        return _LINEAR_LAYER, options | {"num_message_layers": 1}
+    weights.shape(f"{stem}message_layer_1.tp.weight", 1)
+    return _LAYER, options
 
 
 def _scalars(name: str, irreps: IrrepsLike | None) -> int:
@@ -195,24 +225,18 @@ def _head(
     if not of_graphs:
         return ScalarHead(identity, None, "node"), out
     width = out.dim * hidden.num_irreps
-    with torch.random.fork_rng(devices=[]):
-        post = MLP([width, width, out.dim])
+    post = build(torch.empty(0), MLP, [width, width, out.dim])
     return ScalarHead(identity, post, reduce), Irreps([(width, "0e")])
 
 
 def _layer(
     weights: SteerablePlacement, hidden: Irreps, attr: Irreps, extra: int
 ) -> SEGNNConv:
-    options = configuration(weights, "")
-
-    def make() -> SEGNNConv:
-        return SEGNNConv(
-            hidden, attr, hidden, edge_dim=extra, e3nn_constants=True, **options
-        )
-
-    first = "message_layer" if options.get("num_message_layers") == 1 else None
-    name = f"{first or 'message_layer_1'}.tp.weight"
-    conv = build(make, weights.tensors[name])
-    place_layer(weights, "", conv)
+    names, depth = _configuration(weights, "")
+    like = weights.tensors[f"{names['phi_m.linears.0']}.tp.weight"]
+    irreps = hidden, attr, hidden
+    options = {"edge_dim": extra, "e3nn_constants": True, **depth}
+    conv = build(like, SEGNNConv, *irreps, **options)
+    weights.by_table(conv, names)
     weights.finish(conv)
     return conv

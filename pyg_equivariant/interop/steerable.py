@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -12,7 +11,7 @@ from pyg_equivariant.nn.steerable_mlp import SteerableMLP
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ._placement import build
-from ._steerable import SteerablePlacement, gate_irreps
+from ._steerable import SteerablePlacement, check_gate
 from .e3nn import as_irreps
 
 
@@ -50,12 +49,13 @@ def steerable_linear_from_reference(
         >>> steerable_linear_from_reference(state_dict, "4x0e+3x1o", "2x0e", "0e+1o")
         SteerableLinear(4x0e+3x1o, attributes 1x0e+1x1o -> 2x0e, 16 parameters)
     """
-    weights = SteerablePlacement(state_dict, "O3TensorProduct", path_normalization)
-    weights.shape("tp.weight", 1)
     irreps = _block_irreps(irreps_in1, irreps_in2, irreps_out)
-    like = weights.tensors["tp.weight"]
-    module = build(lambda: SteerableLinear(*irreps), like)
-    weights.steerable("", module, *irreps)
+    weights = SteerablePlacement(
+        state_dict, "O3TensorProduct", path_normalization, irreps
+    )
+    weights.shape("tp.weight", 1)
+    module = build(weights.tensors["tp.weight"], SteerableLinear, *irreps)
+    weights.by_table(module, {"": ""})
     weights.finish(module)
     return module
 
@@ -96,21 +96,16 @@ def steerable_mlp_from_reference(
         >>> mlp(mlp.irreps_in.randn(5, -1), mlp.irreps_attr.randn(5, -1)).shape
         torch.Size([5, 5])
     """  # noqa: E501
+    irreps = _block_irreps(irreps_in1, irreps_in2, irreps_out)
     weights = SteerablePlacement(
-        state_dict, "O3TensorProductSwishGate", path_normalization
+        state_dict, "O3TensorProductSwishGate", path_normalization, irreps
     )
     weights.shape("tp.weight", 1)
-    irreps_in, irreps_attr, out = _block_irreps(irreps_in1, irreps_in2, irreps_out)
-    inner = gate_irreps(out)
-
-    def make() -> SteerableMLP:
-        return SteerableMLP(
-            irreps_in, irreps_attr, out, out, 1, act_last=True, e3nn_constants=True
-        )
-
-    module = build(make, weights.tensors["tp.weight"])
-    linears: Any = module.linears
-    weights.steerable("", linears[0], irreps_in, irreps_attr, inner)
+    check_gate(irreps[-1])
+    options = {"num_layers": 1, "act_last": True, "e3nn_constants": True}
+    like = weights.tensors["tp.weight"]
+    module = build(like, SteerableMLP, *irreps, irreps[-1], **options)
+    weights.by_table(module, {"linears.0": ""})
     weights.finish(module)
     return module
 

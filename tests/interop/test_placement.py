@@ -20,7 +20,7 @@ def test_every_tensor_finds_its_place() -> None:
     mlp = MLP([2, 3, 4])
     weights = _weights(mlp)
     placement = Placement(weights, "a perceptron")
-    placement.mlp(["0", "1"], mlp)
+    placement.by_table(mlp, {"linears.{}": "{}"})
     placement.finish(mlp)
     assert torch.equal(mlp.linears[0].weight, weights["0.weight"])
     assert torch.equal(mlp.linears[1].bias, weights["1.bias"])
@@ -33,8 +33,8 @@ def test_all_faults_are_listed_at_once() -> None:
     weights["0.bias"] = torch.zeros(7)
     del weights["1.weight"]
     placement = Placement(weights, "a perceptron")
-    placement.linear("0", mlp.linears[0])
-    placement.linear("1", mlp.linears[1])
+    placement.place("0", mlp.linears[0])
+    placement.place("1", mlp.linears[1])
     with pytest.raises(ValueError, match="a perceptron as MLP") as error:
         placement.finish(mlp)
     message = str(error.value)
@@ -42,19 +42,6 @@ def test_all_faults_are_listed_at_once() -> None:
     assert "names that are missing: 1.weight" in message
     assert "tensors of another shape: 0.bias: shape (7,), expected (3,)" in message
     assert "stay unset: linears.2.weight, linears.2.bias" in message
-
-
-def test_prefixes_are_read_and_reported() -> None:
-    linear = torch.nn.Linear(2, 2)
-    weights = {
-        "a.x.weight": torch.zeros(2, 2),
-        "a.y": torch.zeros(1),
-        "b": torch.ones(1),
-    }
-    placement = Placement(weights, "a linear map", prefix="a.")
-    placement.linear("x", linear)
-    with pytest.raises(ValueError, match=r"place: a\.y; names that are missing: a\.x"):
-        placement.finish(linear)
 
 
 def test_names_are_ignored_on_purpose_only() -> None:
@@ -66,8 +53,8 @@ def test_names_are_ignored_on_purpose_only() -> None:
     linear = torch.nn.Linear(2, 2, bias=False)
     placement = Placement(weights, "a linear map")
     placement.place("weight", linear.weight)
-    placement.ignore_copy("again", "weight")
-    placement.ignore_copy("other", "weight")
+    placement.ignore_copies("again", "weight")
+    placement.ignore_copies("other", "weight")
     with pytest.raises(ValueError, match=r"without a place: other$"):
         placement.finish(linear)
     placement.ignore(["other", "never there"])
@@ -101,7 +88,7 @@ def test_what_is_no_state_dict_is_refused() -> None:
 def test_building_leaves_the_random_state_alone() -> None:
     state = torch.get_rng_state()
     like = torch.zeros(1, dtype=torch.float64)
-    mlp = build(lambda: MLP([2, 3]), like)
+    mlp = build(like, MLP, [2, 3])
     assert torch.equal(torch.get_rng_state(), state)
     assert mlp.linears[0].weight.dtype == torch.float64
     assert not mlp.training
