@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor
 
 
@@ -16,3 +18,19 @@ def pool(x: Tensor, batch: Tensor | None, batch_size: int, reduce: str) -> Tenso
         count = x.new_zeros(batch_size).index_add(0, batch, ones).clamp(min=1)
         total = total / count.view(-1, *[1] * (x.dim() - 1))
     return total
+
+
+class Atoms(NamedTuple):
+    """Atomic numbers (or features), and the graph of every atom."""
+
+    z: Tensor
+    batch: Tensor | None = None
+    batch_size: int = 1
+
+    def pool(self, x: Tensor, reduce: str = "sum") -> Tensor:
+        """The ``"sum"`` or ``"mean"`` of ``(|V|, ...)`` over each graph."""
+        return pool(x, self.batch, self.batch_size, reduce)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """What there is of every graph, or once of the only one, for every atom."""
+        return x if self.batch is None else x[self.batch]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
 
+from ..activation import ActivationLike
 from ..conv import EGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
@@ -94,7 +93,7 @@ class EGNN(MolecularModel):
         clamp: float | None = None,
         residual: bool = True,
         pos_aggr: str = "mean",
-        act: str | Callable[[Tensor], Tensor] = "silu",
+        act: ActivationLike = "silu",
         edge_dim: int = 0,
         in_channels: int | None = None,
         species: tuple[int, ...] = (1, 6, 7, 8, 9),

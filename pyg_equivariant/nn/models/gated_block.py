@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import Linear
 
 from pyg_equivariant.o3 import safe_norm
 
-from ..activation import resolve_activation
+from ..activation import ActivationLike, resolve_activation
 from ..mlp import MLP
 
 
@@ -43,7 +41,7 @@ class GatedEquivariantBlock(torch.nn.Module):
         self,
         channels_in: tuple[int, int],
         channels_out: tuple[int, int],
-        act: str | Callable[[Tensor], Tensor] = "silu",
+        act: ActivationLike = "silu",
         act_last: bool = False,
     ) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.inits import reset
 
-from ._pool import pool
+from ._pool import Atoms
 from .features import Features
 
 
@@ -32,7 +32,13 @@ class Head(torch.nn.Module):
         batch_size: int = 1,
     ) -> Tensor:
         """The prediction."""
-        raise TypeError(f"{type(self).__name__} does not define forward()")
+        return self.predict(features, Atoms(z, batch, batch_size))
+
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
+        """The prediction: what a head defines, if not ``forward``."""
+        raise TypeError(
+            f"{type(self).__name__} defines neither forward() nor predict()"
+        )
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -70,17 +76,11 @@ class ScalarHead(Head):
         self.post = post
         self.reduce = reduce
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``, or ``(|V|, out)``."""
         out: Tensor = self.pre(features.x)
         if self.reduce in ("sum", "mean"):
-            out = pool(out, batch, batch_size, self.reduce)
+            out = atoms.pool(out, self.reduce)
         return out if self.post is None else self.post(out)
 
 
@@ -110,13 +110,7 @@ class ExtensiveHead(Head):
             )
         self.atomic = atomic
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``."""
-        out: Tensor = self.atomic(features, z, batch, batch_size)
-        return pool(out, batch, batch_size, "sum")
+        out: Tensor = self.atomic(features, *atoms)
+        return atoms.pool(out)

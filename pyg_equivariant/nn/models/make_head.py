@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..activation import ActivationLike
 from .heads import ExtensiveHead, Head
 from .moment_heads import (
-    Act,
     DipoleHead,
     PolarizabilityHead,
     PositionHead,
@@ -20,7 +20,7 @@ def make_head(
     scalar_head: Callable[[str], Head],
     channels: int,
     vec_channels: int,
-    act: Act = "silu",
+    act: ActivationLike = "silu",
     moves: bool = False,
 ) -> Head | None:
     """The head of a name, for a network with so many scalars and vectors.

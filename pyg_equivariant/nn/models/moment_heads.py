@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from pyg_equivariant.o3 import safe_norm
 
+from ..activation import ActivationLike
 from ..mlp import MLP
-from ._pool import pool
+from ._pool import Atoms
 from .features import Features
 from .gated_block import GatedEquivariantBlock
 from .heads import Head
-
-Act = str | Callable[[Tensor], Tensor]
 
 
 class AtomicMoments(Head):
@@ -27,7 +24,9 @@ class AtomicMoments(Head):
         act: activation inside.
     """
 
-    def __init__(self, channels: int, vec_channels: int, act: Act = "silu") -> None:
+    def __init__(
+        self, channels: int, vec_channels: int, act: ActivationLike = "silu"
+    ) -> None:
         super().__init__()
         hidden = max(channels // 2, 1)
         if vec_channels:
@@ -57,23 +56,17 @@ class AtomicMoments(Head):
         return x, vec.squeeze(-1)
 
 
-def centered(pos: Tensor, z: Tensor, batch: Tensor | None, batch_size: int) -> Tensor:
-    """Positions from the centre of nuclear charge (of the atoms, if ``z`` is no int).
+def centered(pos: Tensor, atoms: Atoms, weight: Tensor | None = None) -> Tensor:
+    """Positions from the centre of the weights, by default the nuclear charges.
 
-    The origin of the multipoles in QM9.
+    These are the origin of the multipoles in QM9. Atoms without a number weigh 1.
     """
-    weight = pos.new_ones(pos.shape[0]) if z.is_floating_point() else z.to(pos.dtype)
-    return _centered_by(weight, pos, batch, batch_size)
-
-
-def _centered_by(
-    weight: Tensor, pos: Tensor, batch: Tensor | None, batch_size: int
-) -> Tensor:
-    """Positions from the centre of the weights."""
-    moment = torch.cat([weight.unsqueeze(-1) * pos, weight.unsqueeze(-1)], dim=-1)
-    total = pool(moment, batch, batch_size, "sum")
-    center = total[:, :3] / total[:, 3:].clamp(min=1e-12)
-    return pos - (center if batch is None else center[batch])
+    if weight is None:
+        has_numbers = not atoms.z.is_floating_point()
+        weight = atoms.z.to(pos.dtype) if has_numbers else torch.ones_like(pos[:, 0])
+    weight = weight.unsqueeze(-1)
+    total = atoms.pool(torch.cat([weight * pos, weight], dim=-1))
+    return pos - atoms.spread(total[:, :3] / total[:, 3:].clamp(min=1e-12))
 
 
 class DipoleHead(AtomicMoments):
@@ -103,7 +96,7 @@ class DipoleHead(AtomicMoments):
         self,
         channels: int,
         vec_channels: int = 0,
-        act: Act = "silu",
+        act: ActivationLike = "silu",
         magnitude: bool = False,
         masses: Tensor | None = None,
     ) -> None:
@@ -114,22 +107,15 @@ class DipoleHead(AtomicMoments):
             masses = torch.as_tensor(masses, dtype=torch.get_default_dtype()).clone()
         self.register_buffer("masses", masses)
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict the dipole moment of every graph."""
         q, mu = self.moments(features)
         pos = features.atoms
         if self.masses is None:
-            excess = pool(q, batch, batch_size, "mean")
-            q = q - (excess if batch is None else excess[batch])
+            q = q - atoms.spread(atoms.pool(q, "mean"))
         else:
-            pos = _centered_by(self.masses[z], pos, batch, batch_size)
-        dipole = pool(q * pos + mu, batch, batch_size, "sum")
+            pos = centered(pos, atoms, self.masses[atoms.z])
+        dipole = atoms.pool(q * pos + mu)
         return safe_norm(dipole, keepdim=True) if self.magnitude else dipole
 
 
@@ -157,27 +143,21 @@ class PolarizabilityHead(AtomicMoments):
         self,
         channels: int,
         vec_channels: int = 0,
-        act: Act = "silu",
+        act: ActivationLike = "silu",
         isotropic: bool = False,
     ) -> None:
         super().__init__(channels, vec_channels, act)
         self.isotropic = isotropic
         self.invariant = isotropic
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict the polarizability of every graph."""
         alpha, nu = self.moments(features)
-        r = centered(features.atoms, z, batch, batch_size)
+        r = centered(features.atoms, atoms)
         outer = nu.unsqueeze(-1) * r.unsqueeze(-2)
         identity = torch.eye(3, dtype=r.dtype, device=r.device)
         atomic = alpha.unsqueeze(-1) * identity + outer + outer.transpose(-1, -2)
-        tensor = pool(atomic, batch, batch_size, "sum")
+        tensor = atoms.pool(atomic)
         if not self.isotropic:
             return tensor
         return tensor.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True)
@@ -197,20 +177,16 @@ class SpatialExtentHead(AtomicMoments):
         act: activation inside.
     """
 
-    def __init__(self, channels: int, vec_channels: int = 0, act: Act = "silu") -> None:
+    def __init__(
+        self, channels: int, vec_channels: int = 0, act: ActivationLike = "silu"
+    ) -> None:
         super().__init__(channels, 0, act)
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, 1)``."""
         q, _ = self.moments(features)
-        r = centered(features.atoms, z, batch, batch_size)
-        return pool(q * r.square().sum(-1, keepdim=True), batch, batch_size, "sum")
+        r = centered(features.atoms, atoms)
+        return atoms.pool(q * r.square().sum(-1, keepdim=True))
 
 
 class VectorHead(AtomicMoments):
@@ -224,18 +200,14 @@ class VectorHead(AtomicMoments):
 
     invariant = False
 
-    def __init__(self, channels: int, vec_channels: int, act: Act = "silu") -> None:
+    def __init__(
+        self, channels: int, vec_channels: int, act: ActivationLike = "silu"
+    ) -> None:
         if vec_channels == 0:
             raise ValueError("this network has no vectors to predict vectors from")
         super().__init__(channels, vec_channels, act)
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict a vector for every atom."""
         return self.moments(features)[1]
 
@@ -246,13 +218,7 @@ class PositionHead(Head):
     invariant = False
     translates = True
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Return the positions."""
         if features.start is None:
             raise ValueError("this network does not move the atoms")

@@ -17,6 +17,7 @@ from ..mlp import MLP
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
 from ._irreps_features import scalars_and_vectors
+from ._pool import Atoms
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
@@ -223,13 +224,7 @@ class _SteerableVectorHead(Head):
 
     invariant = False
 
-    def forward(
-        self,
-        features: Features,
-        z: Tensor,
-        batch: Tensor | None = None,
-        batch_size: int = 1,
-    ) -> Tensor:
+    def predict(self, features: Features, atoms: Atoms) -> Tensor:
         if features.vec is None:
             raise ValueError("this head was built for vectors, but there are none")
         return features.vec.squeeze(-1)
