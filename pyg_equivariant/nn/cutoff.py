@@ -35,7 +35,7 @@ class CosineCutoff(torch.nn.Module):
 
     def __init__(self, cutoff: float) -> None:
         super().__init__()
-        self.cutoff = _positive(cutoff)
+        self.cutoff = positive_radius(cutoff)
 
     def forward(self, edge_length: Tensor) -> Tensor:
         """The envelope at every length."""
@@ -81,7 +81,7 @@ class PolynomialCutoff(torch.nn.Module):
         super().__init__()
         if not p >= 2:
             raise ValueError(f"got p={p}, expected an exponent of 2 or more")
-        self.cutoff = _positive(cutoff)
+        self.cutoff = positive_radius(cutoff)
         self.p = p
 
     def forward(self, edge_length: Tensor) -> Tensor:
@@ -106,7 +106,8 @@ def smooth_envelope(smooth: bool, cutoff: float | None) -> CosineCutoff | None:
     return CosineCutoff(cutoff) if smooth and cutoff is not None else None
 
 
-def _positive(cutoff: float) -> float:
+def positive_radius(cutoff: float) -> float:
+    """The radius of a cutoff as a number; ValueError if it is none."""
     if not 0 < cutoff < math.inf:
         raise ValueError(f"got cutoff={cutoff}, expected a positive, finite radius")
     return float(cutoff)

@@ -8,10 +8,51 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from .cutoff import positive_radius
 from .module import EquivariantModule, check_dtype
 
 
-class GaussianBasis(EquivariantModule):
+class RadialBasis(EquivariantModule):
+    """Base of the bases: functions of constants, which may be trained.
+
+    Args:
+        num_radial: number of functions.
+        cutoff: the radius within which they are used.
+        trainable: make the constants parameters.
+    """
+
+    def __init__(self, num_radial: int, cutoff: float, trainable: bool) -> None:
+        super().__init__()
+        if isinstance(num_radial, bool) or not isinstance(num_radial, int):
+            raise TypeError(f"num_radial is an int, got {num_radial!r}")
+        if num_radial < 1:
+            raise ValueError(
+                f"got num_radial={num_radial}, expected at least one function"
+            )
+        self.num_radial = num_radial
+        self.cutoff = positive_radius(cutoff)
+        self.trainable = trainable
+        self._initial: dict[str, Tensor] = {}
+
+    def _start_from(self, **initial: Tensor) -> None:
+        """Register the constants, which begin with these values."""
+        self._initial = initial
+        for name, value in initial.items():
+            if self.trainable:
+                self.register_parameter(name, Parameter(torch.empty(len(value))))
+            else:
+                self.register_constant(name, value)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Bring trained constants back to where they started."""
+        if self.trainable:
+            with torch.no_grad():
+                for name, value in self._initial.items():
+                    self.get_parameter(name).copy_(value)
+
+
+class GaussianBasis(RadialBasis):
     r"""Gaussians at equal distances, as in SchNet.
 
     From `"SchNet: A continuous-filter convolutional neural network for modeling quantum
@@ -59,8 +100,7 @@ class GaussianBasis(EquivariantModule):
         width: float | None = None,
         trainable: bool = False,
     ) -> None:
-        super().__init__()
-        _check(num_radial, cutoff)
+        super().__init__(num_radial, cutoff, trainable)
         if not start < cutoff:
             raise ValueError(f"got start={start}, expected less than cutoff={cutoff}")
         if width is None:
@@ -69,20 +109,11 @@ class GaussianBasis(EquivariantModule):
             width = (cutoff - start) / (num_radial - 1)
         if not width > 0:
             raise ValueError(f"got width={width}, expected a positive length")
-        self.num_radial = num_radial
-        self.cutoff = float(cutoff)
         self.start = float(start)
-        self.trainable = trainable
         center = torch.linspace(
             start, cutoff, num_radial, dtype=torch.float64, device="cpu"
         )
-        self._initial = {"center": center, "width": torch.full_like(center, width)}
-        _register(self, self._initial, trainable)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Bring trained centers and widths back to where they started."""
-        _reset(self, self._initial, self.trainable)
+        self._start_from(center=center, width=torch.full_like(center, width))
 
     def forward(self, edge_length: Tensor) -> Tensor:
         """The basis functions at every length."""
@@ -100,7 +131,7 @@ class GaussianBasis(EquivariantModule):
         )
 
 
-class BesselBasis(EquivariantModule):
+class BesselBasis(RadialBasis):
     r"""Spherical Bessel functions of degree 0, as in DimeNet, NequIP, MACE and PaiNN.
 
     From `"Directional Message Passing for Molecular Graphs"
@@ -154,20 +185,10 @@ class BesselBasis(EquivariantModule):
         prefactor: float | str = "mace",
         trainable: bool = False,
     ) -> None:
-        super().__init__()
-        _check(num_radial, cutoff)
-        self.num_radial = num_radial
-        self.cutoff = float(cutoff)
+        super().__init__(num_radial, cutoff, trainable)
         self.prefactor = _prefactor(prefactor, self.cutoff)
-        self.trainable = trainable
         n = torch.arange(1, num_radial + 1, dtype=torch.float64, device="cpu")
-        self._initial = {"frequency": n * math.pi}
-        _register(self, self._initial, trainable)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Bring trained frequencies back to where they started."""
-        _reset(self, self._initial, self.trainable)
+        self._start_from(frequency=n * math.pi)
 
     def forward(self, edge_length: Tensor) -> Tensor:
         """The basis functions at every length."""
@@ -215,29 +236,3 @@ def _prefactor(prefactor: float | str, cutoff: float) -> float:
             f"{', '.join(map(repr, named))}"
         )
     return named[prefactor]
-
-
-def _register(
-    module: EquivariantModule, values: dict[str, Tensor], trainable: bool
-) -> None:
-    for name, value in values.items():
-        if trainable:
-            module.register_parameter(name, Parameter(torch.empty(len(value))))
-        else:
-            module.register_constant(name, value)
-
-
-def _reset(module: torch.nn.Module, values: dict[str, Tensor], trainable: bool) -> None:
-    if trainable:
-        with torch.no_grad():
-            for name, value in values.items():
-                module.get_parameter(name).copy_(value)
-
-
-def _check(num_radial: int, cutoff: float) -> None:
-    if isinstance(num_radial, bool) or not isinstance(num_radial, int):
-        raise TypeError(f"num_radial is an int, got {num_radial!r}")
-    if num_radial < 1:
-        raise ValueError(f"got num_radial={num_radial}, expected at least one function")
-    if not 0 < cutoff < math.inf:
-        raise ValueError(f"got cutoff={cutoff}, expected a positive, finite radius")
