@@ -10,13 +10,6 @@ static inline vec function(vec x)
 #define NEXT(coefficient) p = p * square + (real)coefficient
 #if REAL_BITS == 32
   vec p = zero + (real)0.13333333333333333;
-  NEXT(0.15384615384615385);
-  NEXT(0.18181818181818182);
-  NEXT(0.2222222222222222);
-  NEXT(0.2857142857142857);
-  NEXT(0.4);
-  NEXT(0.6666666666666666);
-  NEXT(2.0);
 #else
   vec p = zero + (real)0.06060606060606061;
   NEXT(0.06451612903225806);
@@ -28,6 +21,7 @@ static inline vec function(vec x)
   NEXT(0.10526315789473684);
   NEXT(0.11764705882352941);
   NEXT(0.13333333333333333);
+#endif
   NEXT(0.15384615384615385);
   NEXT(0.18181818181818182);
   NEXT(0.2222222222222222);
@@ -35,7 +29,6 @@ static inline vec function(vec x)
   NEXT(0.4);
   NEXT(0.6666666666666666);
   NEXT(2.0);
-#endif
   const vec above = choose((whole)(x < zero), zero, x);
   return above + (p * z - (real)0.6931471805599453);
 }

@@ -59,13 +59,6 @@ static inline vec two_to(vec f)
 #define NEXT(coefficient) p = p * f + (real)coefficient
 #if REAL_BITS == 32
   vec p = zero + (real)1.5252733804059838e-05;
-  NEXT(0.00015403530393381606);
-  NEXT(0.0013333558146428441);
-  NEXT(0.009618129107628477);
-  NEXT(0.055504108664821576);
-  NEXT(0.2402265069591007);
-  NEXT(0.6931471805599453);
-  NEXT(1.0);
 #else
   vec p = zero + (real)1.3691488853904124e-12;
   NEXT(2.5678435993488196e-11);
@@ -74,6 +67,7 @@ static inline vec two_to(vec f)
   NEXT(1.0178086009239696e-07);
   NEXT(1.3215486790144305e-06);
   NEXT(1.5252733804059838e-05);
+#endif
   NEXT(0.00015403530393381606);
   NEXT(0.0013333558146428441);
   NEXT(0.009618129107628477);
@@ -81,7 +75,6 @@ static inline vec two_to(vec f)
   NEXT(0.2402265069591007);
   NEXT(0.6931471805599453);
   NEXT(1.0);
-#endif
 #undef NEXT
   return p;
 }
