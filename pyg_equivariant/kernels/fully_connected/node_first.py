@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,16 @@ from ..multilinear import check_shape
 from ..paths import Dims, Paths, Term
 from ..tensor_product.blocked import BlockedTensorProduct
 from .operator import fully_connected
+
+
+class _Inputs(NamedTuple):
+    """What a call of :class:`NodeFirst` takes besides the edges."""
+
+    x_i: Tensor
+    x_j: Tensor
+    edge_attr: Tensor | None
+    edge_sh: Tensor
+    weight: Tensor
 
 
 class NodeFirst:
@@ -104,20 +115,13 @@ class NodeFirst:
             ValueError: if the arguments do not fit the product or the edges.
             IndexError: if an edge points outside.
         """
-        self._check(x_i, x_j, edge_attr, edge_sh, weight, edge_index.shape[1])
-        given = x_i, x_j, edge_attr, edge_sh, weight
+        given = _Inputs(x_i, x_j, edge_attr, edge_sh, weight)
+        self._check(given, edge_index.shape[1])
         fast = self._split and backend(*given) == "c"
-        return (self._at_nodes if fast else self._at_edges)(*given, edge_index)
+        return (self._at_nodes if fast else self._at_edges)(given, edge_index)
 
-    def _check(
-        self,
-        x_i: Tensor,
-        x_j: Tensor,
-        edge_attr: Tensor | None,
-        edge_sh: Tensor,
-        weight: Tensor,
-        edges: int,
-    ) -> None:
+    def _check(self, given: _Inputs, edges: int) -> None:
+        x_i, x_j, edge_attr, edge_sh, weight = given
         product, width = self.product, self.node_dim
         check_shape("x_i", x_i, (x_i.shape[0], width))
         check_shape("x_j", x_j, (x_j.shape[0], width))
@@ -127,15 +131,8 @@ class NodeFirst:
         if edge_attr is not None or others:
             check_shape("edge_attr", edge_attr, (edges, others))
 
-    def _at_nodes(
-        self,
-        x_i: Tensor,
-        x_j: Tensor,
-        edge_attr: Tensor | None,
-        edge_sh: Tensor,
-        weight: Tensor,
-        edge_index: Tensor,
-    ) -> Tensor:
+    def _at_nodes(self, given: _Inputs, edge_index: Tensor) -> Tensor:
+        x_i, x_j, edge_attr, edge_sh, weight = given
         dtype = torch.promote_types(x_i.dtype, edge_sh.dtype)
         wide = torch.promote_types(dtype, torch.float32)
         x_i, x_j, edge_sh, weight = (t.to(wide) for t in (x_i, x_j, edge_sh, weight))
@@ -155,16 +152,9 @@ class NodeFirst:
             out = out + other
         return out.to(dtype)
 
-    def _at_edges(
-        self,
-        x_i: Tensor,
-        x_j: Tensor,
-        edge_attr: Tensor | None,
-        edge_sh: Tensor,
-        weight: Tensor,
-        edge_index: Tensor,
-    ) -> Tensor:
+    def _at_edges(self, given: _Inputs, edge_index: Tensor) -> Tensor:
         source, target = edge_index.long()
+        x_i, x_j, edge_attr, edge_sh, weight = given
         gathered = [x_i.index_select(0, target), x_j.index_select(0, source)]
         if edge_attr is not None:
             gathered.append(edge_attr)

@@ -61,10 +61,7 @@ class BlockedTensorProduct:
     """
 
     def __init__(self, product: o3.TensorProductPaths) -> None:
-        self.sizes1 = [block.dim for block in product.irreps_in1]
-        self.sizes2 = [block.dim for block in product.irreps_in2]
-        self.shapes1 = [(block.ir.dim, block.mul) for block in product.irreps_in1]
-        self.shapes2 = [(block.ir.dim, block.mul) for block in product.irreps_in2]
+        self.irreps_in = product.irreps_in1, product.irreps_in2
         self.dims_out = [block.dim for block in product.irreps_out]
         self.weight_sizes = [s.stop - s.start for s in product.weight_slices]
         shared: dict[tuple[int, int, int], list[int]] = {}
@@ -96,8 +93,8 @@ class BlockedTensorProduct:
         constants: Sequence[Tensor],
     ) -> Tensor:
         """The product; arguments and result as in the reference."""
-        blocks1 = _blocks(x1, self.sizes1, self.shapes1)
-        blocks2 = _blocks(x2, self.sizes2, self.shapes2)
+        irreps1, irreps2 = self.irreps_in
+        blocks1, blocks2 = irreps1.split(x1), irreps2.split(x2)
         weights = self._split(weight)
         mixed: list[list[tuple[Tensor, Tensor]]] = [[] for _ in self.dims_out]
         added: list[list[Tensor]] = [[] for _ in self.dims_out]
@@ -175,12 +172,6 @@ def _couplings(product: o3.TensorProductPaths, group: _Group) -> Tensor:
             part = whole
         parts.append(part)
     return torch.cat(parts, dim=1)
-
-
-def _blocks(x: Tensor, sizes: list[int], shapes: list[tuple[int, int]]) -> list[Tensor]:
-    """The blocks of ``x``, each ``(..., 2 l + 1, mul)``."""
-    blocks = x.split(sizes, dim=-1)
-    return [b.unflatten(-1, shape) for b, shape in zip(blocks, shapes, strict=True)]
 
 
 def _couple(group: _Group, constant: Tensor, a: Tensor, b: Tensor) -> Tensor:
