@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
@@ -30,9 +30,16 @@ def check_graph(data: Any, transform: object) -> None:
         )
 
 
-def attribute_names(data: GraphData) -> set[str]:
-    """The names of all attributes, of nodes, edges and graphs."""
-    return {str(name) for store in data.stores for name in store}
+def check_names(data: GraphData, names: Iterable[str], asked: str) -> set[str]:
+    """The names of all attributes; ValueError unless all of ``names`` are there."""
+    known = {str(name) for store in data.stores for name in store}
+    missing = sorted(set(names) - known)
+    if missing:
+        raise ValueError(
+            f"{asked} names {missing}, which the data do not have; there are "
+            f"{sorted(known)}"
+        )
+    return known
 
 
 def edge_stores(data: GraphData, transform: object) -> Iterator[Edges]:

@@ -15,8 +15,8 @@ from pyg_equivariant.o3 import Irreps, squared_length
 
 from ._graphs import (
     GraphData,
-    attribute_names,
     check_graph,
+    check_names,
     edge_stores,
     graph_of,
     number_of_graphs,
@@ -112,7 +112,7 @@ class AddNodeAttributes(BaseTransform):
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``node_attr``."""
         check_graph(data, self)
-        self._check_vectors(data)
+        check_names(data, self.vectors, "AddNodeAttributes(vectors=...)")
         stores = [store for store in data.node_stores if "pos" in store]
         if not stores:
             position(data.node_stores[0], self)
@@ -175,15 +175,6 @@ class AddNodeAttributes(BaseTransform):
             f"AddNodeAttributes needs `{name}` as one vector for each node ({size}, 3) "
             f"or for each graph ({num_graphs}, 3), got {shape}"
         )
-
-    def _check_vectors(self, data: GraphData) -> None:
-        known = attribute_names(data)
-        missing = sorted(self.vectors.keys() - known)
-        if missing:
-            raise ValueError(
-                f"AddNodeAttributes(vectors=...) names {missing}, which the data do "
-                f"not have; there are {sorted(known)}"
-            )
 
     def __repr__(self) -> str:
         return (

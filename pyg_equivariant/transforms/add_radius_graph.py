@@ -122,16 +122,11 @@ class AddRadiusGraph(BaseTransform):
         return [(data[t], data[t[0]], data[t[2]]) for t in self.edge_types]
 
     def __repr__(self) -> str:
-        defaults = {
-            "max_num_neighbors": None,
-            "loop": False,
-            "backend": None,
-            "edge_types": None,
-        }
+        names = ("max_num_neighbors", "loop", "backend", "edge_types")
         others = "".join(
-            f", {name}={getattr(self, name)!r}"
-            for name, default in defaults.items()
-            if getattr(self, name) != default
+            f", {name}={value!r}"
+            for name in names
+            if (value := getattr(self, name)) not in (None, False)
         )
         return f"{type(self).__name__}({self.cutoff}{others})"
 

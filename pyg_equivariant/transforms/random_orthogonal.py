@@ -15,8 +15,8 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike, rand_matrix, rotate
 
 from ._graphs import (
     GraphData,
-    attribute_names,
     check_graph,
+    check_names,
     graph_of,
     number_of_graphs,
     position,
@@ -71,13 +71,7 @@ class RandomOrthogonal(BaseTransform):
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data``, turned."""
         check_graph(data, self)
-        known = attribute_names(data)
-        missing = sorted(self.irreps.keys() - known)
-        if missing:
-            raise ValueError(
-                f"RandomOrthogonal(irreps=...) names {missing}, which the data do not "
-                f"have; there are {sorted(known)}"
-            )
+        known = check_names(data, self.irreps, "RandomOrthogonal(irreps=...)")
         if "pos" not in known:
             position(data.node_stores[0], self)
         matrices = self._draw(number_of_graphs(data))

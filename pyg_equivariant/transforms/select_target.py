@@ -13,25 +13,8 @@ from torch_geometric.transforms import BaseTransform
 from ._graphs import check_graph, graph_of
 
 QM9_TARGETS = (
-    "mu",
-    "alpha",
-    "homo",
-    "lumo",
-    "gap",
-    "r2",
-    "zpve",
-    "U0",
-    "U",
-    "H",
-    "G",
-    "Cv",
-    "U0_atom",
-    "U_atom",
-    "H_atom",
-    "G_atom",
-    "A",
-    "B",
-    "C",
+    *("mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"),
+    *("U0_atom", "U_atom", "H_atom", "G_atom", "A", "B", "C"),
 )
 
 

@@ -17,17 +17,6 @@ from ..edge_embedding import Edges
 from ._inputs import check_edges
 
 
-def _asks_for_messages(register: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that registers a hook, and has messages formed from then on."""
-
-    @wraps(register)
-    def registered(self: MessagePassing, hook: Callable[..., Any]) -> Any:
-        self.fuse = False
-        return register(self, hook)
-
-    return registered
-
-
 class EquivariantConv(MessagePassing):
     r"""Base of the convolutions, for those of your own, too.
 
@@ -54,25 +43,6 @@ class EquivariantConv(MessagePassing):
     def __init__(self, aggr: Any = "add", **kwargs: Any) -> None:
         super().__init__(aggr=aggr, **kwargs)
         self.fuse = self.aggr in ("add", "sum") and _kernel_is_current(type(self))
-
-    register_propagate_forward_pre_hook = _asks_for_messages(
-        MessagePassing.register_propagate_forward_pre_hook
-    )
-    register_propagate_forward_hook = _asks_for_messages(
-        MessagePassing.register_propagate_forward_hook
-    )
-    register_message_forward_pre_hook = _asks_for_messages(
-        MessagePassing.register_message_forward_pre_hook
-    )
-    register_message_forward_hook = _asks_for_messages(
-        MessagePassing.register_message_forward_hook
-    )
-    register_aggregate_forward_pre_hook = _asks_for_messages(
-        MessagePassing.register_aggregate_forward_pre_hook
-    )
-    register_aggregate_forward_hook = _asks_for_messages(
-        MessagePassing.register_aggregate_forward_hook
-    )
 
     def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
         """The layer with all that it reads of the edges taken from ``edges``.
@@ -117,6 +87,24 @@ class EquivariantConv(MessagePassing):
         """Edges as a plain tensor, from where messages start to where they arrive."""
         edges = _dense(edge_index, None)[0]
         return edges if self.flow == "source_to_target" else edges.flip(0)
+
+
+def _asks_for_messages(register: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that registers a hook, and has messages formed from then on."""
+
+    @wraps(register)
+    def registered(self: MessagePassing, hook: Callable[..., Any]) -> Any:
+        self.fuse = False
+        return register(self, hook)
+
+    return registered
+
+
+for _what in ("propagate", "message", "aggregate"):
+    for _kind in ("forward_pre_hook", "forward_hook"):
+        _name = f"register_{_what}_{_kind}"
+        _method = _asks_for_messages(getattr(MessagePassing, _name))
+        setattr(EquivariantConv, _name, _method)
 
 
 def _dense(edge_index: Adj, size: Size) -> tuple[Tensor, Size, Tensor | None]:
