@@ -170,7 +170,7 @@ class Placement:
         for own, parameter in part.named_parameters(recurse=False):
             self.place(f"{name}.{own}", parameter, change)
 
-    def by_table(self, model: Module, names: Names) -> None:
+    def _by_table(self, model: Module, names: Names) -> None:
         """Fill all of a model that a table names; what the model lacks is left out."""
         parts: dict[str, Tensor | Module] = dict(model.named_modules())
         parts |= dict(model.named_parameters()) | dict(model.named_buffers())
@@ -196,12 +196,13 @@ class Placement:
                     f"{name}={found}; leave it out, or pass the one it was trained with"
                 )
 
-    def finish(self, model: Module) -> None:
-        """Check that nothing is left, on either side.
+    def finish(self, model: M, names: Names) -> M:
+        """The model, filled by a table, if nothing is left then on either side.
 
         Raises:
             ValueError: listing all that could not be placed.
         """
+        self._by_table(model, names)
         unset = [
             name
             for name, parameter in model.named_parameters()
@@ -221,6 +222,7 @@ class Placement:
                 f"the state_dict does not fit {self.source} as "
                 f"{type(model).__name__}; {'; '.join(found)}"
             )
+        return model
 
 
 def _listing(names: Iterable[str], most: int) -> str:

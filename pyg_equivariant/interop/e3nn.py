@@ -12,7 +12,7 @@ from pyg_equivariant.nn.linear import Linear
 from pyg_equivariant.nn.tensor_product import TensorProduct
 from pyg_equivariant.o3 import Irreps, IrrepsLike, Path
 
-from ._placement import Placement, build, regrouped
+from ._placement import Names, Placement, build, regrouped
 
 
 def as_irreps(irreps: Any) -> Irreps:
@@ -100,11 +100,9 @@ def linear_from_e3nn(
     module = build(like, Linear, irreps_in, irreps_out, bias=has_bias)
     source = _linear_product(irreps_in, irreps_out, path_normalization)
     target = _linear_product(irreps_in, irreps_out)
-    weights.place("weight", module.weight, regrouped(source, target))
-    weights.by_table(module, {"bias": "bias"})
     weights.ignore(["output_mask"] if has_bias else ["output_mask", "bias"])
-    weights.finish(module)
-    return module
+    names: Names = {"weight": ("weight", regrouped(source, target)), "bias": "bias"}
+    return weights.finish(module, names)
 
 
 def linear_to_e3nn(linear: Linear) -> dict[str, Tensor]:
@@ -177,11 +175,9 @@ def tensor_product_from_e3nn(
     weights = Placement(state_dict, "e3nn's TensorProduct")
     (numel,) = weights.shape("weight", 1)
     module = build(weights.tensors["weight"], TensorProduct, product, numel > 0)
-    weights.by_table(module, {"weight": "weight"})
     constants = [name for name in weights.tensors if name.startswith("_compiled_main")]
     weights.ignore(["output_mask", *constants] + ["weight"] * (numel == 0))
-    weights.finish(module)
-    return module
+    return weights.finish(module, {"weight": "weight"})
 
 
 def tensor_product_to_e3nn(module: TensorProduct) -> dict[str, Tensor]:

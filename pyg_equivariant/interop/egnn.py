@@ -143,9 +143,7 @@ def egnn_from_reference(
             options |= {"species": tuple(species), "charge_power": charge_power}
             options |= {"in_channels": None}
         model = build(weights.tensors[first], EGNN, **options)
-    weights.by_table(model, _LAYER if single else names)
-    weights.finish(model)
-    return model
+    return weights.finish(model, _LAYER if single else names)
 
 
 def _sizes(weights: Placement, stem: str, width: int | None) -> dict[str, Any]:

@@ -126,11 +126,9 @@ def painn_from_schnetpack(
         "convs.{}.filter": (f"{root}filter_net", partial(_rows, 3 * channels)),
         "head.pre.linears.{}": f"{outnet}{{}}",
     }
-    weights.by_table(model, names)
     if head is not None:
         _place_offsets(weights, model)
-    weights.finish(model)
-    return model
+    return weights.finish(model, names)
 
 
 def _rows(size: int, layer: int, filters: Tensor) -> Tensor:

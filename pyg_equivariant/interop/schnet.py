@@ -119,11 +119,10 @@ def schnet_from_pyg(
     model = build(like, SchNet, **sizes, cutoff=reach, head=head, atomref=atomref)
     width = torch.full_like(center, float(center[1] - center[0]))
     replace_constants(model.edges.basis, {"center": center, "width": width})
-    weights.by_table(model, _NAMES)
     # the filter networks once more, under the convolutions that share them
     weights.ignore_copies(".conv.nn.", ".mlp.")
     _place_constants(weights, model, mean, std, scale)
-    weights.finish(model)
+    weights.finish(model, _NAMES)
     if _is_widened(weights, center):
         _keep_single_precision_shift(model)
     return model

@@ -175,9 +175,7 @@ def segnn_from_reference(
         e3nn_constants=True,
         **depth,
     )
-    weights.by_table(model, _ENDS | within("convs.{}.", "layers.{}.", names))
-    weights.finish(model)
-    return model
+    return weights.finish(model, _ENDS | within("convs.{}.", "layers.{}.", names))
 
 
 def _configuration(
@@ -237,6 +235,4 @@ def _layer(
     irreps = hidden, attr, hidden
     options = {"edge_dim": extra, "e3nn_constants": True, **depth}
     conv = build(like, SEGNNConv, *irreps, **options)
-    weights.by_table(conv, names)
-    weights.finish(conv)
-    return conv
+    return weights.finish(conv, names)

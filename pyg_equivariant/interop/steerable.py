@@ -55,9 +55,7 @@ def steerable_linear_from_reference(
     )
     weights.shape("tp.weight", 1)
     module = build(weights.tensors["tp.weight"], SteerableLinear, *irreps)
-    weights.by_table(module, {"": ""})
-    weights.finish(module)
-    return module
+    return weights.finish(module, {"": ""})
 
 
 def steerable_mlp_from_reference(
@@ -105,9 +103,7 @@ def steerable_mlp_from_reference(
     options = {"num_layers": 1, "act_last": True, "e3nn_constants": True}
     like = weights.tensors["tp.weight"]
     module = build(like, SteerableMLP, *irreps, irreps[-1], **options)
-    weights.by_table(module, {"linears.0": ""})
-    weights.finish(module)
-    return module
+    return weights.finish(module, {"linears.0": ""})
 
 
 def _block_irreps(

@@ -20,8 +20,7 @@ def test_every_tensor_finds_its_place() -> None:
     mlp = MLP([2, 3, 4])
     weights = _weights(mlp)
     placement = Placement(weights, "a perceptron")
-    placement.by_table(mlp, {"linears.{}": "{}"})
-    placement.finish(mlp)
+    assert placement.finish(mlp, {"linears.{}": "{}"}) is mlp
     assert torch.equal(mlp.linears[0].weight, weights["0.weight"])
     assert torch.equal(mlp.linears[1].bias, weights["1.bias"])
 
@@ -36,7 +35,7 @@ def test_all_faults_are_listed_at_once() -> None:
     placement.place("0", mlp.linears[0])
     placement.place("1", mlp.linears[1])
     with pytest.raises(ValueError, match="a perceptron as MLP") as error:
-        placement.finish(mlp)
+        placement.finish(mlp, {})
     message = str(error.value)
     assert "names without a place: 2.weight, 2.bias, more" in message
     assert "names that are missing: 1.weight" in message
@@ -56,9 +55,9 @@ def test_names_are_ignored_on_purpose_only() -> None:
     placement.ignore_copies("again", "weight")
     placement.ignore_copies("other", "weight")
     with pytest.raises(ValueError, match=r"without a place: other$"):
-        placement.finish(linear)
+        placement.finish(linear, {})
     placement.ignore(["other", "never there"])
-    placement.finish(linear)
+    placement.finish(linear, {})
 
 
 def test_layers_are_counted_to_the_first_gap() -> None:
