@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -14,9 +14,6 @@ from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike
 
 from .module import EquivariantModule, check_features
 from .second_moment import e3nn_constant, second_moment_constant
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
 
 ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor]"
 

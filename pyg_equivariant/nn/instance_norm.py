@@ -26,13 +26,8 @@ class EquivariantInstanceNorm(EquivariantNorm):
     where :math:`i` runs over the nodes of one graph.
 
     Args:
-        irreps: irreps of the features.
-        eps: the number :math:`\epsilon` (default: ``1e-5``).
-        affine: learn weights and biases (default: ``True``).
-
-    Attributes:
-        weight: one number per copy, starting at 1, or ``None``.
-        bias: one number per ``0e`` copy, starting at 0, or ``None``.
+        irreps, eps, affine: as in :class:`EquivariantLayerNorm`, and so are the
+            parameters ``weight`` and ``bias``.
 
     Shapes:
         - **input:** features :math:`(|V|, \text{irreps.dim})`, the graph of each node

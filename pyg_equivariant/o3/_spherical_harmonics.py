@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,9 +11,6 @@ from torch import Tensor
 from ._irreps import Irrep, Irreps, IrrepsLike, MulIrrep
 from ._solid_harmonics import Blocks, evaluate_blocks, table_values
 from ._vector import safe_normalize
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
 
 HarmonicsLike: TypeAlias = "int | Iterable[int] | IrrepsLike"
 

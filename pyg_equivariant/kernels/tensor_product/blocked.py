@@ -50,14 +50,6 @@ class BlockedTensorProduct:
     Attributes:
         constants: the couplings, float64; a call expects them back in the dtype and on
             the device of its inputs.
-
-    Example:
-        >>> irreps = "2x0e+1x1o", "1x1o", "3x0e+1x1o"
-        >>> paths = o3.TensorProductPaths.fully_connected(*irreps)
-        >>> compute = BlockedTensorProduct(paths)
-        >>> x1, x2, weight = torch.ones(7, 5), torch.ones(7, 3), torch.ones(5)
-        >>> compute(x1, x2, weight, [c.float() for c in compute.constants]).shape
-        torch.Size([7, 6])
     """
 
     def __init__(self, product: o3.TensorProductPaths) -> None:

@@ -42,15 +42,11 @@ class EGNN(MolecularModel):
         smooth: multiply messages by a cosine envelope of the distances at the start,
             so that energies are smooth at the cutoff (default: ``False``, as in the
             paper).
-        attention: as in :class:`~pyg_equivariant.nn.EGNNConv` (default: ``True``).
-        update_pos: as there (default: ``False``).
-        velocity: as there (default: ``False``).
-        tanh: as there (default: ``False``).
+        attention, update_pos, velocity, tanh, clamp, residual, pos_aggr: as in
+            :class:`~pyg_equivariant.nn.EGNNConv` (defaults: with attention, positions
+            that stay).
         normalize: as there; forces of energies that depend on moved positions are
             then not exact derivatives (default: ``False``).
-        clamp: as there (default: ``None``).
-        residual: as there (default: ``True``).
-        pos_aggr: as there (default: ``"mean"``).
         act: activation of all networks (default: ``"silu"``).
         edge_dim: size of the edge features given as ``edge_attr`` (default: 0).
         in_channels: size of atom features given instead of atomic numbers; ``None`` for
@@ -62,9 +58,7 @@ class EGNN(MolecularModel):
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``, which a network follows as in the paper;
             ``"extensive"`` for energies of materials, which add up).
-        mean: added to the prediction.
-        scale: multiplies the output of the head.
-        atomref: one number per atomic number, see :class:`MolecularModel`.
+        mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features

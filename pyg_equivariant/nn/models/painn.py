@@ -41,9 +41,7 @@ class PaiNN(MolecularModel):
         eps: within the length of vectors, see :class:`~pyg_equivariant.nn.PaiNNConv`.
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
-        mean: added to the prediction.
-        scale: multiplies the output of the head.
-        atomref: one number per atomic number, see :class:`MolecularModel`.
+        mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
         num_elements: size of the embedding (default: 100).
 
     Shapes:

@@ -42,9 +42,7 @@ class SchNet(MolecularModel):
         cutoff: radius of the neighborhoods (default: 10.0).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
-        mean: added to the prediction.
-        scale: multiplies the output of the head.
-        atomref: one number per atomic number, see :class:`MolecularModel`.
+        mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
         num_elements: size of the embedding (default: 100).
 
     Shapes:

@@ -64,16 +64,12 @@ class SEGNN(MolecularModel):
         irreps_pool: irreps of an atom handed to the head; by default as many scalars
             as there are hidden irreps, and the hidden vectors if the head needs any.
         species: atomic numbers that occur (default: those of QM9).
-        num_message_layers: as in :class:`~pyg_equivariant.nn.SEGNNConv`.
-        num_update_layers: as there.
-        gate: as there.
-        e3nn_constants: as in :class:`~pyg_equivariant.nn.Gate`.
+        num_message_layers, num_update_layers, gate, e3nn_constants: as in
+            :class:`~pyg_equivariant.nn.SEGNNConv`.
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"mean"``, which a network follows, as in the authors' code for
             every target; ``"extensive"`` for energies of materials, which add up).
-        mean: added to the prediction.
-        scale: multiplies the output of the head.
-        atomref: one number per atomic number, see :class:`MolecularModel`.
+        mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features
