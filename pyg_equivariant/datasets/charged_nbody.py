@@ -16,6 +16,7 @@ from pyg_equivariant.datasets._charged_dynamics import (
     draw_initial_states,
     simulate,
 )
+from pyg_equivariant.graph import complete_graph
 
 # Where a split begins in the one random stream, what it holds, what the papers take.
 _SPLITS = {
@@ -114,7 +115,7 @@ class ChargedNBody(InMemoryDataset):
         """Simulate the trajectories and keep their graphs under ``root``."""
         initial = draw_initial_states(_SPLITS[self.split][0], self.num_samples)
         charge, pos, vel = simulate(initial, self.frames)
-        edge_index = _ordered_pairs(NUM_PARTICLES)
+        edge_index = complete_graph(NUM_PARTICLES).flip(0)
         graphs = []
         for q, x, v in zip(_float(charge), _float(pos), _float(vel), strict=True):
             product = q[edge_index[0]] * q[edge_index[1]]
@@ -135,9 +136,3 @@ class ChargedNBody(InMemoryDataset):
 
 def _float(values: Array) -> Tensor:
     return torch.from_numpy(values).float()
-
-
-def _ordered_pairs(num_nodes: int) -> Tensor:
-    """All pairs of different nodes, row by row, of shape ``(2, |E|)``."""
-    different = ~torch.eye(num_nodes, dtype=torch.bool)
-    return different.nonzero().t().contiguous()

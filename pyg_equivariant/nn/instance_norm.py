@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .module import check_features
 from .norm import EquivariantNorm
+from .pool import number_of_graphs, pool
 
 
 class EquivariantInstanceNorm(EquivariantNorm):
@@ -55,39 +56,23 @@ class EquivariantInstanceNorm(EquivariantNorm):
             batch_size: number of graphs, if known; saves a look at ``batch``.
         """
         check_features(x, self.irreps_in, like=self.weight)
-        batch, batch_size = _graphs(x, batch, batch_size)
+        if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
+            got = None if batch is None else tuple(batch.shape)
+            raise ValueError(
+                "expected features (|V|, dim) and batch (|V|,), got shapes "
+                f"{tuple(x.shape)} and {got}"
+            )
+        num_graphs = number_of_graphs(batch, batch_size)
+        graph = x.new_zeros(len(x), dtype=torch.long) if batch is None else batch
 
-        def mean(scalars: Tensor) -> Tensor:
-            return _mean(scalars.squeeze(-2), batch, batch_size).unsqueeze(-2)
+        def mean(numbers: Tensor) -> Tensor:
+            """Over the nodes of each graph, at every node."""
+            return pool(numbers, graph, num_graphs, "mean")[graph]
 
         blocks = self._center(x, mean)
         if not blocks:
             return x
         squares = torch.cat([b.square().mean(dim=-2) for b in blocks], dim=-1)
-        variance = _mean(squares, batch, batch_size).unsqueeze(-2)
+        variance = mean(squares).unsqueeze(-2)
         factors = (variance + self.eps).rsqrt().split(self._muls, dim=-1)
         return self._scale_and_shift(blocks, factors, x)
-
-
-def _graphs(
-    x: Tensor, batch: Tensor | None, batch_size: int | None
-) -> tuple[Tensor, int]:
-    """The graph of each node, and the number of graphs."""
-    if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
-        got = None if batch is None else tuple(batch.shape)
-        raise ValueError(
-            "expected features (|V|, dim) and batch (|V|,), got shapes "
-            f"{tuple(x.shape)} and {got}"
-        )
-    if batch is None:
-        return x.new_zeros(x.shape[0], dtype=torch.long), 1
-    if batch_size is None:
-        batch_size = int(batch.max()) + 1 if len(batch) else 0
-    return batch, batch_size
-
-
-def _mean(x: Tensor, batch: Tensor, batch_size: int) -> Tensor:
-    """For every node, the mean of ``x`` over the nodes of its graph."""
-    total = x.new_zeros(batch_size, x.shape[-1]).index_add(0, batch, x)
-    count = x.new_zeros(batch_size).index_add(0, batch, x.new_ones(x.shape[0]))
-    return (total / count.clamp(min=1).unsqueeze(-1))[batch]

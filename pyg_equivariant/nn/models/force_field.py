@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..pool import number_of_graphs
+
 
 class EnergyForces(NamedTuple):
     """What :class:`ForceField` predicts."""
@@ -102,7 +104,7 @@ class ForceField(torch.nn.Module):
             z, pos, batch = map(_differentiable, (z, pos, batch))
             if not pos.requires_grad:
                 pos = pos.detach().requires_grad_()
-            number = _num_graphs(batch, batch_size)
+            number = number_of_graphs(batch, batch_size)
             cells = pos.new_zeros(0, 3, 3)
             if self.compute_stress:
                 cells = given["cell"].reshape(-1, 3, 3).to(pos.dtype)
@@ -140,14 +142,6 @@ class ForceField(torch.nn.Module):
 def _differentiable(x: Any) -> Any:
     """Tensors made in inference mode cannot be saved for a derivative; copies can."""
     return x.clone() if isinstance(x, Tensor) and x.is_inference() else x
-
-
-def _num_graphs(batch: Tensor | None, batch_size: int | None) -> int:
-    if batch is None:
-        return 1
-    if batch_size is not None:
-        return batch_size
-    return int(batch.max()) + 1 if len(batch) else 0
 
 
 def _deform(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.inits import reset
 
-from ._pool import Atoms
+from ..pool import Atoms
 from .features import Features
 
 

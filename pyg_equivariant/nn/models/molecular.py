@@ -12,7 +12,7 @@ from torch_geometric.nn.inits import reset
 from pyg_equivariant.graph import Graph, neighbor_graph
 
 from ..module import check_dtype
-from ._pool import pool
+from ..pool import pool
 from ._species import check_species
 from .features import Features
 from .heads import Head

@@ -9,7 +9,7 @@ from pyg_equivariant.o3 import safe_norm
 
 from ..activation import ActivationLike
 from ..mlp import MLP
-from ._pool import Atoms
+from ..pool import Atoms
 from .features import Features
 from .gated_block import GatedEquivariantBlock
 from .heads import Head

@@ -14,10 +14,10 @@ from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..instance_norm import EquivariantInstanceNorm
 from ..mlp import MLP
+from ..pool import Atoms
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
 from ._irreps_features import scalars_and_vectors
-from ._pool import Atoms
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead

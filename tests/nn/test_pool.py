@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_equivariant.nn.models._pool import pool
+from pyg_equivariant.nn.pool import pool
 
 BATCH = torch.tensor([2, 0, 0, 3, 0])  # in any order; graph 1 has no node
 

@@ -1,4 +1,4 @@
-"""Sums and means over the atoms of each graph."""
+"""Sums and means over the nodes of each graph."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ def pool(x: Tensor, batch: Tensor | None, batch_size: int, reduce: str) -> Tenso
         count = x.new_zeros(batch_size).index_add(0, batch, ones).clamp(min=1)
         total = total / count.view(-1, *[1] * (x.dim() - 1))
     return total
+
+
+def number_of_graphs(batch: Tensor | None, batch_size: int | None) -> int:
+    """The number of graphs in a batch, found if it was not given."""
+    if batch is None:
+        return 1
+    if batch_size is not None:
+        return batch_size
+    return int(batch.max()) + 1 if len(batch) else 0
 
 
 class Atoms(NamedTuple):
