@@ -1,7 +1,9 @@
 """Trained weights of other libraries: into this one, and to and from e3nn.
 
-Each ``..._from_...`` takes a ``state_dict`` and gives a model of this library that
-computes the same numbers, derivatives included; a name without a place is an error.
+Each ``..._from_...`` takes a ``state_dict`` and gives a model or layer of this library
+that computes the same numbers, derivatives included, on features in this library's
+order. It comes in evaluation mode, in the dtype and on the device of the weights. A name
+without a place is an error.
 """
 
 from ._weights import regroup_weights

@@ -78,10 +78,6 @@ def linear_from_e3nn(
         irreps_out: the module's.
         path_normalization: the module's, ``"element"`` or ``"path"``.
 
-    Returns:
-        The module in evaluation mode, in the dtype of the weights, for features in this
-        library's order.
-
     Raises:
         ValueError: if the weights do not fit the irreps, if names are left over, or if
             only some of the ``0e`` blocks have a bias.
@@ -149,10 +145,6 @@ def tensor_product_from_e3nn(
             module; by default all that the selection rule allows, ``uvw``.
         irrep_normalization: the module's.
         path_normalization: the module's.
-
-    Returns:
-        The module in evaluation mode, in the dtype of the weights, for features in this
-        library's order.
 
     Raises:
         ValueError: if the weights do not fit the irreps, or names are left over.

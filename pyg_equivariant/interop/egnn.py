@@ -93,10 +93,6 @@ def egnn_from_reference(
         in_edge_nf: the reference's, called ``edges_in_d`` in layers.
         n_layers: the reference's.
 
-    Returns:
-        The model or layer in evaluation mode, in the dtype and on the device of the
-        weights.
-
     Raises:
         ValueError: naming what could not be placed, what is missing, or what
             contradicts the shapes of the weights. Node attributes besides the features

@@ -64,9 +64,6 @@ def painn_from_schnetpack(
         n_interactions: the representation's.
         shared_filters: the representation's.
 
-    Returns:
-        The model in evaluation mode, in the dtype and on the device of the weights.
-
     Raises:
         ValueError: naming what could not be placed, what is missing, or what
             contradicts the shapes of the weights. Embeddings of charge and spin,

@@ -75,9 +75,6 @@ def schnet_from_pyg(
         num_interactions: the reference's.
         num_gaussians: the reference's.
 
-    Returns:
-        The model in evaluation mode, in the dtype and on the device of the weights.
-
     Raises:
         ValueError: naming what could not be placed, what is missing, or what
             contradicts the shapes of the weights.

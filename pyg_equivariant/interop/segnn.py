@@ -95,10 +95,6 @@ def segnn_from_reference(
         norm: the reference's, ``"instance"`` or ``None``.
         task: the reference's, ``"graph"`` or ``"node"``.
 
-    Returns:
-        The model or layer in evaluation mode, in the dtype and on the device of the
-        weights.
-
     Raises:
         ValueError: naming what could not be placed, what is missing, or what
             contradicts the shapes of the weights; also where the reference itself is

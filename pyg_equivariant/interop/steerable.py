@@ -36,10 +36,6 @@ def steerable_linear_from_reference(
         irreps_in2: the module's: the attribute (default: ``1x0e``).
         path_normalization: see :func:`segnn_from_reference`.
 
-    Returns:
-        The layer in evaluation mode, in the dtype of the weights, for features in this
-        library's order.
-
     Raises:
         ValueError: naming what could not be placed, or what is missing.
 
@@ -78,10 +74,6 @@ def steerable_mlp_from_reference(
         irreps_out: the module's, one block of ``0e`` first.
         irreps_in2: the module's: the attribute (default: ``1x0e``).
         path_normalization: see :func:`segnn_from_reference`.
-
-    Returns:
-        The layer in evaluation mode, in the dtype of the weights, for features in this
-        library's order.
 
     Raises:
         ValueError: naming what could not be placed, or what is missing; also if the
