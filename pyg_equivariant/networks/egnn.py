@@ -46,17 +46,8 @@ NETWORK = Network(
         pooling="sum",
         lr_of={"homo": 1e-3, "lumo": 1e-3, "gap": 1e-3},
         published=Published(
-            {
-                "alpha": 0.071,
-                "gap": 48,
-                "homo": 29,
-                "lumo": 25,
-                "mu": 0.029,
-                "Cv": 0.031,
-                "U0": 11,
-                "r2": 0.106,
-                "zpve": 1.55,
-            },
+            {"alpha": 0.071, "gap": 48, "homo": 29, "lumo": 25, "mu": 0.029}
+            | {"Cv": 0.031, "U0": 11, "r2": 0.106, "zpve": 1.55},
             split="cormorant",
             source="its paper",
         ),

@@ -37,15 +37,8 @@ NETWORK = Network(
         weight_decay=0.01,
         moments=True,
         published=Published(
-            {
-                "alpha": 0.045,
-                "gap": 46,
-                "homo": 28,
-                "lumo": 20,
-                "mu": 0.012,
-                "Cv": 0.024,
-                "U0": 5.85,
-            },
+            {"alpha": 0.045, "gap": 46, "homo": 28, "lumo": 20, "mu": 0.012}
+            | {"Cv": 0.024, "U0": 5.85},
             split="another random split, 110,000 to train",
             source="its paper",
         ),

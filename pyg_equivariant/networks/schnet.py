@@ -31,15 +31,8 @@ NETWORK = Network(
         ema=0.99,
         moments=True,
         published=Published(
-            {
-                "alpha": 0.235,
-                "gap": 63,
-                "homo": 41,
-                "lumo": 34,
-                "mu": 0.033,
-                "Cv": 0.033,
-                "U0": 14,
-            },
+            {"alpha": 0.235, "gap": 63, "homo": 41, "lumo": 34, "mu": 0.033}
+            | {"Cv": 0.033, "U0": 14},
             split="another random split, 110,000 to train",
             source="PaiNN's paper",
         ),

@@ -75,14 +75,8 @@ NETWORK = Network(
         cutoff=2.0,
         weight_decay=1e-8,
         published=Published(
-            {
-                "alpha": 0.060,
-                "gap": 42,
-                "homo": 24,
-                "lumo": 21,
-                "mu": 0.023,
-                "Cv": 0.031,
-            },
+            {"alpha": 0.060, "gap": 42, "homo": 24, "lumo": 21}
+            | {"mu": 0.023, "Cv": 0.031},
             split="cormorant",
             source="its paper",
         ),

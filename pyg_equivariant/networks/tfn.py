@@ -44,14 +44,8 @@ NETWORK = Network(
         loss="l1",
         cutoff=5.0,
         published=Published(
-            {
-                "alpha": 0.223,
-                "gap": 58,
-                "homo": 40,
-                "lumo": 38,
-                "mu": 0.064,
-                "Cv": 0.101,
-            },
+            {"alpha": 0.223, "gap": 58, "homo": 40, "lumo": 38}
+            | {"mu": 0.064, "Cv": 0.101},
             split="cormorant",
             source="the SE(3)-Transformer's paper",
         ),
