@@ -2,8 +2,8 @@
 
 Each ``..._from_...`` takes a ``state_dict`` and gives a model or layer of this library
 that computes the same numbers, derivatives included, on features in this library's
-order. It comes in evaluation mode, in the dtype and on the device of the weights. A name
-without a place is an error.
+order. It comes in evaluation mode, in the dtype and on the device of the weights. A
+name without a place is an error.
 """
 
 from ._weights import regroup_weights
