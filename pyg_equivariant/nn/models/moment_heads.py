@@ -18,10 +18,7 @@ from .heads import Head
 class AtomicMoments(Head):
     """Base: a scalar, and a vector where the network has vectors, at every atom.
 
-    Args:
-        channels: number of scalars of an atom.
-        vec_channels: number of vectors of an atom, 0 for a network without.
-        act: activation inside.
+    See :class:`DipoleHead` for arguments.
     """
 
     def __init__(
@@ -131,10 +128,8 @@ class PolarizabilityHead(AtomicMoments):
     centre of nuclear charge.
 
     Args:
-        channels: number of scalars of an atom.
-        vec_channels: number of vectors of an atom; without any, only the isotropic part
-            is learned.
-        act: activation inside.
+        channels, vec_channels, act: as in :class:`DipoleHead`; without vectors, only
+            the isotropic part is learned.
         isotropic: predict a third of the trace, ``(num_graphs, 1)``, instead of the
             tensor ``(num_graphs, 3, 3)``.
     """
@@ -172,9 +167,7 @@ class SpatialExtentHead(AtomicMoments):
     With positions from the centre of nuclear charge, the origin of QM9's values.
 
     Args:
-        channels: number of scalars of an atom.
-        vec_channels: not used; heads of moments are built alike.
-        act: activation inside.
+        channels, vec_channels, act: as in :class:`DipoleHead`; vectors are not used.
     """
 
     def __init__(
@@ -193,9 +186,7 @@ class VectorHead(AtomicMoments):
     """One vector ``(|V|, 3)`` at every atom, such as a displacement.
 
     Args:
-        channels: number of scalars of an atom.
-        vec_channels: number of vectors of an atom.
-        act: activation inside.
+        channels, vec_channels, act: as in :class:`DipoleHead`, with vectors.
     """
 
     invariant = False

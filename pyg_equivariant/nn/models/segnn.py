@@ -17,7 +17,6 @@ from ..mlp import MLP
 from ..pool import Atoms
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
-from ._irreps_features import scalars_and_vectors
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
@@ -193,7 +192,7 @@ class SEGNN(MolecularModel):
         irreps = self.irreps_hidden
         if self.pre_pool is not None:
             x, irreps = self.pre_pool(x, attr), self.irreps_pool
-        return Features(*scalars_and_vectors(x, irreps), graph.pos)
+        return Features.of_irreps(x, irreps, graph.pos)
 
     def __repr__(self) -> str:
         return (

@@ -15,7 +15,6 @@ from ..gate import Gate
 from ..mlp import MLP
 from ..norm_activation import NormActivation
 from ..radial import BesselBasis
-from ._irreps_features import scalars_and_vectors
 from ._species import SpeciesEmbedding
 from .features import Features
 from .heads import Head, ScalarHead
@@ -134,7 +133,7 @@ class TFN(MolecularModel):
             assert isinstance(conv, TFNConv)
             weight = edges.spread(conv.radial(edges.edge_attr))
             x = act(conv.interact(x, edges.edge_index, edges.edge_sh, weight))
-        return Features(*scalars_and_vectors(x, self.irreps_hidden), graph.pos)
+        return Features.of_irreps(x, self.irreps_hidden, graph.pos)
 
     def __repr__(self) -> str:
         return (
