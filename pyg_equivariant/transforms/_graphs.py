@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.graph import edge_vectors
 
@@ -14,67 +15,73 @@ GraphData: TypeAlias = Data | HeteroData
 
 
 class Edges(NamedTuple):
-    """One type of edges, and the nodes that they join; of ``Data`` all one store."""
+    """One type of edges, the nodes they arrive at, and their vectors, found anew."""
 
     store: Any
-    source: Any
     target: Any
+    vec: Tensor
 
 
-def check_graph(data: Any, transform: object) -> None:
-    """Raise TypeError unless ``data`` is a graph of PyG."""
-    if not isinstance(data, (Data, HeteroData)):
-        raise TypeError(
-            f"{type(transform).__name__} needs a torch_geometric Data or HeteroData, "
-            f"got {type(data).__name__}"
-        )
+class GraphTransform(BaseTransform):
+    """Base of the transforms: reads ``Data`` and ``HeteroData`` alike."""
 
+    def __call__(self, data: Any) -> Any:
+        """Transform a shallow copy of a graph; TypeError for anything else."""
+        if not isinstance(data, (Data, HeteroData)):
+            raise TypeError(
+                f"{type(self).__name__} needs a torch_geometric Data or HeteroData, "
+                f"got {type(data).__name__}"
+            )
+        return super().__call__(data)
 
-def check_names(data: GraphData, names: Iterable[str], asked: str) -> set[str]:
-    """The names of all attributes; ValueError unless all of ``names`` are there."""
-    known = {str(name) for store in data.stores for name in store}
-    missing = sorted(set(names) - known)
-    if missing:
-        raise ValueError(
-            f"{asked} names {missing}, which the data do not have; there are "
-            f"{sorted(known)}"
-        )
-    return known
+    def edges_of(self, data: GraphData) -> Iterator[Edges]:
+        """The edges, by type; ValueError where there are none."""
+        stores = [store for store in data.edge_stores if "edge_index" in store]
+        if not stores:
+            raise ValueError(
+                f"{type(self).__name__} needs edge_index, which the data do not have; "
+                f"put AddRadiusGraph before it"
+            )
+        cell = getattr(data, "cell", None)
+        for store in stores:
+            source = target = store
+            if isinstance(data, HeteroData):
+                source, target = data[store._key[0]], data[store._key[2]]
+            pos = self.position(source), self.position(target)
+            shift = getattr(store, "edge_shift", None)
+            vec = edge_vectors(pos, store.edge_index, shift, cell, graph_of(target))
+            yield Edges(store, target, vec)
 
+    def position(self, store: Any) -> Tensor:
+        """The positions of the nodes; ValueError where there are none."""
+        pos = getattr(store, "pos", None)
+        if pos is None:
+            kind = getattr(store, "_key", None)
+            where = "data" if kind is None else f"nodes of type {kind!r}"
+            raise ValueError(
+                f"{type(self).__name__} needs the positions `pos`, which the {where} "
+                f"do not have; there are {sorted(store)}"
+            )
+        if not isinstance(pos, Tensor) or not pos.is_floating_point():
+            came = pos.dtype if isinstance(pos, Tensor) else type(pos).__name__
+            raise ValueError(
+                f"{type(self).__name__} needs `pos` as a floating-point tensor, got "
+                f"{came}"
+            )
+        return pos
 
-def edge_stores(data: GraphData, transform: object) -> Iterator[Edges]:
-    """The edges, by type; ValueError where there are none."""
-    stores = [store for store in data.edge_stores if "edge_index" in store]
-    if not stores:
-        raise ValueError(
-            f"{type(transform).__name__} needs edge_index, which the data do not have; "
-            f"put AddRadiusGraph before it"
-        )
-    for store in stores:
-        if isinstance(data, HeteroData):
-            source, _, target = store._key
-            yield Edges(store, data[source], data[target])
-        else:
-            yield Edges(store, store, store)
-
-
-def position(store: Any, transform: object) -> Tensor:
-    """The positions of the nodes; ValueError where there are none."""
-    pos = getattr(store, "pos", None)
-    if pos is None:
-        kind = getattr(store, "_key", None)
-        where = "data" if kind is None else f"nodes of type {kind!r}"
-        raise ValueError(
-            f"{type(transform).__name__} needs the positions `pos`, which the {where} "
-            f"do not have; there are {sorted(store)}"
-        )
-    if not isinstance(pos, Tensor) or not pos.is_floating_point():
-        came = pos.dtype if isinstance(pos, Tensor) else type(pos).__name__
-        raise ValueError(
-            f"{type(transform).__name__} needs `pos` as a floating-point tensor, got "
-            f"{came}"
-        )
-    return pos
+    def check_names(
+        self, data: GraphData, argument: str, names: Iterable[str]
+    ) -> set[str]:
+        """All names of attributes; ValueError unless ``names`` are among them."""
+        known = {str(name) for store in data.stores for name in store}
+        missing = sorted(set(names) - known)
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__}({argument}=...) names {missing}, which the "
+                f"data do not have; there are {sorted(known)}"
+            )
+        return known
 
 
 def graph_of(store: Any) -> Tensor | None:
@@ -85,16 +92,3 @@ def graph_of(store: Any) -> Tensor | None:
 def number_of_graphs(data: GraphData) -> int:
     """The number of graphs in a batch; 1 for a single graph."""
     return int(getattr(data, "num_graphs", 1))
-
-
-def vectors_along(data: GraphData, edges: Edges, transform: object) -> Tensor:
-    """The vectors of the edges, anew from the positions."""
-    source = position(edges.source, transform)
-    pos = (source, position(edges.target, transform))
-    return edge_vectors(
-        pos,
-        edges.store.edge_index,
-        getattr(edges.store, "edge_shift", None),
-        getattr(data, "cell", None),
-        graph_of(edges.target),
-    )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.o3 import safe_norm
 
-from ._graphs import GraphData, check_graph, edge_stores, vectors_along
+from ._graphs import GraphData, GraphTransform
 
 
 @functional_transform("add_edge_vectors")
-class AddEdgeVectors(BaseTransform):
+class AddEdgeVectors(GraphTransform):
     r"""Adds vector and length of every edge (functional name: ``add_edge_vectors``).
 
     .. math::
@@ -36,9 +35,7 @@ class AddEdgeVectors(BaseTransform):
 
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``edge_vec`` and ``edge_length``."""
-        check_graph(data, self)
-        for edges in edge_stores(data, self):
-            edge_vec = vectors_along(data, edges, self)
-            edges.store.edge_vec = edge_vec
-            edges.store.edge_length = safe_norm(edge_vec)
+        for edges in self.edges_of(data):
+            edges.store.edge_vec = edges.vec
+            edges.store.edge_length = safe_norm(edges.vec)
         return data

@@ -8,27 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.kernels import spherical_harmonics
 from pyg_equivariant.o3 import Irreps, squared_length
 
-from ._graphs import (
-    GraphData,
-    check_graph,
-    check_names,
-    edge_stores,
-    graph_of,
-    number_of_graphs,
-    position,
-    vectors_along,
-)
+from ._graphs import GraphData, GraphTransform, graph_of, number_of_graphs
 
 PARITIES = {"1o": -1, "1e": 1}
 
 
 @functional_transform("add_node_attributes")
-class AddNodeAttributes(BaseTransform):
+class AddNodeAttributes(GraphTransform):
     r"""Adds steerable attributes of nodes (functional name: ``add_node_attributes``).
 
     The geometric and physical quantities of SEGNN, from the `"Geometric and Physical
@@ -111,11 +101,10 @@ class AddNodeAttributes(BaseTransform):
 
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``node_attr``."""
-        check_graph(data, self)
-        check_names(data, self.vectors, "AddNodeAttributes(vectors=...)")
+        self.check_names(data, "vectors", self.vectors)
         stores = [store for store in data.node_stores if "pos" in store]
         if not stores:
-            position(data.node_stores[0], self)
+            self.position(data.node_stores[0])
         polar = {id(s): self._physical(data, s, "1o", self._polar) for s in stores}
         if self.edges:
             self._add_geometry(data, polar)
@@ -131,9 +120,8 @@ class AddNodeAttributes(BaseTransform):
         """Add to the nodes the mean of the harmonics of their incoming edges."""
         count = {key: x.new_zeros(len(x), 1) for key, x in attr.items()}
         total = {key: torch.zeros_like(x) for key, x in attr.items()}
-        for edges in edge_stores(data, self):
-            edge_vec = vectors_along(data, edges, self)
-            edge_sh = self._harmonics(self._polar, edge_vec)
+        for edges in self.edges_of(data):
+            edge_sh = self._harmonics(self._polar, edges.vec)
             i, key = edges.store.edge_index[1], id(edges.target)
             total[key] = total[key].index_add(0, i, edge_sh)
             count[key] = count[key].index_add(0, i, edge_sh.new_ones(len(i), 1))
@@ -144,7 +132,7 @@ class AddNodeAttributes(BaseTransform):
         self, data: GraphData, store: Any, irrep: str, irreps: Irreps
     ) -> Tensor:
         """The sum of the harmonics of the vectors of one parity."""
-        pos = position(store, self)
+        pos = self.position(store)
         attr = pos.new_zeros(len(pos), irreps.dim)
         for name, declared in self.vectors.items():
             if declared == irrep:

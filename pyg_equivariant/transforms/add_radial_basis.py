@@ -8,16 +8,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.nn.edge_embedding import radial_features
 from pyg_equivariant.o3 import safe_norm
 
-from ._graphs import GraphData, check_graph, edge_stores, vectors_along
+from ._graphs import GraphData, GraphTransform
 
 
 @functional_transform("add_radial_basis")
-class AddRadialBasis(BaseTransform):
+class AddRadialBasis(GraphTransform):
     r"""Adds radial features of the edges (functional name: ``add_radial_basis``).
 
     .. math::
@@ -70,9 +69,8 @@ class AddRadialBasis(BaseTransform):
 
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``edge_attr``."""
-        check_graph(data, self)
-        for edges in edge_stores(data, self):
-            length = safe_norm(vectors_along(data, edges, self))
+        for edges in self.edges_of(data):
+            length = safe_norm(edges.vec)
             if isinstance(self.basis, torch.nn.Module):
                 self.basis.to(length)
             weight = None if self.envelope is None else self.envelope(length)

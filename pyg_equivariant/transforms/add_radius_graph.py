@@ -8,17 +8,16 @@ from typing import Any
 from torch import Tensor
 from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.graph import check_search, radius, radius_graph
 
-from ._graphs import GraphData, check_graph, graph_of, position
+from ._graphs import GraphData, GraphTransform, graph_of
 
 EdgeType = tuple[str, str, str]
 
 
 @functional_transform("add_radius_graph")
-class AddRadiusGraph(BaseTransform):
+class AddRadiusGraph(GraphTransform):
     r"""Joins all nodes closer than a cutoff (functional name: ``add_radius_graph``).
 
     Sets ``edge_index`` by :func:`~pyg_equivariant.graph.radius_graph`: strictly nearer
@@ -71,10 +70,9 @@ class AddRadiusGraph(BaseTransform):
 
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with its edges."""
-        check_graph(data, self)
         cell, pbc = _periodicity(data)
         for store, source, target in self._stores(data):
-            pos = position(source, self)
+            pos = self.position(source)
             if source is target:
                 edge_index, shift = radius_graph(
                     pos,
@@ -89,7 +87,7 @@ class AddRadiusGraph(BaseTransform):
             else:
                 edge_index, shift = radius(
                     pos,
-                    position(target, self),
+                    self.position(target),
                     self.cutoff,
                     graph_of(source),
                     graph_of(target),

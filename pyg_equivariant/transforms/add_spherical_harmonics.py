@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.kernels import spherical_harmonics
 from pyg_equivariant.o3 import Irreps, squared_length
 
-from ._graphs import GraphData, check_graph, edge_stores, vectors_along
+from ._graphs import GraphData, GraphTransform
 
 
 @functional_transform("add_spherical_harmonics")
-class AddSphericalHarmonics(BaseTransform):
+class AddSphericalHarmonics(GraphTransform):
     r"""Adds harmonics of the edges (functional name: ``add_spherical_harmonics``).
 
     .. math::
@@ -47,11 +46,9 @@ class AddSphericalHarmonics(BaseTransform):
 
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data`` with ``edge_sh``."""
-        check_graph(data, self)
-        for edges in edge_stores(data, self):
-            edge_vec = vectors_along(data, edges, self)
+        for edges in self.edges_of(data):
             edges.store.edge_sh = spherical_harmonics(
-                self.irreps_sh, edge_vec, normalization=self.normalization
+                self.irreps_sh, edges.vec, normalization=self.normalization
             )
         return data
 

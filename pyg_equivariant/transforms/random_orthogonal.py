@@ -9,18 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike, rand_matrix, rotate
 
-from ._graphs import (
-    GraphData,
-    check_graph,
-    check_names,
-    graph_of,
-    number_of_graphs,
-    position,
-)
+from ._graphs import GraphData, GraphTransform, graph_of, number_of_graphs
 
 # What this package and PyG write, and how it turns.
 VECTORS = ("pos", "cell", "edge_vec", "vel", "force", "dipole")
@@ -28,7 +20,7 @@ MATRICES = ("stress",)
 
 
 @functional_transform("random_orthogonal")
-class RandomOrthogonal(BaseTransform):
+class RandomOrthogonal(GraphTransform):
     r"""Turns a graph at random in O(3) (functional name: ``random_orthogonal``).
 
     .. math::
@@ -70,10 +62,9 @@ class RandomOrthogonal(BaseTransform):
 
     def forward(self, data: GraphData) -> GraphData:
         """Return ``data``, turned."""
-        check_graph(data, self)
-        known = check_names(data, self.irreps, "RandomOrthogonal(irreps=...)")
+        known = self.check_names(data, "irreps", self.irreps)
         if "pos" not in known:
-            position(data.node_stores[0], self)
+            self.position(data.node_stores[0])
         matrices = self._draw(number_of_graphs(data))
         for store in data.stores:
             for name in list(store.keys()):

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
-from torch_geometric.transforms import BaseTransform
 
-from ._graphs import check_graph, graph_of
+from ._graphs import GraphTransform, graph_of
 
 QM9_TARGETS = (
     *("mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "U0", "U", "H", "G", "Cv"),
@@ -19,7 +18,7 @@ QM9_TARGETS = (
 
 
 @functional_transform("select_target")
-class SelectTarget(BaseTransform):
+class SelectTarget(GraphTransform):
     r"""Keeps some of the targets ``y`` (functional name: ``select_target``).
 
     .. math::
@@ -71,7 +70,6 @@ class SelectTarget(BaseTransform):
 
     def forward(self, data: Data) -> Data:
         """Return ``data`` with the chosen ``y``."""
-        check_graph(data, self)
         y = getattr(data, "y", None)
         if not isinstance(y, Tensor) or y.dim() != 2:
             came = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
