@@ -174,8 +174,10 @@ class Convolution:
         if weight is not None:
             weight = weight.to(wide)
         if kernel in ("plain", "reference"):
-            out = self._messages_summed(kernel, x, y, weight, edge_index, num_targets)
-            return out.to(dtype)
+            source, target = edge_index.long()
+            messages = self._messages(kernel, x.index_select(0, source), y, weight)
+            out = messages.new_zeros(num_targets, messages.shape[1])
+            return out.index_add(0, target, messages).to(dtype)
         if weight is not None:
             weight = weight.expand(y.shape[0], -1)
         rest = self._paths, "g", x.shape[0], num_targets, backend
@@ -193,24 +195,12 @@ class Convolution:
             )
         return backend
 
-    def _messages_summed(
-        self,
-        kernel: str,
-        x: Tensor,
-        y: Tensor,
-        weight: Tensor | None,
-        edge_index: Tensor,
-        num_targets: int,
+    def _messages(
+        self, kernel: str, x: Tensor, y: Tensor, weight: Tensor | None
     ) -> Tensor:
-        source, target = edge_index.long()
-        x = x.index_select(0, source)
         if kernel == "reference":
-            messages = tensor_product(self.product, x, y, weight)
-        else:
-            constants = self._blocked.constants_like(x)
-            messages = self._blocked(x, y, weight, constants)
-        out = messages.new_zeros(num_targets, messages.shape[1])
-        return out.index_add(0, target, messages)
+            return tensor_product(self.product, x, y, weight)
+        return self._blocked(x, y, weight)
 
     def _check(
         self, x: Tensor, y: Tensor, weight: Tensor | None, edge_index: Tensor

@@ -159,7 +159,7 @@ class NodeFirst:
         if edge_attr is not None:
             gathered.append(edge_attr)
         x = torch.cat(gathered, dim=-1)
-        return self._blocked(x, edge_sh, weight, self._blocked.constants_like(x))
+        return self._blocked(x, edge_sh, weight)
 
 
 def _at_nodes(terms: list[Term]) -> tuple[int, list[Term]]:

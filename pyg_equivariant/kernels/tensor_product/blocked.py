@@ -48,8 +48,8 @@ class BlockedTensorProduct:
         product: the paths.
 
     Attributes:
-        constants: the couplings, float64; a call expects them back in the dtype and on
-            the device of its inputs.
+        constants: the couplings, float64; a call takes them back, if they are at hand
+            in the dtype and on the device of its inputs.
     """
 
     def __init__(self, product: o3.TensorProductPaths) -> None:
@@ -82,9 +82,11 @@ class BlockedTensorProduct:
         x1: Tensor,
         x2: Tensor,
         weight: Tensor | None,
-        constants: Sequence[Tensor],
+        constants: Sequence[Tensor] | None = None,
     ) -> Tensor:
         """The product; arguments and result as in the reference."""
+        if constants is None:
+            constants = [constant.to(x1) for constant in self.constants]
         irreps1, irreps2 = self.irreps_in
         blocks1, blocks2 = irreps1.split(x1), irreps2.split(x2)
         weights = self._split(weight)
@@ -112,10 +114,6 @@ class BlockedTensorProduct:
             batch = torch.broadcast_shapes(*leading)
             out = [block.expand(*batch, -1) for block in (*out, x1.new_zeros(0))]
         return torch.cat(out, dim=-1)
-
-    def constants_like(self, x: Tensor) -> list[Tensor]:
-        """The couplings in the dtype and on the device of an input."""
-        return [constant.to(x) for constant in self.constants]
 
     def _split(self, weight: Tensor | None) -> Sequence[Tensor | None]:
         """The weights of each path."""
