@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows, num_threads
+from ..c.memory import REAL, declare, new_rows, num_threads
 from .reference import SHIFTED_SOFTPLUS
 
 _ONE_THREAD = 1 << 16  # numbers: up to so many, starting threads costs more
@@ -57,7 +57,5 @@ def _library(name: str, dtype: torch.dtype) -> ctypes.CDLL:
     source = Path(__file__).with_name("cpu.c")
     softplus = int(name == SHIFTED_SOFTPLUS)
     built = library(source, REAL[dtype], SHIFTED_SOFTPLUS=softplus)
-    for pointers, run in ((2, built.value), (3, built.gradient), (5, built.second)):
-        run.argtypes = [ctypes.c_int, ctypes.c_int64, *[ctypes.c_void_p] * pointers]
-        run.restype = None
-    return built
+    rows = "int size * *"
+    return declare(built, value=rows, gradient=f"{rows} *", second=f"{rows} * * *")

@@ -14,6 +14,8 @@ from torch import Tensor
 REAL = {torch.float32: "float", torch.float64: "double"}
 """The C types of the dtypes that have kernels."""
 
+_TYPES = {"int": ctypes.c_int, "size": ctypes.c_int64, "*": ctypes.c_void_p}
+_TYPES |= {"float": ctypes.c_float, "double": ctypes.c_double}
 _PART = 256  # rows from which another part pays ...
 _FEW_PARTS = 8  # ... up to so many; a part of more grows to
 _LARGE_PART = 4096  # so many rows, and parts beyond these only grow
@@ -21,6 +23,16 @@ _MOST_PARTS = 512
 _HUGE = 1 << 22  # bytes from which pages of 2 MB are asked for
 _PAGE = 4096
 _MADV_HUGEPAGE = 14
+
+
+def declare(library: ctypes.CDLL, **functions: str) -> ctypes.CDLL:
+    """Say what functions of a library take, such as ``"int size * double"``.
+
+    A ``size`` is an ``int64_t``, ``*`` an address. They return an ``int`` or nothing.
+    """
+    for name, types in functions.items():
+        getattr(library, name).argtypes = [_TYPES[each] for each in types.split()]
+    return library
 
 
 _forked = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, address, contiguous_rows, new_rows, num_threads
+from ..c.memory import REAL, address, contiguous_rows, declare, new_rows, num_threads
 from ..multilinear import Arguments, Shapes
 from ..paths import LETTERS, Paths, couplings
 from .order import EdgeOrder
@@ -50,16 +49,13 @@ def convolution_c(
 def _kernel(paths: Paths, outputs: str, real: str) -> Any:
     terms = paths.terms
     kinds = dict.fromkeys((*t.degrees, t.mul1, t.w >= 0) for t in terms)
-    run = library(
+    built = library(
         _SOURCE,
         real,
         dims=paths.dims,
         functions=tuple((*kind, couplings(*kind[:3])) for kind in kinds),
         terms=terms,
         outputs=outputs,
-    ).run
-    pointer, step = ctypes.c_void_p, ctypes.c_int64
-    integers: list[Any] = [ctypes.c_int] * 2
-    run.argtypes = integers + [pointer] * 5 + [pointer, step] * 4 + [pointer] * 4
-    run.restype = None
-    return run
+    )
+    rows, steps, results = " *" * 5, " * size" * 4, " *" * 4
+    return declare(built, run="int int" + rows + steps + results).run

@@ -5,13 +5,20 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, address, contiguous_rows, new_rows, num_parts, num_threads
+from ..c.memory import (
+    REAL,
+    address,
+    contiguous_rows,
+    declare,
+    new_rows,
+    num_parts,
+    num_threads,
+)
 from ..multilinear import Arguments, Shapes
 from ..paths import LETTERS, Paths, couplings
 
@@ -88,10 +95,5 @@ def _plan(paths: Paths, real: str) -> tuple[Tensor, ctypes.CDLL]:
 def _matrices(lmax: int, real: str) -> ctypes.CDLL:
     sizes = " ".join(f"F({2 * l + 1})" for l in range(lmax + 1))
     matrices = library(_MATRICES, real, **{"EACH_SIZE(F)": sizes})
-    pointer, number, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
-    types: list[Any] = [number, number, size, pointer, number, *[size] * 4]
-    types += [pointer, size, pointer, size, pointer, pointer, size, *[pointer] * 4]
-    for name in _FUNCTIONS:
-        function = getattr(matrices, name)
-        function.argtypes, function.restype = types, number
-    return matrices
+    common = "int int size * int size size size size * size * size * * size * * * *"
+    return declare(matrices, **dict.fromkeys(_FUNCTIONS, common))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows, num_threads
+from ..c.memory import REAL, declare, new_rows, num_threads
 from .reference import GateForm
 
 _ROWS_PER_THREAD = 64  # below, starting a thread costs more than its rows
@@ -66,13 +66,5 @@ def _blocks(text: str) -> Tensor:
 def _library(dtype: torch.dtype) -> ctypes.CDLL:
     real = REAL[dtype]
     built = library(Path(__file__).with_name("cpu.c"), real)
-    factor = ctypes.c_float if real == "float" else ctypes.c_double
-    size, pointer = ctypes.c_int64, ctypes.c_void_p
-    common: list[Any] = [ctypes.c_int, size, size, pointer, size, factor, factor]
-    common += [pointer, size, pointer]
-    built.value.argtypes = [*common, pointer, size]
-    built.gradient.argtypes = [*common, pointer, size, pointer]
-    built.second.argtypes = [*common, pointer, size, *[pointer] * 3]
-    for function in (built.value, built.gradient, built.second):
-        function.restype = None
-    return built
+    rows = f"int size size * size {real} {real} * size * * size"
+    return declare(built, value=rows, gradient=f"{rows} *", second=f"{rows} * * *")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows, num_threads
+from ..c.memory import REAL, declare, new_rows, num_threads
 
 
 def multiply(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
@@ -48,9 +47,5 @@ def multiply(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
 
 @cache
 def _kernel(dtype: torch.dtype) -> Any:
-    run = library(Path(__file__).with_name("cpu.c"), REAL[dtype]).run
-    pointer, size = ctypes.c_void_p, ctypes.c_int64
-    matrices: list[Any] = [pointer, size, size, pointer, size]
-    run.argtypes = [ctypes.c_int, size, size, size, *matrices, pointer, pointer]
-    run.restype = None
-    return run
+    built = library(Path(__file__).with_name("cpu.c"), REAL[dtype])
+    return declare(built, run="int size size size * size size * size * *").run

@@ -5,13 +5,12 @@ from __future__ import annotations
 import ctypes
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..c.build import library
-from ..c.memory import REAL, new_rows, num_threads
+from ..c.memory import REAL, declare, new_rows, num_threads
 from . import polynomials
 from .reference import Form
 
@@ -73,11 +72,5 @@ def _library(form: Form, dtype: torch.dtype) -> ctypes.CDLL:
         normalization=form.normalization,
         polynomials=polynomials,
     )
-    pointer, size = ctypes.c_void_p, ctypes.c_int64
-    common: list[Any] = [ctypes.c_int, size, pointer]
-    built.value.argtypes = [*common, pointer]
-    built.gradient.argtypes = [*common, pointer, size, pointer]
-    built.second.argtypes = [*common, pointer, size, pointer, pointer, pointer]
-    for run in (built.value, built.gradient, built.second):
-        run.restype = None
-    return built
+    rows = "int size * * size *"
+    return declare(built, value="int size * *", gradient=rows, second=f"{rows} * *")
