@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyg_equivariant.nn import EGNN, EGNNConv
 
 from ._network import Network, Paper, Size
 from ._qm9 import Published, QM9Preset
 
-_PARTICLES = {
-    "hidden_channels": 64,
-    "num_layers": 4,
-    "attention": False,
-    "update_pos": True,
-    "velocity": True,
-    "edge_dim": 2,
-    "in_channels": 1,
-    "head": "pos",
-}
+_PARTICLES: dict[str, Any] = {"hidden_channels": 64, "num_layers": 4, "edge_dim": 2}
+_PARTICLES |= {"attention": False, "update_pos": True, "velocity": True}
+_PARTICLES |= {"in_channels": 1, "head": "pos"}
 
 NETWORK = Network(
     name="egnn",

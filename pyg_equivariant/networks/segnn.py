@@ -11,24 +11,12 @@ from ._network import Network, Paper, Size
 from ._qm9 import Published, QM9Preset
 
 _SMALL, _LMAX2 = Irreps("4x0e+2x1o"), Irreps("4x0e+3x1o+2x1e+2x2e")
-_PARTICLES: dict[str, Any] = {
-    "hidden_channels": 64,
-    "num_layers": 4,
-    "lmax": 1,
-    "lmax_attr": 1,
-    "cutoff": None,
-    "norm": None,
-    "normalization": "integral",
-    "distance": "length",
-    "edge_dim": 1,
-    "irreps_in": "2x1o+1x0e",
-    "head": "vector",
-}
-_NON_LINEAR = _PARTICLES | {
-    "num_update_layers": 0,
-    "gate": "aggregate",
-    "norm": "instance",
-}
+_PARTICLES: dict[str, Any] = {"hidden_channels": 64, "num_layers": 4, "edge_dim": 1}
+_PARTICLES |= {"lmax": 1, "lmax_attr": 1, "normalization": "integral"}
+_PARTICLES |= {"cutoff": None, "norm": None, "distance": "length"}
+_PARTICLES |= {"irreps_in": "2x1o+1x0e", "head": "vector"}
+_NON_LINEAR = _PARTICLES | {"num_update_layers": 0, "gate": "aggregate"}
+_NON_LINEAR |= {"norm": "instance"}
 _LINEAR = _NON_LINEAR | {"hidden_channels": 80, "num_message_layers": 1}
 _SOURCE = "the authors' N-body network"
 
@@ -41,13 +29,8 @@ NETWORK = Network(
         "Geometric and Physical Quantities Improve E(3) Equivariant Message Passing",
         "https://arxiv.org/abs/2110.02905",
     ),
-    small={
-        "hidden_channels": 10,
-        "lmax": 1,
-        "lmax_attr": 2,
-        "num_layers": 2,
-        "species": tuple(range(1, 10)),
-    },
+    small={"hidden_channels": 10, "lmax": 1, "lmax_attr": 2, "num_layers": 2}
+    | {"species": tuple(range(1, 10))},
     layers={
         "small": lambda edge_dim, _: SEGNNConv(
             _SMALL, "0e+1o", _SMALL, edge_dim=edge_dim

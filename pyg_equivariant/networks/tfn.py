@@ -20,12 +20,8 @@ NETWORK = Network(
         "for 3D point clouds",
         "https://arxiv.org/abs/1802.08219",
     ),
-    small={
-        "hidden_channels": 4,
-        "num_radial": 5,
-        "radial_channels": (6,),
-        "num_layers": 2,
-    },
+    small={"hidden_channels": 4, "num_layers": 2, "num_radial": 5}
+    | {"radial_channels": (6,)},
     layers={
         "small": lambda edge_dim, _: TFNConv(_SMALL, "0e+1o", _SMALL, edge_dim, (6,)),
         "lmax2": lambda edge_dim, _: TFNConv(
