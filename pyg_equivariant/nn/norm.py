@@ -73,7 +73,10 @@ class EquivariantNorm(EquivariantModule):
         """Blocks times factors and weights, plus biases, in the dtype of ``x``."""
         if not blocks:
             return x
-        blocks = [b * f for b, f in zip(blocks, self._weighted(factors), strict=True)]
+        if self.weight is not None:
+            weights = self.weight.split(self._muls)
+            factors = [f * w for f, w in zip(factors, weights, strict=True)]
+        blocks = [b * f for b, f in zip(blocks, factors, strict=True)]
         if self.bias is not None:
             biases = self.bias.split(self._num_biases)
             blocks = [
@@ -81,12 +84,6 @@ class EquivariantNorm(EquivariantModule):
                 for block, bias in zip(blocks, biases, strict=True)
             ]
         return self._irreps.join(blocks).to(x.dtype)
-
-    def _weighted(self, factors: Sequence[Tensor]) -> Sequence[Tensor]:
-        if self.weight is None:
-            return factors
-        weights = self.weight.split(self._muls)
-        return [f * w for f, w in zip(factors, weights, strict=True)]
 
     def __repr__(self) -> str:
         return (

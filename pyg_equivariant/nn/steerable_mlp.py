@@ -12,6 +12,14 @@ from .module import EquivariantModule
 from .steerable_linear import SteerableLinear
 
 
+def steerable_gate(irreps: Irreps, e3nn_constants: bool = False) -> Gate:
+    """The gate of steerable networks: SiLU alone, and as it is, if nothing is gated."""
+    has_gates = any(ir.l > 0 for _, ir in irreps)
+    return Gate.from_irreps(
+        irreps, normalize_act=has_gates, e3nn_constants=e3nn_constants
+    )
+
+
 class SteerableMLP(EquivariantModule):
     r"""Steerable linear layers with gated non-linearities between.
 
@@ -76,12 +84,7 @@ class SteerableMLP(EquivariantModule):
             last = k == num_layers - 1
             target = self.irreps_out if last else self.irreps_hidden
             if act_last or not last:
-                act = Gate.from_irreps(
-                    target,
-                    normalize_act=any(block.ir.l > 0 for block in target),
-                    e3nn_constants=e3nn_constants,
-                )
-                acts.append(act)
+                acts.append(steerable_gate(target, e3nn_constants))
             inner = acts[k].irreps_in if k < len(acts) else target
             linears.append(SteerableLinear(width, self.irreps_attr, inner))
             width = target

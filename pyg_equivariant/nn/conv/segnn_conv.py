@@ -10,9 +10,8 @@ from pyg_equivariant.kernels import NodeFirst, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..edge_embedding import Edges
-from ..gate import Gate
 from ..module import check_features
-from ..steerable_mlp import SteerableMLP
+from ..steerable_mlp import SteerableMLP, steerable_gate
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
@@ -135,12 +134,7 @@ class SEGNNConv(EquivariantConv):
         # σ: gate of the aggregate
         self.act = None
         if gate == "aggregate":
-            # normalized as within the MLPs: where there is something to gate
-            self.act = Gate.from_irreps(
-                hidden,
-                normalize_act=any(block.ir.l > 0 for block in hidden),
-                e3nn_constants=e3nn_constants,
-            )
+            self.act = steerable_gate(hidden, e3nn_constants)
         # φ_m: message network
         self.phi_m = SteerableMLP(
             message_in,

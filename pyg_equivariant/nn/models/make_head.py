@@ -43,19 +43,18 @@ def make_head(
     """
     if head is None or isinstance(head, Head):
         return head
+    sizes = channels, vec_channels, act
     moments: dict[str, Callable[[], Head]] = {
         "sum": lambda: scalar_head("sum"),
         "extensive": lambda: ExtensiveHead(scalar_head("node")),
         "mean": lambda: scalar_head("mean"),
         "node": lambda: scalar_head("node"),
-        "dipole": lambda: DipoleHead(channels, vec_channels, act),
-        "dipole_magnitude": lambda: DipoleHead(channels, vec_channels, act, True),
-        "polarizability": lambda: PolarizabilityHead(channels, vec_channels, act),
-        "isotropic_polarizability": lambda: PolarizabilityHead(
-            channels, vec_channels, act, True
-        ),
-        "spatial_extent": lambda: SpatialExtentHead(channels, vec_channels, act),
-        "vector": lambda: VectorHead(channels, vec_channels, act),
+        "dipole": lambda: DipoleHead(*sizes),
+        "dipole_magnitude": lambda: DipoleHead(*sizes, True),
+        "polarizability": lambda: PolarizabilityHead(*sizes),
+        "isotropic_polarizability": lambda: PolarizabilityHead(*sizes, True),
+        "spatial_extent": lambda: SpatialExtentHead(*sizes),
+        "vector": lambda: VectorHead(*sizes),
         "pos": PositionHead,
     }
     if head not in moments:
