@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "pyg_equivariant"
 TIERS = [
     {"o3"},
-    {"kernels.templates", "kernels.environment"},
+    {"kernels.templates", "kernels.registration", "kernels.environment"},
     {"kernels.c", "kernels.triton"},
     {"kernels.dispatch"},
     {

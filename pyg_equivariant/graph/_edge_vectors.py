@@ -28,7 +28,7 @@ def _translations(
             f"node; give batch"
         )
     else:
-        rows = cell[graph].unbind(1)
+        rows = cell.index_select(0, graph).unbind(1)
     a, b, c = edge_shift.to(like.dtype).unsqueeze(-1).unbind(1)
     return a * rows[0] + b * rows[1] + c * rows[2]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._points import check_finite
+from ._points import check_finite, check_single
 
 # A cell whose volume is this part of the product of its edges, or less, is flat.
 FLAT = 1e-7
@@ -64,6 +64,7 @@ def _cells(cell: Tensor, num_graphs: int) -> Tensor:
             f"batch names {num_graphs} graphs, cell holds {len(cell)}; give one cell "
             f"for each graph, or a single one for all"
         )
+    check_single(cell, "cell")
     check_finite(cell, "cell", "graph")
     return cell
 

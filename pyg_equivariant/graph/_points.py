@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C import _functorch as functorch
 
 
 class Points(NamedTuple):
@@ -46,7 +47,21 @@ def check_pos(pos: Tensor, name: str = "pos") -> None:
         raise ValueError(
             f"{name} must be floating-point, got {pos.dtype}; convert it with .float()"
         )
+    check_single(pos, name)
     check_finite(pos, name, "row")
+
+
+def check_single(x: Tensor, name: str) -> None:
+    """Raise if ``torch.vmap`` has many of them in one."""
+    inner = x
+    while functorch.is_functorch_wrapped_tensor(inner):
+        if functorch.is_batchedtensor(inner):
+            raise ValueError(
+                f"{name} is one of many under torch.vmap, which takes equally many "
+                "edges from all: find the edges before and pass edge_index, or pass "
+                "one large graph with batch"
+            )
+        inner = functorch.get_unwrapped(inner)
 
 
 def check_batch(batch: Tensor, size: int, name: str = "batch") -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 
 from ._cell_list import Pairs, cell_list
 from ._lattice import Lattice, lattice
@@ -22,7 +23,9 @@ MANY_ATOMS_PERIODIC = 10
 
 
 def _choose(atoms: Points, box: Lattice) -> str:
-    """The fastest of the backends that are installed."""
+    """The fastest of the backends that are installed; torch.func sees through torch."""
+    if any(map(is_functorch_wrapped_tensor, (atoms.pos, box.frame))):
+        return "torch"
     if not box.periodic and has_pyg_lib():
         return "pyg"
     many = MANY_ATOMS_PERIODIC if box.periodic else MANY_ATOMS

@@ -8,7 +8,7 @@ returns such derivatives is therefore closed under differentiation, to any order
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from pyg_equivariant.o3 import clebsch_gordan
 
 from .paths import LETTERS, Paths, Term
+from .registration import register_operator
 
 Arguments = dict[str, Tensor | None]
 Shapes = dict[str, tuple[int, ...]]
@@ -35,12 +36,14 @@ def multilinear(
     rest: str,
     run: Callable[..., list[Tensor]],
     shapes: Callable[..., Shapes],
-) -> Any:
+) -> Callable[..., list[Tensor]]:
     """Register the operator that returns derivatives of a form.
 
     It takes ``x``, ``y``, ``w``, ``g`` and more tensors, the paths as text, the letters
     of the arguments to differentiate with respect to, and the rest. An argument may be
-    ``None`` if it alone is wanted; ``w`` also if no path carries weights.
+    ``None`` if it alone is wanted; ``w`` also if no path carries weights. To torch it
+    always has four results, of which those that are not wanted are empty; what this
+    function returns lists the others.
 
     Args:
         name: of the operator.
@@ -53,7 +56,7 @@ def multilinear(
     """
     count = 4 + tensors.count(",")
 
-    def checked(*inputs: Any) -> list[Tensor]:
+    def checked(*inputs: Any) -> tuple[Tensor, ...]:
         arguments = dict(zip(LETTERS, inputs, strict=False))
         text, outputs = inputs[count : count + 2]
         more = inputs[4:count] + inputs[count + 2 :]
@@ -62,28 +65,22 @@ def multilinear(
             raise ValueError(f"{name} takes paths {connection}, got {text!r}")
         sizes = shapes(paths, *more)
         _check(arguments, paths, outputs, sizes)
-        return run(paths, arguments, sizes, outputs, *more)
+        like = next(t for t in arguments.values() if t is not None)
+        results = run(paths, arguments, sizes, outputs, *more)
+        return _all_four(dict(zip(outputs, results, strict=True)), like)
 
-    operator = torch.library.custom_op(
-        f"pyg_equivariant::{name}",
-        checked,
-        mutates_args=(),
-        schema=f"(Tensor? x, Tensor? y, Tensor? w, Tensor? g, {tensors}"
-        f"str paths, str outputs, {rest}) -> Tensor[]",
-    )
-
-    def fake(*inputs: Any) -> list[Tensor]:
+    def fake(*inputs: Any) -> tuple[Tensor, ...]:
         like = next(t for t in inputs[:4] if t is not None)
         text, outputs, *rest = inputs[count:]
         sizes = shapes(Paths.parse(text), *inputs[4:count], *rest)
-        return [like.new_empty(sizes[a]) for a in outputs]
+        return _all_four({a: like.new_empty(sizes[a]) for a in outputs}, like)
 
     def save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
         ctx.save_for_backward(*inputs[:count])
         ctx.rest = inputs[count:]
         ctx.set_materialize_grads(False)
 
-    def backward(ctx: Any, grads: Sequence[Tensor | None]) -> tuple[Any, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
         """Derivatives again, with one argument replaced."""
         arguments = dict(zip(LETTERS, ctx.saved_tensors, strict=False))
         tensors = ctx.saved_tensors[4:]
@@ -91,20 +88,33 @@ def multilinear(
         needs_grad = zip(LETTERS, ctx.needs_input_grad, strict=False)
         needed = [a for a, needs in needs_grad if needs]
         total: dict[str, Tensor] = {}
-        for letter, grad in zip(outputs, grads, strict=True):
+        for letter, grad in zip(LETTERS, grads, strict=True):
             others = "".join(a for a in needed if a != letter)
-            if grad is None or not others:
+            if grad is None or letter not in outputs or not others:
                 continue
             replaced = {**arguments, letter: grad}.values()
             paths = _weighted(text) if letter == "w" else text
-            results = operator(*replaced, *tensors, paths, others, *rest)
+            results = wanted(*replaced, *tensors, paths, others, *rest)
             for a, result in zip(others, results, strict=True):
                 total[a] = total[a] + result if a in total else result
         return *(total.get(a) for a in LETTERS), *(None for _ in (*tensors, *ctx.rest))
 
-    operator.register_fake(fake)
-    operator.register_autograd(backward, setup_context=save)
-    return operator
+    schema = (
+        f"(Tensor? x, Tensor? y, Tensor? w, Tensor? g, {tensors}str paths, "
+        f"str outputs, {rest}) -> (Tensor, Tensor, Tensor, Tensor)"
+    )
+    operator = register_operator(name, schema, checked, fake, backward, save)
+
+    def wanted(*inputs: Any) -> list[Tensor]:
+        results = dict(zip(LETTERS, operator(*inputs), strict=True))
+        return [results[a] for a in inputs[count + 1]]
+
+    return wanted
+
+
+def _all_four(results: Mapping[str, Tensor], like: Tensor) -> tuple[Tensor, ...]:
+    """One for every letter, empty if there is none."""
+    return tuple(results[a] if a in results else like.new_empty(0) for a in LETTERS)
 
 
 @lru_cache(maxsize=256)

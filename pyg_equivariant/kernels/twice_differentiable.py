@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .dispatch import fast_or_plain, is_plain_call, kernel_for
+from .registration import register_operator
 
 Shape = tuple[int, ...]
 Shapes = Callable[[Tensor, Any], tuple[Shape, "Shape | None", Shape]]
@@ -155,11 +156,8 @@ class TwiceDifferentiable:
         differentiate: Callable[..., Any],
     ) -> Callable[..., Any]:
         """An operator, called without the dispatcher where nobody looks on."""
-        operator = torch.library.custom_op(
-            f"pyg_equivariant::{self.name}{suffix}", run, mutates_args=(), schema=schema
-        )
-        operator.register_fake(fake)
-        operator.register_autograd(differentiate, setup_context=_save)
+        name = self.name + suffix
+        operator = register_operator(name, schema, run, fake, differentiate, _save)
 
         class Direct(torch.autograd.Function):
             @staticmethod

@@ -67,7 +67,7 @@ class EquivariantInstanceNorm(EquivariantNorm):
 
         def mean(numbers: Tensor) -> Tensor:
             """Over the nodes of each graph, at every node."""
-            return pool(numbers, graph, num_graphs, "mean")[graph]
+            return pool(numbers, graph, num_graphs, "mean").index_select(0, graph)
 
         blocks = self._center(x, mean)
         if not blocks:

@@ -42,4 +42,4 @@ class Atoms(NamedTuple):
 
     def spread(self, x: Tensor) -> Tensor:
         """What there is of every graph, or once of the only one, for every atom."""
-        return x if self.batch is None else x[self.batch]
+        return x if self.batch is None else x.index_select(0, self.batch)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd.functional import hessian
 
 from pyg_equivariant.graph import edge_vectors, radius_graph
 from pyg_equivariant.o3 import safe_norm
@@ -109,3 +110,14 @@ def test_bad_input_is_one_clear_line() -> None:
         edge_vectors(pos, edge_index, shift, torch.rand(2, 3, 3))
     with pytest.raises(ValueError, match=r"cell must have shape .* got \(3,\)"):
         edge_vectors(pos, edge_index, shift, torch.rand(3))
+
+
+def test_hessians_of_several_cells_by_forward_mode(generator: torch.Generator) -> None:
+    pos, cell, batch, edges = crystal(generator, 2)
+
+    def function(cell: Tensor) -> Tensor:
+        return edge_vectors(pos, *edges, cell, batch).square().sum(-1).sin().sum()
+
+    options = {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}
+    expected = hessian(function, cell)
+    torch.testing.assert_close(hessian(function, cell, **options), expected)

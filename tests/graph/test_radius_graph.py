@@ -499,3 +499,27 @@ def test_cuda_equals_cpu(generator: torch.Generator) -> None:
         )
         shift = None if there[1] is None else there[1].cpu()
         assert edges(there[0].cpu(), shift) == edges(*here)
+
+
+def test_torch_func_sees_through_the_search(generator: torch.Generator) -> None:
+    pos = torch.rand(20, 3, generator=generator, dtype=torch.float64)
+    cell = torch.eye(3, dtype=torch.float64)
+
+    def energy(pos: Tensor, cell: Tensor) -> Tensor:
+        edge_index, shift = radius_graph(pos, 0.6, cell=cell)
+        return edge_vectors(pos, edge_index, shift, cell).square().sum(-1).sin().sum()
+
+    leaves = pos.requires_grad_(), cell.requires_grad_()
+    expected = torch.autograd.grad(energy(*leaves), leaves)
+    given = pos.detach(), cell.detach()
+    for n in range(2):
+        found = torch.func.grad(energy, argnums=n)(*given)
+        torch.testing.assert_close(found, expected[n])
+    stacked = [torch.stack([t, t]) for t in given]
+    for dims, name, many in (
+        ((0, None), "pos", (stacked[0], given[1])),
+        ((None, 0), "cell", (given[0], stacked[1])),
+    ):
+        for function in (energy, torch.func.grad(energy)):
+            with pytest.raises(ValueError, match=f"^{name} is one of many"):
+                torch.func.vmap(function, in_dims=dims)(*many)

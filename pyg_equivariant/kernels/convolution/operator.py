@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -86,7 +86,7 @@ def _plain(
     return [result.to(dtype) for result in results]
 
 
-convolution: Any = multilinear(
+convolution = multilinear(
     "convolution",
     "uvu",
     "Tensor edge_index, ",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,7 +34,7 @@ def _run(
     return fast_or_plain(fast, plain)
 
 
-fully_connected: Any = multilinear(
+fully_connected = multilinear(
     "fully_connected", "uvw", "", "SymInt rows", _run, _shapes
 )
 """Derivatives of the product, see its reference."""

@@ -90,6 +90,9 @@ def value(x: Tensor, shift: Tensor, form: GateForm) -> Tensor:
     for b in form.blocks:
         gates = form.by_gate * shifted[:, b.gate : b.gate + b.mul].sigmoid()
         rows = x[:, b.x : b.x + b.step * (b.rows - 1) + b.mul]
-        vectors = rows.unfold(1, b.mul, b.step)  # [row, component, channel]
+        if b.step > b.mul:
+            rows = F.pad(rows, (0, b.step - b.mul))
+        vectors = rows.unflatten(1, (b.rows, b.step))  # [row, component, channel]
+        vectors = vectors[..., : b.mul]
         out.append((vectors * gates.unsqueeze(1)).flatten(1))
     return torch.cat(out, dim=1)

@@ -103,7 +103,7 @@ class ForceField(torch.nn.Module):
             }
             z, pos, batch = map(_differentiable, (z, pos, batch))
             if not pos.requires_grad:
-                pos = pos.detach().requires_grad_()
+                pos = pos.clone().requires_grad_()  # keeps a tangent
             number = number_of_graphs(batch, batch_size)
             cells = pos.new_zeros(0, 3, 3)
             if self.compute_stress:
@@ -152,6 +152,6 @@ def _deform(
     if not len(cells):
         return pos, cells, strain
     symmetric = (strain + strain.transpose(-1, -2)) / 2
-    own = symmetric[0] if batch is None else symmetric[batch]
+    own = symmetric if batch is None else symmetric.index_select(0, batch)
     moved = pos + (pos.unsqueeze(-2) @ own).squeeze(-2)
     return moved, cells + cells @ symmetric, strain

@@ -189,7 +189,10 @@ def test_it_is_a_proper_operator(wanted: str) -> None:
         g.requires_grad_()
     paths = Paths.of(product, "uvu").text()
     rest = paths, wanted, len(arguments[0]), size, "auto"
-    torch.library.opcheck(convolution, (*arguments, g, edge_index, *rest))
+    torch.library.opcheck(
+        torch.ops.pyg_equivariant.convolution.default,
+        (*arguments, g, edge_index, *rest),
+    )
 
 
 def test_compiled_graphs_hold_it_whole() -> None:

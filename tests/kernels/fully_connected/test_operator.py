@@ -160,4 +160,7 @@ def test_without_a_compiler_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) 
 def test_operator_passes_the_checks_of_torch() -> None:
     paths = Paths.of(PRODUCTS["vectors"], "uvw").text()
     x, y, w, _ = (t.requires_grad_() for t in arguments(PRODUCTS["vectors"], 3))
-    torch.library.opcheck(fully_connected, (x, y, w, None, paths, "g", 3))
+    torch.library.opcheck(
+        torch.ops.pyg_equivariant.fully_connected.default,
+        (x, y, w, None, paths, "g", 3),
+    )

@@ -226,6 +226,31 @@ def test_derivatives_are_finite_at_coincident_atoms(
     assert all(g.isfinite().all() for g in second if g is not None)
 
 
+@pytest.mark.parametrize("kind", ["is_grads_batched", "vmap"])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_gradients_in_batches(case: Any, fuse: bool, kind: str) -> None:
+    """First, second and third, with respect to features, positions and parameters."""
+    case.conv.fuse = fuse
+    edge_index = torch.tensor([[0, 1, 2, 0, 3], [1, 0, 1, 2, 1]])
+    pos = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    inputs = [_leaf(case, 4), pos, *case.conv.parameters()]
+    outputs: Any = [case(*inputs[:2], edge_index)]
+
+    def gradients(*grads: Tensor, **options: bool) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(outputs, inputs, grads, create_graph=True, **options)
+
+    for _ in range(3):
+        batches = [torch.randn(3, *out.shape, dtype=out.dtype) for out in outputs]
+        if kind == "vmap":
+            found = torch.func.vmap(gradients)(*batches)
+        else:
+            found = gradients(*batches, is_grads_batched=True)
+        rows = [gradients(*grads) for grads in zip(*batches, strict=True)]
+        expected = [torch.stack(row) for row in zip(*rows, strict=True)]
+        assert deviation(found, expected) <= 1e-11
+        outputs = gradients(*outputs)
+
+
 def test_works_in_float32_and_under_autocast(
     case: Any, graphs: dict[str, Data]
 ) -> None:

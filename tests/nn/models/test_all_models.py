@@ -12,11 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
+from torch.autograd.functional import hessian, jacobian
 from torch.export import Dim
+from torch.func import vmap
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from pyg_equivariant.graph import complete_graph, radius_graph
+from pyg_equivariant.nn import EquivariantConv
 from pyg_equivariant.nn.models import ForceField, MolecularModel
 from pyg_equivariant.testing import (
     assert_equivariant,
@@ -258,6 +261,70 @@ def test_derivatives_with_atoms_at_one_place(smooth: Build) -> None:
     )
     assert forces.isfinite().all()
     assert all(g.isfinite().all() for g in second if g is not None)
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_hessians_from_batches(build: Build, name: str, fuse: bool) -> None:
+    """All ways of torch to a Hessian, in one sweep too, are a loop of gradients."""
+    model = build(name)
+    for module in model.modules():
+        if isinstance(module, EquivariantConv):
+            module.fuse = fuse
+    z, pos = torch.tensor([1, 6, 8]), torch.randn(3, 3, dtype=torch.float64)
+    edge_index, _ = radius_graph(pos, 2.5)
+
+    def energy(pos: Tensor) -> Tensor:
+        return model(z, pos, edge_index=edge_index).sum()
+
+    def gradient(pos: Tensor) -> Tensor:
+        pos = pos if pos.requires_grad else pos.clone().requires_grad_()
+        return torch.autograd.grad(energy(pos), pos, create_graph=True)[0]
+
+    atoms = pos.clone().requires_grad_()
+    first = gradient(atoms)
+    one = torch.eye(9, dtype=pos.dtype).unflatten(1, (3, 3))
+    rows = [torch.autograd.grad(first, atoms, e, retain_graph=True)[0] for e in one]
+    expected = torch.stack(rows)
+
+    def batched(vectors: Tensor, **options: bool) -> Tensor:
+        return torch.autograd.grad(first, atoms, vectors, create_graph=True, **options)[
+            0
+        ]
+
+    found = {
+        "is_grads_batched": batched(one, is_grads_batched=True),
+        "vmap of autograd.grad": vmap(batched)(one),
+        "jacobian of forces": jacobian(gradient, pos, vectorize=True),
+        "func.hessian": torch.func.hessian(energy)(pos),
+        "func.jacrev": torch.func.jacrev(torch.func.grad(energy))(pos),
+    }
+    for outer in ("reverse-mode", "forward-mode"):
+        options = {"vectorize": True, "outer_jacobian_strategy": outer}
+        found[f"hessian, {outer}"] = hessian(energy, pos, **options)
+    for what, result in found.items():
+        difference = (result.reshape(9, 3, 3) - expected).abs().max()
+        assert difference <= 1e-12 * expected.abs().max(), what
+    # a third derivative through a batch, and batches of positions
+    totals = (
+        found["is_grads_batched"].sin().sum(),
+        sum(batched(e).sin().sum() for e in one),
+    )
+    third = [torch.autograd.grad(t, atoms, retain_graph=True)[0] for t in totals]
+    close(*third, 1e-10)
+    many = torch.stack([pos, 1.1 * pos])
+    close(vmap(torch.func.grad(energy))(many), torch.stack(list(map(gradient, many))))
+
+
+def test_torch_func_finds_edges(build: Build, name: str) -> None:
+    model = build(name)
+    z, pos = torch.tensor([1, 6, 8, 1]), torch.randn(4, 3, dtype=torch.float64)
+
+    def energy(pos: Tensor) -> Tensor:
+        return model(z, pos).sum()
+
+    _, forces, _ = ForceField(model)(z, pos)
+    close(torch.func.grad(energy)(pos), -forces)
+    close(torch.func.hessian(energy)(pos), hessian(energy, pos), 1e-11)
 
 
 def test_works_in_float32_and_under_autocast(

@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck
+from torch.autograd.functional import jacobian
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
+from pyg_equivariant.graph import radius_graph
 from pyg_equivariant.nn import BesselBasis, EdgeEmbedding, PolynomialCutoff, TFNConv
 from pyg_equivariant.nn.models import EGNN, ForceField, MolecularModel, SchNet
 from pyg_equivariant.o3 import rand_matrix
@@ -187,6 +189,20 @@ def test_crystals_and_molecules_share_a_batch(smooth: Smooth, crystal: Data) -> 
     assert found.stress[[0, 2]].abs().amax((1, 2)).gt(1e-6).all()
     found.stress.square().sum().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_derivatives_of_stress_by_forward_mode(crystal: Data) -> None:
+    model = ForceField(SchNet(8, 6, 1, cutoff=2.5).double(), compute_stress=True)
+    (data,) = DataLoader([crystal, crystal], batch_size=2)
+    rest = data.batch, *radius_graph(data.pos, 2.5, data.batch, data.cell)
+
+    def stress(pos: Tensor) -> Tensor:
+        return model(data.z, pos, *rest, cell=data.cell, pbc=data.pbc).stress
+
+    expected = jacobian(stress, data.pos)
+    assert expected.abs().max() > 1e-3
+    options = {"vectorize": True, "strategy": "forward-mode"}
+    close(jacobian(stress, data.pos, **options), expected)
 
 
 def test_one_cell_may_serve_a_whole_batch(smooth: Smooth, crystal: Data) -> None:

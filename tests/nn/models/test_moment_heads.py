@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.autograd.functional import hessian
 from torch_geometric.data import Data
 
 from pyg_equivariant.nn.models import (
@@ -217,3 +218,18 @@ def test_a_head_of_ones_own(build: Build, name: str, graphs: dict[str, Data]) ->
     bare.load_state_dict(model.state_dict(), strict=False)
     expected = mine(bare(data.z, data.pos, data.batch), data.z, data.batch, 2)
     close(model(data.z, data.pos, data.batch), expected)
+
+
+@pytest.mark.parametrize("head", ["dipole", "spatial_extent"])
+def test_hessians_of_a_batch_by_forward_mode(
+    build: Build, graphs: dict[str, Data], head: str
+) -> None:
+    data, model = graphs["two_molecules"], build("PaiNN", head=head, num_layers=1)
+
+    def function(pos: Tensor) -> Tensor:
+        return model(data.z, pos, data.batch, data.edge_index).square().sum()
+
+    options = {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}
+    expected = hessian(function, data.pos)
+    tolerance = 1e-12 * float(expected.abs().max())
+    close(hessian(function, data.pos, **options), expected, tolerance)
