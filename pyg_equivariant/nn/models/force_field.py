@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack
 
 from ..pool import number_of_graphs
 
@@ -102,31 +103,23 @@ class ForceField(torch.nn.Module):
                 name: _differentiable(x) for name, x in inputs.items() if x is not None
             }
             z, pos, batch = map(_differentiable, (z, pos, batch))
-            if not pos.requires_grad:
-                pos = pos.clone().requires_grad_()  # keeps a tangent
             number = number_of_graphs(batch, batch_size)
             cells = pos.new_zeros(0, 3, 3)
             if self.compute_stress:
                 cells = given["cell"].reshape(-1, 3, 3).to(pos.dtype)
                 cells = cells.expand(number, 3, 3)
-            moved, strained, strain = _deform(pos, batch, cells)
-            if self.compute_stress:
-                given["cell"] = strained
-            energy = self.model(z, moved, batch, **given)
-            if energy.shape != (number, 1):
-                raise ValueError(
-                    "forces need one energy per graph, but the model predicts shape "
-                    f"{tuple(energy.shape)} for {number} graphs"
-                )
-            # the sum reaches pos even where no edge does
-            gradients = torch.autograd.grad(
-                energy.sum() + 0 * (pos.sum() + strain.sum()),
-                [pos, strain],
-                create_graph=self.training,
-            )
+
+            def total(pos: Tensor, strain: Tensor) -> tuple[Tensor, Tensor]:
+                moved, strained = _deform(pos, batch, cells, strain)
+                if self.compute_stress:
+                    given["cell"] = strained
+                energy = self.model(z, moved, batch, **given)
+                _check_energy(energy, number)
+                # the sum reaches pos even where no edge does
+                return energy.sum() + 0 * (pos.sum() + strain.sum()), energy
+
+            gradients, energy = _gradients(total, pos, cells, self.training)
         forces = -gradients[0]
-        if not self.training:
-            energy = energy.detach()
         if not self.compute_stress:
             return EnergyForces(energy, forces, None)
         volume = torch.linalg.det(cells).abs().view(-1, 1, 1)
@@ -144,14 +137,41 @@ def _differentiable(x: Any) -> Any:
     return x.clone() if isinstance(x, Tensor) and x.is_inference() else x
 
 
+def _gradients(
+    total: Callable[..., tuple[Tensor, Tensor]],
+    pos: Tensor,
+    cells: Tensor,
+    create_graph: bool,
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Derivatives of a total by positions and a strain of zero, and the energy."""
+    strain = torch.zeros_like(cells)
+    if peek_interpreter_stack() is not None:  # torch.func derives what it looks on
+        derive = torch.func.grad(total, argnums=(0, 1), has_aux=True)
+        gradients, energy = derive(pos, strain)
+        return gradients, energy
+    # Forward mode differentiates again, and a copy keeps its tangent.
+    create_graph = create_graph or torch.autograd.forward_ad._current_level >= 0
+    pos = pos if pos.requires_grad else pos.clone().requires_grad_()
+    value, energy = total(pos, strain.requires_grad_())
+    gradients = torch.autograd.grad(value, (pos, strain), create_graph=create_graph)
+    return gradients, energy if create_graph else energy.detach()
+
+
+def _check_energy(energy: Tensor, number: int) -> None:
+    if energy.shape != (number, 1):
+        raise ValueError(
+            "forces need one energy per graph, but the model predicts shape "
+            f"{tuple(energy.shape)} for {number} graphs"
+        )
+
+
 def _deform(
-    pos: Tensor, batch: Tensor | None, cells: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Positions and cells under a strain of zero, symmetric, of each graph."""
-    strain = torch.zeros_like(cells, requires_grad=True)
+    pos: Tensor, batch: Tensor | None, cells: Tensor, strain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Positions and cells under a symmetric strain of each graph."""
     if not len(cells):
-        return pos, cells, strain
+        return pos, cells
     symmetric = (strain + strain.transpose(-1, -2)) / 2
     own = symmetric if batch is None else symmetric.index_select(0, batch)
     moved = pos + (pos.unsqueeze(-2) @ own).squeeze(-2)
-    return moved, cells + cells @ symmetric, strain
+    return moved, cells + cells @ symmetric

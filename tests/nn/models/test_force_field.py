@@ -191,6 +191,29 @@ def test_crystals_and_molecules_share_a_batch(smooth: Smooth, crystal: Data) -> 
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_torch_func_derives_what_it_looks_on(
+    smooth: Smooth, graphs: dict[str, Data], training: bool
+) -> None:
+    """Whatever the mode, also where derivatives are not kept otherwise."""
+    data, model = graphs["planar"], ForceField(smooth(num_layers=1))
+    edges = data.batch, data.edge_index
+
+    def predict(pos: Tensor) -> tuple[Tensor, Tensor]:
+        return model(data.z, pos, *edges)[:2]
+
+    energy, forces = predict(data.pos)
+    expected = jacobian(predict, data.pos)
+    model.train(training)
+    for jacobians in (torch.func.jacrev, torch.func.jacfwd):
+        close(jacobians(predict)(data.pos), expected, 1e-10)
+    options = {"vectorize": True, "strategy": "forward-mode"}
+    close(jacobian(predict, data.pos, **options), expected, 1e-10)
+    many = torch.stack([data.pos, 2 * data.pos])
+    found = torch.func.vmap(predict)(many)
+    close((found[0][0], found[1][0]), (energy, forces))
+
+
 def test_derivatives_of_stress_by_forward_mode(crystal: Data) -> None:
     model = ForceField(SchNet(8, 6, 1, cutoff=2.5).double(), compute_stress=True)
     (data,) = DataLoader([crystal, crystal], batch_size=2)
