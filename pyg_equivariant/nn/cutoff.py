@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import widen
+
 
 class CosineCutoff(torch.nn.Module):
     r"""Half a cosine wave, as in SchNet and PaiNN.
@@ -40,7 +42,8 @@ class CosineCutoff(torch.nn.Module):
     def forward(self, edge_length: Tensor) -> Tensor:
         """The envelope at every length."""
         x, inside = _relative(edge_length, self.cutoff)
-        return torch.where(inside, 0.5 * (1 + torch.cos(math.pi * x)), 0.0)
+        envelope = torch.where(inside, 0.5 * (1 + torch.cos(math.pi * x)), 0.0)
+        return envelope.to(edge_length.dtype)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.cutoff})"
@@ -89,7 +92,8 @@ class PolynomialCutoff(torch.nn.Module):
         x, inside = _relative(edge_length, self.cutoff)
         p = self.p
         a, b, c = (p + 1) * (p + 2) / 2, p * (p + 2), p * (p + 1) / 2
-        return torch.where(inside, 1 - x**p * (a - x * (b - x * c)), 0.0)
+        envelope = torch.where(inside, 1 - x**p * (a - x * (b - x * c)), 0.0)
+        return envelope.to(edge_length.dtype)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.cutoff}, p={self.p})"
@@ -120,5 +124,6 @@ def _relative(edge_length: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
             f"expected floating-point lengths, got {edge_length.dtype}; convert them "
             "with .float()"
         )
+    edge_length = widen(edge_length)  # the terms cancel at the cutoff
     inside = edge_length < cutoff
     return torch.where(inside, edge_length, cutoff) / cutoff, inside

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_equivariant.graph import Graph, neighbor_graph
 from pyg_equivariant.kernels import edge_pairs
-from pyg_equivariant.o3 import Irreps, IrrepsLike, safe_norm
+from pyg_equivariant.o3 import Irreps, IrrepsLike, safe_norm, widen
 
 from .spherical_harmonics import SphericalHarmonics
 
@@ -117,11 +117,11 @@ def node_attributes(
     """
     ones = torch.ones_like(edge_sh[:, 0]) if weight is None else weight
     ones = ones.unsqueeze(-1)
-    both = torch.cat([edge_sh * ones, ones], dim=-1)
+    both = widen(torch.cat([edge_sh * ones, ones], dim=-1))
     both = both.new_zeros(num_nodes, both.shape[1]).index_add(0, target, both)
     total, count = both[:, :-1], both[:, -1:]
     count = count.clamp(min=1) if weight is None else (1 + count.square()).sqrt()
-    attr = total / count
+    attr = (total / count).to(edge_sh.dtype)
     attr = attr if physical is None else attr + physical
     return torch.cat([torch.ones_like(attr[:, :1]), attr[:, 1:]], dim=-1)
 

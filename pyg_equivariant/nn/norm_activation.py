@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 
 from .activation import ActivationLike, activation_name, resolve_activation
 from .module import EquivariantModule, check_features
@@ -87,9 +87,10 @@ class NormActivation(EquivariantModule):
             if ir.is_scalar():
                 out.append(self.act(block))
                 continue
+            block = widen(block)
             length = (block.square().sum(-2, keepdim=True) + self.eps).sqrt()
             shifted = length if bias is None else length + bias
-            out.append(block * (self.act(shifted) / length))
+            out.append((block * (self.act(shifted) / length)).to(x.dtype))
         return self.irreps_out.join(out) if out else x
 
     def __repr__(self) -> str:

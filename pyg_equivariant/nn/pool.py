@@ -6,9 +6,15 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from pyg_equivariant.o3 import widen
+
 
 def pool(x: Tensor, batch: Tensor | None, batch_size: int, reduce: str) -> Tensor:
-    """The ``"sum"`` or ``"mean"`` of node features ``(|V|, ...)`` over each graph."""
+    """The ``"sum"`` or ``"mean"`` of node features ``(|V|, ...)`` over each graph.
+
+    In float32 at least: half precision cannot hold what many atoms add up to.
+    """
+    x = widen(x)
     if batch is None:
         total = x.sum(dim=0, keepdim=True)
         return total / max(x.shape[0], 1) if reduce == "mean" else total

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from pyg_equivariant.o3 import widen
+
 from .cutoff import positive_radius
 from .module import EquivariantModule, check_dtype
 
@@ -118,11 +120,11 @@ class GaussianBasis(RadialBasis):
     def forward(self, edge_length: Tensor) -> Tensor:
         """The basis functions at every length."""
         check_dtype(edge_length, self.center, "edge_length")
-        scaled = (edge_length.unsqueeze(-1) - self.center) / self.width
+        scaled = (widen(edge_length).unsqueeze(-1) - self.center) / self.width
         # Where its result is below all normal numbers, exp takes many times as long.
-        dtype = torch.promote_types(scaled.dtype, torch.float32)
-        lowest = 0.9 * math.log(torch.finfo(dtype).tiny)
-        return torch.exp((-0.5 * scaled.square()).clamp_min(lowest))
+        lowest = 0.9 * math.log(torch.finfo(scaled.dtype).tiny)
+        basis = torch.exp((-0.5 * scaled.square()).clamp_min(lowest))
+        return basis.to(edge_length.dtype)
 
     def __repr__(self) -> str:
         return (
@@ -193,8 +195,19 @@ class BesselBasis(RadialBasis):
     def forward(self, edge_length: Tensor) -> Tensor:
         """The basis functions at every length."""
         check_dtype(edge_length, self.frequency, "edge_length")
-        phase = edge_length.unsqueeze(-1) * (self.frequency / self.cutoff)
-        return _sinc(phase) * (self.frequency * (self.prefactor / self.cutoff))
+        frequency = self._exact_frequency()
+        phase = edge_length.unsqueeze(-1) * (frequency / self.cutoff)
+        basis = _sinc(phase) * (frequency * (self.prefactor / self.cutoff))
+        return basis.to(edge_length.dtype)
+
+    def _exact_frequency(self) -> Tensor:
+        """In half precision multiples of pi would not end in zeros at the cutoff."""
+        wide = widen(self.frequency)
+        if self.trainable or wide.dtype == self.frequency.dtype:
+            return wide
+        return (
+            torch.arange(1, self.num_radial + 1, device=wide.device).to(wide) * math.pi
+        )
 
     def __repr__(self) -> str:
         return (

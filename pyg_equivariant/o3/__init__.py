@@ -32,7 +32,7 @@ from ._spherical_harmonics import (
     spherical_harmonics_reference,
 )
 from ._tensor_product_paths import CONNECTIONS, Path, TensorProductPaths
-from ._vector import safe_norm, safe_normalize
+from ._vector import safe_norm, safe_normalize, widen
 from ._wigner import rotate, wigner_D
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "CONNECTIONS",
     "safe_norm",
     "safe_normalize",
+    "widen",
     "check_orthogonal",
     "determinant",
     "rand_matrix",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ._orthogonal import check_orthogonal
-from ._vector import safe_norm, safe_normalize
+from ._vector import safe_norm, safe_normalize, widen
 
 
 def rand_matrix(
@@ -161,6 +161,7 @@ def quaternion_to_matrix(q: Tensor) -> Tensor:
     Returns:
         Tensor of shape ``(..., 3, 3)``.
     """
+    dtype, q = q.dtype, widen(q)
     w, x, y, z = q.unbind(-1)
     rows = (
         (w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -168,7 +169,7 @@ def quaternion_to_matrix(q: Tensor) -> Tensor:
         (2 * (x * z - w * y), 2 * (y * z + w * x), w * w - x * x - y * y + z * z),
     )
     R = _matrix(rows)
-    return R / (q * q).sum(-1)[..., None, None]
+    return (R / (q * q).sum(-1)[..., None, None]).to(dtype)
 
 
 def quaternion_to_axis_angle(q: Tensor) -> tuple[Tensor, Tensor]:

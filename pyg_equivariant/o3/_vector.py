@@ -5,7 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_HALF = (torch.float16, torch.bfloat16)  # computed in float32, then rounded
+
+def widen(x: Tensor) -> Tensor:
+    """``x`` in float32 at least.
+
+    Half precision has no room for squares, sums and small numbers: what holds them is
+    computed in float32 and rounded once.
+
+    Example:
+        >>> widen(torch.tensor([1e-7], dtype=torch.float16)).square()
+        tensor([1.4211e-14])
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _nonzero(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
@@ -37,10 +48,8 @@ def safe_norm(x: Tensor, dim: int = -1, keepdim: bool = False) -> Tensor:
         >>> torch.autograd.grad(safe_norm(x).sum(), x)[0].abs().max()
         tensor(0.)
     """
-    if x.dtype in _HALF:
-        return safe_norm(x.float(), dim, keepdim).to(x.dtype)
-    square, nonzero = _nonzero(x, dim)
-    length = torch.where(nonzero, square.sqrt(), 0.0)
+    square, nonzero = _nonzero(widen(x), dim)
+    length = torch.where(nonzero, square.sqrt(), 0.0).to(x.dtype)
     return length if keepdim else length.squeeze(dim)
 
 
@@ -59,7 +68,6 @@ def safe_normalize(x: Tensor, dim: int = -1) -> Tensor:
         tensor([[0.0000, 0.6000, 0.8000],
                 [0.0000, 0.0000, 0.0000]])
     """
-    if x.dtype in _HALF:
-        return safe_normalize(x.float(), dim).to(x.dtype)
-    square, nonzero = _nonzero(x, dim)
-    return x * torch.where(nonzero, square.rsqrt(), 0.0)
+    wide = widen(x)
+    square, nonzero = _nonzero(wide, dim)
+    return (wide * torch.where(nonzero, square.rsqrt(), 0.0)).to(x.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 
 from pyg_equivariant.kernels import spherical_harmonics
-from pyg_equivariant.o3 import Irreps, squared_length
+from pyg_equivariant.o3 import Irreps, squared_length, widen
 
 from ._graphs import GraphData, GraphTransform, graph_of, number_of_graphs
 
@@ -118,15 +118,16 @@ class AddNodeAttributes(GraphTransform):
 
     def _add_geometry(self, data: GraphData, attr: dict[int, Tensor]) -> None:
         """Add to the nodes the mean of the harmonics of their incoming edges."""
-        count = {key: x.new_zeros(len(x), 1) for key, x in attr.items()}
-        total = {key: torch.zeros_like(x) for key, x in attr.items()}
+        total = {key: torch.zeros_like(widen(x)) for key, x in attr.items()}
+        count = {key: x.new_zeros(len(x), 1) for key, x in total.items()}
         for edges in self.edges_of(data):
-            edge_sh = self._harmonics(self._polar, edges.vec)
+            edge_sh = self._harmonics(self._polar, widen(edges.vec))
             i, key = edges.store.edge_index[1], id(edges.target)
             total[key] = total[key].index_add(0, i, edge_sh)
             count[key] = count[key].index_add(0, i, edge_sh.new_ones(len(i), 1))
         for key in attr:
-            attr[key] = attr[key] + total[key] / count[key].clamp(min=1)
+            mean = total[key] / count[key].clamp(min=1)
+            attr[key] = attr[key] + mean.to(attr[key].dtype)
 
     def _physical(
         self, data: GraphData, store: Any, irrep: str, irreps: Irreps

@@ -129,3 +129,16 @@ def test_attributes_of_nodes_are_smooth_under_an_envelope() -> None:
     gone = node_attributes(sh, target, 1, torch.tensor([1.0, 0.0]))
     alone = node_attributes(sh[:1], target[:1], 1, torch.tensor([1.0]))
     assert torch.equal(gone, alone)
+
+
+def test_attributes_of_many_edges_in_half_precision() -> None:
+    edge_sh = torch.ones(5000, 4)
+    edge_sh[::2, 2:] = -1
+    target = torch.zeros(5000, dtype=torch.long)
+    for weight in (None, torch.full((5000,), 0.5)):
+        expected = node_attributes(edge_sh, target, 1, weight)
+        for dtype in (torch.float16, torch.bfloat16):
+            given = None if weight is None else weight.to(dtype)
+            found = node_attributes(edge_sh.to(dtype), target, 1, given)
+            assert found.dtype == dtype
+            torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-2)

@@ -29,3 +29,12 @@ def test_no_nodes_give_zero(reduce: str) -> None:
     x = torch.zeros(0, 3)
     assert torch.equal(pool(x, None, 1, reduce), torch.zeros(1, 3))
     assert pool(x, BATCH[:0], 0, reduce).shape == (0, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_many_nodes_of_half_precision(dtype: torch.dtype) -> None:
+    x = torch.full((5000, 2), 20.0, dtype=dtype)
+    batch = torch.zeros(5000, dtype=torch.long)
+    for given in (batch, None):
+        assert pool(x, given, 1, "mean").tolist() == [[20.0, 20.0]]
+        assert pool(x, given, 1, "sum").tolist() == [[1e5, 1e5]]

@@ -232,3 +232,16 @@ def test_errors(function: Callable[[Tensor], object]) -> None:
         function(torch.zeros(3, 2))
     with pytest.raises(TypeError, match=r"dtype torch.int64"):
         function(torch.eye(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("length", [1e-4, 1.0, 300.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_quaternions_of_any_length_in_half_precision(
+    dtype: torch.dtype, length: float
+) -> None:
+    """Their squares have no room in float16."""
+    q = length * torch.tensor([0.5, -0.5, 0.5, 0.5])
+    found = quaternion_to_matrix(q.to(dtype))
+    assert found.dtype == dtype
+    expected = quaternion_to_matrix(q.to(dtype).double())
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=5e-3)

@@ -127,3 +127,16 @@ def test_repr_and_bad_input(molecules: list[Data]) -> None:
         AddNodeAttributes(1)(molecules[0])
     with pytest.raises(ValueError, match="needs the positions `pos`"):
         AddNodeAttributes(1)(Data(x=torch.rand(2, 3)))
+
+
+def test_many_edges_in_half_precision() -> None:
+    """The mean has room in float16 where the sum has none."""
+    pos = torch.zeros(50_001, 3, dtype=torch.float16)
+    pos[1:, 0], pos[1::20, 1] = 1, 1
+    source = torch.arange(1, 50_001)
+    data = Data(pos=pos, edge_index=torch.stack([source, torch.zeros_like(source)]))
+    found = AddNodeAttributes(1)(data).node_attr
+    assert found.dtype == torch.float16
+    data.pos = pos.double()
+    expected = AddNodeAttributes(1)(data).node_attr
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-2)

@@ -7,6 +7,8 @@ import math
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyg_equivariant.o3 import widen
+
 SILU = "silu"
 SHIFTED_SOFTPLUS = "shifted_softplus"
 
@@ -16,4 +18,4 @@ def value(x: Tensor, shift: None, name: str) -> Tensor:
     if name == SILU:
         return F.silu(x)
     # From 40 on ln(1 + e^x) = x in float64, too; torch's 20 is early by 2e-9.
-    return F.softplus(x, threshold=40.0) - math.log(2)
+    return (F.softplus(widen(x), threshold=40.0) - math.log(2)).to(x.dtype)

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.nn.conv import MessagePassing
-from torch_geometric.typing import Adj, OptPairTensor, Size
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import is_sparse, to_edge_index
 
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.o3 import Irreps, widen
 
 from ..edge_embedding import Edges
-from ._inputs import check_edges
+from ._inputs import EQUIVARIANT_AGGR, check_edges
 
 
 class EquivariantConv(MessagePassing):
@@ -82,6 +82,18 @@ class EquivariantConv(MessagePassing):
             dim_size = x[0].shape[0] if x[1] is None else x[1].shape[0]
         edges = self.directed(edge_index)
         return self.message_and_aggregate(edges, x=x, dim_size=dim_size, **inputs)
+
+    def aggregate(
+        self,
+        inputs: Tensor,
+        index: Tensor,
+        ptr: OptTensor = None,
+        dim_size: Optional[int] = None,
+    ) -> Tensor:
+        """Join messages; numbers below float32 are summed in float32."""
+        if self.aggr not in EQUIVARIANT_AGGR:
+            return super().aggregate(inputs, index, ptr, dim_size)
+        return super().aggregate(widen(inputs), index, ptr, dim_size).to(inputs.dtype)
 
     def directed(self, edge_index: Adj) -> Tensor:
         """Edges as a plain tensor, from where messages start to where they arrive."""

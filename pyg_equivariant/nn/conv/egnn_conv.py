@@ -8,7 +8,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.graph import edge_vectors
-from pyg_equivariant.o3 import Irreps, safe_norm
+from pyg_equivariant.o3 import Irreps, safe_norm, widen
 
 from ..dense import Dense
 from ..edge_embedding import Edges
@@ -178,15 +178,16 @@ class EGNNConv(EquivariantConv):
         # Positions
         new_pos = pos[1]
         if self.update_pos:
+            count = widen(count)
             if self.pos_aggr == "mean" and edge_weight is None:
                 displacement = displacement / count.clamp(min=1)
             elif self.pos_aggr == "mean":  # smooth where the last neighbor leaves
                 displacement = displacement / (1 + count.square()).sqrt()
-            new_pos = new_pos + displacement
+            new_pos = new_pos + displacement.to(new_pos.dtype)
         if self.phi_v is not None:
             new_pos = new_pos + self.phi_v(x[1]) * of_targets(vel)
         # Features
-        h = self.phi_h(torch.cat([x[1], m], dim=-1))
+        h = self.phi_h(torch.cat([x[1], m.to(x[1].dtype)], dim=-1))
         return (x[1] + h if self.residual else h), new_pos
 
     def message(
@@ -217,7 +218,8 @@ class EGNNConv(EquivariantConv):
         assert isinstance(first, Dense)
         m = self.phi_e.after_first(first.on_edges(x, edge_index, square, edge_attr))
         terms, i = self._terms(m, edge_vec, edge_weight), edge_index[1]
-        sums = [t.new_zeros(dim_size, t.shape[1]).index_add(0, i, t) for t in terms]
+        wide = [widen(t) for t in terms]
+        sums = [t.new_zeros(dim_size, t.shape[1]).index_add(0, i, t) for t in wide]
         return torch.cat(sums, dim=-1)
 
     def on_edges(self, x: Tensor, edges: Edges, vel: OptTensor = None) -> Tensor:
@@ -253,14 +255,18 @@ class EGNNConv(EquivariantConv):
         if self.phi_x is None or self.lin_x is None:
             return diff[:, :0]
         if self.normalize:
-            diff = diff / (safe_norm(diff, keepdim=True).detach() + 1e-8)
+            length = safe_norm(widen(diff), keepdim=True).detach()
+            inverse = torch.where(length > 0, 1 / (length + 1e-8), 0.0)
+            diff = (diff * inverse).to(diff.dtype)
         scale = self.lin_x(self.phi_x(m))
         if self.tanh:
             scale = scale.tanh()
         displacement = diff * scale
         if self.clamp is not None:
-            length = safe_norm(displacement, keepdim=True)
-            displacement = displacement * (self.clamp / length.clamp(min=self.clamp))
+            wide = widen(displacement)
+            length = safe_norm(wide, keepdim=True)
+            shorter = wide * (self.clamp / length.clamp(min=self.clamp))
+            displacement = shorter.to(displacement.dtype)
         return displacement
 
     def _check(

@@ -8,7 +8,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
 
 from pyg_equivariant import o3
 from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.o3 import safe_norm, safe_normalize
+from pyg_equivariant.o3 import safe_norm, safe_normalize, widen
 
 from ..cutoff import CosineCutoff
 from ..dense import Dense
@@ -208,7 +208,7 @@ class PaiNNConv(EquivariantConv):
     def update_nodes(self, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
         """The mixing alone."""
         v, u = self.mix(vec).chunk(2, dim=-1)  # [num_nodes, 3, F]
-        length = (v.square().sum(dim=1) + self.eps).sqrt()
+        length = (widen(v).square().sum(dim=1) + self.eps).sqrt().to(v.dtype)
         ss, vv, sv = self.a(torch.cat([x, length], dim=-1)).chunk(3, dim=-1)
         return x + ss + sv * (u * v).sum(dim=1), vec + vv.unsqueeze(1) * u
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
 
+from pyg_equivariant.o3 import widen
 from ..pool import number_of_graphs
 
 
@@ -122,9 +123,9 @@ class ForceField(torch.nn.Module):
         forces = -gradients[0]
         if not self.compute_stress:
             return EnergyForces(energy, forces, None)
-        volume = torch.linalg.det(cells).abs().view(-1, 1, 1)
-        stress = gradients[1] / torch.where(volume > 0, volume, 1.0)
-        return EnergyForces(energy, forces, stress * (volume > 0))
+        volume = torch.linalg.det(widen(cells)).abs().view(-1, 1, 1)
+        stress = gradients[1] / torch.where(volume > 0, volume, 1.0) * (volume > 0)
+        return EnergyForces(energy, forces, stress.to(forces.dtype))
 
     def __repr__(self) -> str:
         return (

@@ -79,9 +79,10 @@ class ScalarHead(Head):
     def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``, or ``(|V|, out)``."""
         out: Tensor = self.pre(features.x)
+        dtype = out.dtype
         if self.reduce in ("sum", "mean"):
             out = atoms.pool(out, self.reduce)
-        return out if self.post is None else self.post(out)
+        return out if self.post is None else self.post(out.to(dtype))
 
 
 class ExtensiveHead(Head):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import safe_norm
+from pyg_equivariant.o3 import safe_norm, widen
 
 from ..activation import ActivationLike
 from ..mlp import MLP
@@ -61,9 +61,10 @@ def centered(pos: Tensor, atoms: Atoms, weight: Tensor | None = None) -> Tensor:
     if weight is None:
         has_numbers = not atoms.z.is_floating_point()
         weight = atoms.z.to(pos.dtype) if has_numbers else torch.ones_like(pos[:, 0])
-    weight = weight.unsqueeze(-1)
+    weight = widen(weight).unsqueeze(-1)
     total = atoms.pool(torch.cat([weight * pos, weight], dim=-1))
-    return pos - atoms.spread(total[:, :3] / total[:, 3:].clamp(min=1e-12))
+    center = total[:, :3] / total[:, 3:].clamp(min=1e-12)
+    return (pos - atoms.spread(center)).to(pos.dtype)
 
 
 class DipoleHead(AtomicMoments):

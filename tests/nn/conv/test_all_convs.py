@@ -273,6 +273,55 @@ def test_works_in_float32_and_under_autocast(
     assert pos.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_degenerate_graphs_in_half_precision(
+    case: Any, graphs: dict[str, Data], fuse: bool, dtype: torch.dtype, autocast: bool
+) -> None:
+    """Finite, and twice differentiable, also where features are zero."""
+    case.conv.fuse = fuse
+    exact = copy.deepcopy(case.conv)
+    kept = torch.float32 if autocast else dtype
+    case.conv.to(kept)
+    for name in ("asymmetric", "coincident", "collinear", "no_edges", "single_node"):
+        pos, edge_index = graphs[name].pos, graphs[name].edge_index
+        given = case.features(len(pos)).to(dtype)
+        for features in (given, torch.zeros_like(given)):
+            leaves = [t.to(kept).requires_grad_() for t in (features, pos)]
+            wanted = [*leaves, *case.conv.parameters()]
+            with torch.autocast("cpu", dtype=dtype, enabled=autocast):
+                out = case(*leaves, edge_index)
+                first = torch.autograd.grad(
+                    out.float().sum(),
+                    wanted,
+                    create_graph=True,
+                    materialize_grads=True,
+                )
+                total = sum(t.float().sum() for t in first[:2])
+                second = torch.autograd.grad(total, wanted, materialize_grads=True)
+            for t in (out, *first, *second):
+                assert t.isfinite().all(), name
+            wide = [t.detach().double() for t in leaves]
+            expected = case._replace(conv=exact)(*wide, edge_index)
+            assert deviation(out.double(), expected) < 0.1
+
+
+def test_messages_of_half_precision_are_summed_in_float32(
+    case: Any, graphs: dict[str, Data], as_tuple: Any
+) -> None:
+    """Added one by one, eight binary digits count to 256 and no farther."""
+    data, case.conv.fuse = graphs["asymmetric"], False
+    case.conv.bfloat16()
+    seen: list[torch.dtype] = []
+    case.conv.aggr_module.register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].dtype)
+    )
+    x, pos = case.features(6, torch.bfloat16), data.pos.bfloat16()
+    assert case(x, pos, data.edge_index).dtype == torch.bfloat16
+    assert set(seen) == {torch.float32}
+
+
 def test_copies_and_checkpoints_compute_the_same(
     case: Any, graphs: dict[str, Data]
 ) -> None:

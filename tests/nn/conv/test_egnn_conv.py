@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import product
 from typing import Any
 
@@ -236,3 +237,39 @@ def test_first_map_of_two_sets_of_nodes(randomize) -> None:
     out = conv(*pairs, EDGE_INDEX)
     conv.fuse = False
     torch.testing.assert_close(out, conv(*pairs, EDGE_INDEX), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("options", [{"normalize": True}, {"clamp": 1e-9}])
+def test_atoms_at_one_place_push_each_other_nowhere(
+    options: dict[str, Any], dtype: torch.dtype
+) -> None:
+    """Neither epsilon nor clamp may vanish, and no derivative be one over epsilon."""
+    conv = EGNNConv(4, 4, 4, **options).to(dtype)
+    x, pos = torch.randn(3, 4, dtype=dtype), torch.zeros(3, 3, dtype=dtype)
+    pos = pos.requires_grad_()
+    _, moved = conv(x, pos, torch.tensor([[0, 1, 2], [1, 0, 0]]))
+    assert not moved.any()
+    (gradient,) = torch.autograd.grad(moved.float().square().sum() + moved.sum(), pos)
+    assert (gradient - 1).abs().max() < (1e-6 if "normalize" in options else 1)
+
+
+def test_hundreds_of_neighbors_in_half_precision() -> None:
+    """Their number squared has no room in float16, nor their count in bfloat16."""
+    source = torch.arange(1, 400)
+    edge_index = torch.stack([source, torch.zeros_like(source)])
+    exact = EGNNConv(4, 4, 4).double()
+    torch.nn.init.ones_(exact.lin_x.weight)
+    weight = torch.ones(399)
+    x, pos = torch.randn(400, 4).half().double(), torch.randn(400, 3).half().double()
+    for edge_weight in (None, weight):
+        given = {"edge_weight": edge_weight} if edge_weight is not None else {}
+        wide = {name: t.double() for name, t in given.items()}
+        expected = exact(x, pos, edge_index, **wide)[1][0] - pos[0]
+        for dtype in (torch.float16, torch.bfloat16):
+            conv = copy.deepcopy(exact).to(dtype)
+            narrow = {name: t.to(dtype) for name, t in given.items()}
+            found = conv(x.to(dtype), pos.to(dtype), edge_index, **narrow)[1][0]
+            moved = found.double() - pos[0].to(dtype).double()
+            assert (moved - expected).abs().max() < 0.02 * (1 + pos[0].abs().max())
+            assert expected.abs().max() > 0.1

@@ -21,6 +21,7 @@ from torch_geometric.loader import DataLoader
 from pyg_equivariant.graph import complete_graph, radius_graph
 from pyg_equivariant.nn import EquivariantConv
 from pyg_equivariant.nn.models import ForceField, MolecularModel
+from pyg_equivariant.o3 import widen
 from pyg_equivariant.testing import (
     assert_equivariant,
     assert_permutation_equivariant,
@@ -37,6 +38,14 @@ GRAPHS = (
     "empty",
 )
 Build = Callable[..., MolecularModel]
+PRECISIONS = {
+    "float16": (torch.float16, None),
+    "bfloat16": (torch.bfloat16, None),
+    "float32": (torch.float32, None),
+    "float64": (torch.float64, None),
+    "autocast float16": (torch.float32, torch.float16),
+    "autocast bfloat16": (torch.float32, torch.bfloat16),
+}
 
 
 def close(found: Any, expected: Any, tolerance: float = 1e-12) -> None:
@@ -341,6 +350,35 @@ def test_works_in_float32_and_under_autocast(
         found = model(data.z, pos, *inputs)
     assert found.dtype == torch.float32
     close(found, expected.float(), 0.1)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_degenerate_graphs_in_every_precision(
+    smooth: Build, graphs: dict[str, Data], precision: str
+) -> None:
+    """Energies are right, first and second derivatives finite, in all parameters."""
+    dtype, autocast = PRECISIONS[precision]
+    rough = torch.bfloat16 in (dtype, autocast)
+    model = smooth().to(dtype)
+    exact = copy.deepcopy(model).double()
+    graphs["one place"] = graphs["planar"].clone()
+    graphs["one place"].pos = torch.ones(4, 3).double()
+    graphs["at the cutoff"] = graphs["planar"].clone()
+    graphs["at the cutoff"].pos[0] = graphs["planar"].pos[1] + torch.tensor([2.5, 0, 0])
+    for name, data in graphs.items():
+        pos = data.pos.to(dtype).requires_grad_()
+        wanted = [pos, *model.parameters()]
+        with torch.autocast("cpu", dtype=autocast, enabled=autocast is not None):
+            energy = model(data.z, pos, data.batch, data.edge_index)
+            first = torch.autograd.grad(
+                energy.sum(), wanted, create_graph=True, materialize_grads=True
+            )
+            total = widen(first[0]).sin().sum() + widen(energy).sum()
+            second = torch.autograd.grad(total, wanted, materialize_grads=True)
+        for gradient in (*first, *second):
+            assert gradient.isfinite().all(), name
+        expected = exact(data.z, pos.detach().double(), data.batch, data.edge_index)
+        close(energy.double(), expected, 0.2 if rough else 0.05)
 
 
 def test_copies_and_checkpoints_predict_the_same(

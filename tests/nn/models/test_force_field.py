@@ -327,3 +327,21 @@ def test_a_function_is_a_model() -> None:
         wrong(torch.ones(4).long(), pos)
     with pytest.raises(TypeError, match="a module or a function"):
         ForceField("SchNet")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_stress_in_half_precision(crystal: Data, dtype: torch.dtype) -> None:
+    model = ForceField(SchNet(8, 6, 1, cutoff=2.5).double(), compute_stress=True)
+    pos, cell = crystal.pos.to(dtype), crystal.cell.to(dtype)
+    edges = radius_graph(pos, 2.5, cell=cell)
+
+    def predict(dtype: torch.dtype) -> Any:
+        model.to(dtype)
+        given = pos.to(dtype), None, *edges, cell.to(dtype)
+        return model(crystal.z, *given, pbc=crystal.pbc)
+
+    expected, found = predict(torch.float64), predict(dtype)
+    assert expected.stress.abs().max() > 1e-2
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == dtype
+        assert (a - b).abs().max() < 0.1 * b.abs().max()

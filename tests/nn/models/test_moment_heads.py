@@ -19,6 +19,7 @@ from pyg_equivariant.nn.models import (
     PositionHead,
     SpatialExtentHead,
     VectorHead,
+    moment_heads,
 )
 from pyg_equivariant.o3 import rand_matrix
 from pyg_equivariant.testing import assert_equivariant
@@ -233,3 +234,12 @@ def test_hessians_of_a_batch_by_forward_mode(
     expected = hessian(function, data.pos)
     tolerance = 1e-12 * float(expected.abs().max())
     close(hessian(function, data.pos, **options), expected, tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_graph_without_charge_has_a_center(dtype: torch.dtype) -> None:
+    """1e-12 is nothing in half precision."""
+    pos = torch.tensor([[1.0, 2.0, 3.0], [300.0, 0.0, 0.0]], dtype=dtype)
+    batch = torch.tensor([0, 2])
+    found = moment_heads.centered(pos, torch.tensor([0, 119]), batch, 3)
+    assert found.tolist() == [[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]
