@@ -85,6 +85,9 @@ def backend(*tensors: Tensor | None, kernels: Sequence[str] = ("c",)) -> str:
     Returns:
         ``"plain"`` without such a kernel or its compiler, for tensors on several
         devices, and where :func:`transformed`.
+
+    Raises:
+        RuntimeError: if Triton would serve it while :func:`recording`.
     """
     device = None
     for t in tensors:
@@ -122,8 +125,22 @@ def _kernel_on(device: str, kernels: Sequence[str]) -> str:
     if device == "cpu" and "c" in kernels and has_c():
         return "c"
     if device == "cuda" and "triton" in kernels and has_triton_or_warning():
+        if recording(device):
+            raise RuntimeError(
+                "a CUDA graph is captured, whose replays would keep the order of "
+                "today's edges, whatever edge_index then holds; set conv.fuse = False "
+                "for layers of a captured graph, or, for edges that never change, "
+                "call Convolution with backend='triton'"
+            )
         return "triton"
     return "plain"
+
+
+def recording(device: str) -> bool:
+    """Whether a CUDA graph is captured: replays run what is launched, and no Python."""
+    if device != "cuda" or is_compiling() or not torch.backends.cuda.is_built():
+        return False
+    return torch.cuda.is_current_stream_capturing()
 
 
 def check_backend(name: str, like: Tensor) -> None:

@@ -1,6 +1,6 @@
 """What kernels derive from the edges of a graph, remembered while ``edge_index`` lives.
 
-Edges changed in place are noticed.
+Edges changed in place are noticed, whoever changed them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from .dispatch import transformed
+from .dispatch import recording, transformed
 
 Result = TypeVar("Result")
 
@@ -40,14 +40,18 @@ class _Graph(NamedTuple):
     def is_of(self, edge_index: Tensor) -> bool:
         """Whether the edges are still the same.
 
-        Numpy and others write to memory of the CPU unseen, so there the edges
-        themselves are compared. On other devices that would wait for the device, and
-        torch, which counts its changes, is trusted.
+        Torch counts what it writes, but numpy, ``.data`` and others write unseen, so
+        the edges themselves are compared. On other devices than the CPU that waits for
+        the device, and torch is trusted where autograd trusts it, in a backward pass,
+        and while a CUDA graph is captured.
         """
-        version = _version(edge_index)
-        if edge_index.device.type == "cpu" or version is None:
-            return torch.equal(self.edges, edge_index.long())
-        return version == self.version
+        device = edge_index.device.type
+        if device != "cpu":
+            if _version(edge_index) != self.version:
+                return False
+            if recording(device) or torch._C._current_graph_task_id() >= 0:
+                return True
+        return torch.equal(self.edges, edge_index.long())
 
 
 def _version(t: Tensor) -> int | None:
@@ -72,6 +76,7 @@ def remembered(
     Raises:
         ValueError: if the edges are not two rows of integers.
         IndexError: if an edge points outside.
+        RuntimeError: if it is not known yet, and a CUDA graph is captured.
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 1], [1, 0, 2]])
@@ -86,12 +91,21 @@ def remembered(
     graph = _known(edge_index)
     key = (derive, *sizes)
     if key not in graph.results:
+        _check_not_recording(edge_index)
         _check_nodes(graph.edges, sizes)
         # Autograd does not keep tensors of the inference mode, which may be on.
         with torch.inference_mode(False):
             graph.results[key] = derive(graph.edges, *sizes)
     result: Result = graph.results[key]
     return result
+
+
+def _check_not_recording(edge_index: Tensor) -> None:
+    if recording(edge_index.device.type):
+        raise RuntimeError(
+            "the order of edges is not found while a CUDA graph is captured; call the "
+            "convolution and its derivatives once before, with the same edge_index"
+        )
 
 
 def _check_nodes(edges: Tensor, sizes: tuple[int, ...]) -> None:
@@ -116,6 +130,7 @@ def _known(edge_index: Tensor) -> _Graph:
 
 
 def _new_graph(key: tuple[object, ...], edge_index: Tensor) -> _Graph:
+    _check_not_recording(edge_index)
     if edge_index.dim() != 2 or edge_index.shape[0] != 2:
         raise ValueError(f"expected edge_index (2, |E|), got {tuple(edge_index.shape)}")
     if edge_index.dtype not in _INTEGERS:

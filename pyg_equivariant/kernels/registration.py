@@ -13,6 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+# Compiled programs leave operators out of CUDA graphs: an order of edges is no launch.
+_TAGS: dict[str, Any] = {}
+if hasattr(torch.Tag, "cudagraph_unsafe"):
+    _TAGS["tags"] = (torch.Tag.cudagraph_unsafe,)
+
 
 def register_operator(
     name: str,
@@ -40,7 +45,7 @@ def register_operator(
     if "Tensor[" in schema:
         raise ValueError(f"{name}: batches of lists are unknown to torch, got {schema}")
     operator = torch.library.custom_op(
-        f"pyg_equivariant::{name}", run, mutates_args=(), schema=schema
+        f"pyg_equivariant::{name}", run, mutates_args=(), schema=schema, **_TAGS
     )
     operator.register_fake(fake)
     operator.register_autograd(backward, setup_context=save)

@@ -139,3 +139,20 @@ def test_a_kernel_that_cannot_be_built_is_replaced_with_one_warning() -> None:
         assert fast_or_plain(fast, lambda x: 2 * x, 3) == 6
     with pytest.raises(ValueError, match="not this way"):
         fast_or_plain(wrong, lambda x: x, 3)
+
+
+def test_an_order_of_edges_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replays would follow it whatever the edges are by then."""
+    monkeypatch.setattr(dispatch, "has_triton", lambda: True)
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    kernels = "c", "triton"
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    assert dispatch._kernel_on("cuda", kernels) == "triton"
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with pytest.raises(RuntimeError, match=r"captured.*conv\.fuse = False"):
+        dispatch._kernel_on("cuda", kernels)
+    assert dispatch._kernel_on("cuda", ("c",)) == "plain"
+    assert not dispatch.recording("cpu")
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
+    with pytest.warns(UserWarning, match="Triton was not found"):
+        assert dispatch._kernel_on("cuda", kernels) == "plain"

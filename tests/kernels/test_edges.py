@@ -148,14 +148,43 @@ def test_what_inference_mode_derives_serves_training() -> None:
     assert x.grad.tolist() == [[4.0], [0.0]]
 
 
-def test_devices_are_not_asked_whether_edges_changed() -> None:
-    """Torch counts what is written, so no copy has to be compared."""
+def test_devices_are_asked_in_the_forward_pass_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There, torch's count of writes is trusted for the answer that they changed."""
     edge_index = torch.zeros(2, 3, dtype=torch.int64, device="meta")
     storage = StorageWeakRef(edge_index.untyped_storage())
     graph = edges._Graph(storage, edges._version(edge_index), edge_index, {})
+    answers = [True, False]
+    monkeypatch.setattr(torch, "equal", lambda *_: answers.pop(0))
     assert graph.is_of(edge_index.view(2, 3))
+    assert not graph.is_of(edge_index)  # written to behind torch's back
+    seen = []
+    x = torch.ones(1, requires_grad=True)
+    y = 2 * x
+    y.register_hook(lambda _: seen.append(graph.is_of(edge_index)))
+    y.backward()
+    assert seen == [True]
+    monkeypatch.setattr(edges, "recording", lambda device: device == "meta")
+    assert graph.is_of(edge_index)
     edge_index[0] += 1
     assert not graph.is_of(edge_index)
+    assert not answers
+
+
+def test_nothing_is_derived_while_a_cuda_graph_is_captured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edge_index = torch.tensor([[0, 1], [1, 0]])
+    known = ends(edge_index, 2, 2)
+    monkeypatch.setattr(edges, "recording", lambda _: True)
+    assert ends(edge_index, 2, 2) is known
+    for function in (
+        lambda: ends(edge_index, 3, 3),
+        lambda: arrivals(edge_index.clone()),
+    ):
+        with pytest.raises(RuntimeError, match="while a CUDA graph is captured"):
+            function()
 
 
 def test_compiled_graphs_hold_them() -> None:

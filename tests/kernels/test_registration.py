@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
+from pyg_equivariant.kernels import convolution  # noqa: F401  registers an operator
 from pyg_equivariant.kernels.registration import register_operator
 
 samples: list[torch.Size] = []
@@ -103,3 +104,10 @@ def test_gradients_in_batches(inputs: tuple[Tensor, Tensor], kind: str) -> None:
 def test_lists_of_tensors_are_refused() -> None:
     with pytest.raises(ValueError, match="toy_list: batches of lists"):
         register_operator("toy_list", "(Tensor x) -> Tensor[]", *[_run] * 4)
+
+
+@pytest.mark.skipif(not hasattr(torch.Tag, "cudagraph_unsafe"), reason="older torch")
+def test_cuda_graphs_leave_them_out() -> None:
+    for name in ("toy_twofold", "convolution"):
+        operator = getattr(torch.ops.pyg_equivariant, name).default
+        assert torch.Tag.cudagraph_unsafe in operator.tags

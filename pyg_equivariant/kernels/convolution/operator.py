@@ -151,12 +151,15 @@ class Convolution:
                 ``"auto"`` what suits the tensors, if it can; ``"reference"`` is the
                 specification in plain torch. It serves all derivatives, too.
 
-        Numbers below float32 are summed in float32.
+        Numbers below float32 are summed in float32. A captured CUDA graph keeps the
+        order of its edges, so capturing takes ``"triton"`` by name: replay it for these
+        edges, and no others.
 
         Raises:
             ValueError: if arguments do not fit the product or the backend.
             IndexError: if an edge points outside.
-            RuntimeError: if the backend asked for is not installed.
+            RuntimeError: if the backend asked for is not installed, or a CUDA graph is
+                captured by ``"auto"``.
         """
         if backend not in _BACKENDS:
             known = ", ".join(map(repr, _BACKENDS))
