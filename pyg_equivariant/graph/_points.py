@@ -15,6 +15,7 @@ class Points(NamedTuple):
 
     pos: Tensor  # [n, 3]
     batch: Tensor  # [n]
+    home: Tensor | None = None  # [n, 3], the image of the cell that each came from
 
 
 def search_dtype(device: torch.device) -> torch.dtype:

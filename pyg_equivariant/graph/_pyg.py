@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from ._cell_list import SLACK, Pairs
+from ._cell_list import Pairs
+from ._grid import SLACK
 from ._points import Points
 
 

@@ -11,6 +11,7 @@ from ._cell_list import cell_list
 from ._lattice import lattice
 from ._points import check_search, number_of_graphs, points
 from ._search import search
+from ._wrap import wrap
 
 
 @torch.no_grad()
@@ -46,7 +47,8 @@ def radius(
           :math:`(|E|, 3)` or None, as in :func:`radius_graph`
 
     Raises:
-        ValueError: positions, cutoff or cell are none.
+        ValueError: positions, cutoff or cell are none, or a periodic graph is too far
+            out or too large for float64.
 
     Example:
         >>> import torch
@@ -63,5 +65,6 @@ def radius(
     source = points(pos_source, batch_source, "_source")
     target = points(pos_target, batch_target, "_target")
     box = lattice(cell, pbc, number_of_graphs(source, target), source.pos)
+    source, target = wrap(source, box, cutoff), wrap(target, box, cutoff)
     found = cell_list(source, target, box, cutoff)
     return search(source, target, box, cutoff, found, most=max_num_neighbors, loop=True)

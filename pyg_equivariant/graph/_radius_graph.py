@@ -13,7 +13,8 @@ from ._lattice import Lattice, lattice
 from ._points import Points, check_search, number_of_graphs, points
 from ._pyg import has_pyg_lib, pyg_list
 from ._search import search
-from ._vesin import has_vesin, vesin_list
+from ._vesin import has_vesin, suits_vesin, vesin_list
+from ._wrap import wrap
 
 BACKENDS = ("torch", "vesin", "pyg")
 FLOWS = ("source_to_target", "target_to_source")
@@ -43,9 +44,11 @@ def _candidates(
         )
     if backend == "torch" or len(atoms.pos) == 0:
         return cell_list(atoms, atoms, box, cutoff)
-    if backend == "vesin":
-        return vesin_list(atoms, box, cutoff)
-    return pyg_list(atoms, cutoff)
+    if backend == "pyg":
+        return pyg_list(atoms, cutoff)
+    if has_vesin() and not suits_vesin(atoms, box, cutoff):
+        return cell_list(atoms, atoms, box, cutoff)
+    return vesin_list(atoms, box, cutoff)
 
 
 @torch.no_grad()
@@ -69,8 +72,10 @@ def radius_graph(
     The inequality is strict, as in ASE and PyG, and decided in float64. Nothing is
     left out unless ``max_num_neighbors`` says so: a pair has as many edges as it has
     images within reach, in cells of any shape, be they smaller than the cutoff, and
-    atoms may lie outside of their cell. Edges are sorted by target, source and shift,
-    and are the same on every backend. Gradients go through :func:`edge_vectors`.
+    atoms may lie outside of their cell, as far as float64 tells positions apart. Edges
+    are sorted by target, source and shift, and are the same on every backend. Gradients
+    go through :func:`edge_vectors`, which computes in the precision of the positions:
+    move atoms that are far outside into their cells before the network sees them.
 
     Args:
         pos: positions.
@@ -85,8 +90,9 @@ def radius_graph(
             there.
         flow: ``"target_to_source"`` turns all edges around, so that they leave the
             atom whose neighbors were looked for.
-        backend: ``"torch"``; ``"vesin"`` (on the CPU) or ``"pyg"`` (not periodic),
-            which need packages of their own. (default: the fastest that is
+        backend: ``"torch"``; ``"vesin"`` (on the CPU; in boxes that are mostly empty,
+            which it does not stand, ``"torch"`` takes its place) or ``"pyg"`` (not
+            periodic), which need packages of their own. (default: the fastest that is
             installed)
 
     Shapes:
@@ -97,7 +103,8 @@ def radius_graph(
           None where nothing is periodic
 
     Raises:
-        ValueError: positions, cutoff or cell are none.
+        ValueError: positions, cutoff or cell are none, or a periodic graph is too far
+            out or too large for float64.
         ImportError: the backend asked for is not installed.
 
     Example:
@@ -117,6 +124,7 @@ def radius_graph(
         raise ValueError(f"backend must be None or one of {BACKENDS}, got {backend!r}")
     atoms = points(pos, batch)
     box = lattice(cell, pbc, number_of_graphs(atoms), atoms.pos)
+    atoms = wrap(atoms, box, cutoff)
     found = _candidates(atoms, box, cutoff, backend or _choose(atoms, box))
     edge_index, edge_shift = search(
         atoms, atoms, box, cutoff, found, most=max_num_neighbors, loop=loop

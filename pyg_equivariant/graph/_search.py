@@ -68,6 +68,18 @@ def _within(
     return Edges(j, i, torch.cat(shifts) if lattice.periodic else None, square)
 
 
+def _from_home(source: Points, target: Points, edges: Edges) -> Edges:
+    """Count the shifts from where the points were before they were wrapped."""
+    shift = edges.shift
+    if shift is None:
+        return edges
+    if target.home is not None:
+        shift = shift + target.home[edges.target]
+    if source.home is not None:
+        shift = shift - source.home[edges.source]
+    return edges._replace(shift=shift)
+
+
 def _keys(edges: Edges, size: int) -> list[Tensor]:
     """Numbers to sort by, the most important first; a single one where it fits."""
     pair = edges.target * size + edges.source
@@ -130,7 +142,7 @@ def search(
     It is called by a public function, whose caller its warning points to.
     """
     edges = _within(source, target, lattice, cutoff, candidates, loop=loop)
-    edges = _in_order(edges, len(source.pos))
+    edges = _in_order(_from_home(source, target, edges), len(source.pos))
     if most is not None:
         edges = _nearest(edges, most, len(target.pos))
     return torch.stack([edges.source, edges.target]), edges.shift

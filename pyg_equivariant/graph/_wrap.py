@@ -1,0 +1,59 @@
+"""Points moved into the cell, so that how far they were away costs no precision."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._lattice import Lattice
+from ._points import Points
+
+# Numbers whose last digit is this part of the cutoff, or more, are no positions.
+COARSE = 2.5e-4
+
+
+def wrap(points: Points, lattice: Lattice, cutoff: float) -> Points:
+    """Move each point into the cell of its graph, and note where it came from.
+
+    Points within the cell, and all of graphs without period, stay as they are.
+
+    Raises:
+        ValueError: a periodic graph is so far away, or so large, that the numbers do
+            not tell its points apart any more.
+    """
+    if not lattice.periodic or len(points.pos) == 0:
+        return points
+    _check_resolution(points, lattice, cutoff)
+    inverse = torch.linalg.inv(lattice.frame)[points.batch]
+    frame, pbc = lattice.frame[points.batch], lattice.pbc[points.batch]
+    inside, home = points.pos, None
+    for _ in range(2):  # the second time for what the first one rounded
+        image = torch.where(pbc, _times(inside, inverse).floor(), 0.0)
+        if not bool(image.any()):
+            break
+        inside = inside - _times(image, frame)
+        home = image.long() if home is None else home + image.long()
+    return Points(inside, points.batch, home)
+
+
+def _times(rows: Tensor, matrices: Tensor) -> Tensor:
+    return (rows.unsqueeze(1) @ matrices).squeeze(1)
+
+
+def _check_resolution(points: Points, lattice: Lattice, cutoff: float) -> None:
+    dtype = points.pos.dtype
+    largest = COARSE * cutoff / torch.finfo(dtype).eps
+    for name, x, periodic in (
+        ("pos", points.pos, lattice.pbc.any(-1)[points.batch]),
+        ("cell", lattice.frame.flatten(1), lattice.pbc.any(-1)),
+    ):
+        size = x.abs().amax(-1)
+        far = periodic & (size > largest)
+        if bool(far.any()):
+            row = int(far.nonzero()[0])
+            raise ValueError(
+                f"{name} reaches {float(size[row]):.3g} in row {row}, where {dtype} "
+                f"cannot resolve a cutoff of {cutoff:g} between periodic images; "
+                f"expected at most {largest:.3g}: move the atoms into the cell, check "
+                f"the units, or set pbc=False along directions that do not repeat"
+            )
