@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+
+def check_open(cell: Tensor, pbc: Tensor | None = None) -> None:
+    """Refuse edges without images where there may be images."""
+    if torch.compiler.is_compiling():
+        return
+    if cell.any() and (pbc is None or torch.as_tensor(pbc).any()):
+        raise ValueError(
+            "edge_index and a cell came without edge_shift, which says what images the "
+            "edges join; pass edge_shift as radius_graph returns it, or cell=None or "
+            "pbc=False for edges within the cell"
+        )
 
 
 def _translations(
@@ -56,7 +69,8 @@ def edge_vectors(
         edge_index: (source, target) of every edge.
         edge_shift: how many lattice vectors are added to the source; None where
             nothing is periodic.
-        cell: lattice vectors as rows, of all graphs or of each.
+        cell: lattice vectors as rows, of all graphs or of each; None, or zeros, where
+            nothing is periodic.
         batch: the graph of every target node; needed with several cells only.
 
     Shapes:
@@ -66,7 +80,8 @@ def edge_vectors(
         - **output:** :math:`(|E|, 3)`
 
     Raises:
-        ValueError: edge_shift comes without a cell, or several cells without batch.
+        ValueError: edge_shift comes without a cell, a cell without edge_shift, or
+            several cells without batch.
 
     Example:
         >>> import torch
@@ -82,6 +97,8 @@ def edge_vectors(
     j, i = edge_index[0], edge_index[1]
     vectors = source.index_select(0, j) - target.index_select(0, i)
     if edge_shift is None:
+        if cell is not None:
+            check_open(cell)
         return vectors
     graph = None if batch is None else batch[i]
     return vectors + _translations(edge_shift, cell, graph, vectors)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ._complete_graph import complete_graph
-from ._edge_vectors import edge_vectors
+from ._edge_vectors import check_open, edge_vectors
 from ._radius_graph import radius_graph
 
 
@@ -86,7 +86,9 @@ def neighbor_graph(
         else:
             edge_index = complete_graph(len(pos), batch, pos.device)
     elif edge_shift is None and cell is not None:
-        _check_open(cell, pbc)
+        check_open(cell, pbc)
+    if edge_shift is None:
+        cell = None
     if batch is None:
         batch_size = 1
     elif batch_size is None:
@@ -108,16 +110,4 @@ def _check(pos: Tensor, batch: Tensor | None) -> None:
         raise ValueError(
             f"expected one row of batch for each of {pos.shape[0]} positions, got "
             f"shape {tuple(batch.shape)}"
-        )
-
-
-def _check_open(cell: Tensor, pbc: Tensor | None) -> None:
-    """Refuse edges without images where there may be images."""
-    if torch.compiler.is_compiling():
-        return
-    if cell.any() and (pbc is None or torch.as_tensor(pbc).any()):
-        raise ValueError(
-            "edge_index and a cell came without edge_shift, which says what images the "
-            "edges join; pass edge_shift as radius_graph returns it, or cell=None or "
-            "pbc=False for edges within the cell"
         )

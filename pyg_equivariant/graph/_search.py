@@ -34,7 +34,8 @@ def _squares(source: Points, target: Points, lattice: Lattice, pairs: Pairs) -> 
     j, i, shift = pairs
     edge_index = torch.stack([j, i])
     pos = (source.pos, target.pos)
-    x, y, z = edge_vectors(pos, edge_index, shift, lattice.cell, target.batch).unbind(1)
+    cell = lattice.cell if lattice.periodic else None
+    x, y, z = edge_vectors(pos, edge_index, shift, cell, target.batch).unbind(1)
     return x * x + y * y + z * z
 
 

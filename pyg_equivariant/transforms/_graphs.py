@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
@@ -42,14 +43,17 @@ class GraphTransform(BaseTransform):
                 f"{type(self).__name__} needs edge_index, which the data do not have; "
                 f"put AddRadiusGraph before it"
             )
-        cell = getattr(data, "cell", None)
+        cell, pbc = getattr(data, "cell", None), getattr(data, "pbc", None)
+        is_periodic = pbc is None or bool(torch.as_tensor(pbc).any())
         for store in stores:
             source = target = store
             if isinstance(data, HeteroData):
                 source, target = data[store._key[0]], data[store._key[2]]
             pos = self.position(source), self.position(target)
             shift = getattr(store, "edge_shift", None)
-            vec = edge_vectors(pos, store.edge_index, shift, cell, graph_of(target))
+            repeated = cell if is_periodic or shift is not None else None
+            given = pos, store.edge_index, shift, repeated, graph_of(target)
+            vec = edge_vectors(*given)
             yield Edges(store, target, vec)
 
     def position(self, store: Any) -> Tensor:

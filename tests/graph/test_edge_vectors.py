@@ -106,6 +106,9 @@ def test_bad_input_is_one_clear_line() -> None:
     shift = torch.ones(1, 3, dtype=torch.long)
     with pytest.raises(ValueError, match="there is no cell"):
         edge_vectors(pos, edge_index, shift)
+    for cell in (torch.eye(3), torch.rand(2, 3, 3)):
+        with pytest.raises(ValueError, match="cell came without edge_shift"):
+            edge_vectors(pos, edge_index, cell=cell)
     with pytest.raises(ValueError, match="2 cells and no batch"):
         edge_vectors(pos, edge_index, shift, torch.rand(2, 3, 3))
     with pytest.raises(ValueError, match=r"cell must have shape .* got \(3,\)"):
@@ -121,3 +124,11 @@ def test_hessians_of_several_cells_by_forward_mode(generator: torch.Generator) -
     options = {"vectorize": True, "outer_jacobian_strategy": "forward-mode"}
     expected = hessian(function, cell)
     torch.testing.assert_close(hessian(function, cell, **options), expected)
+
+
+def test_a_cell_of_zeros_repeats_nothing() -> None:
+    pos, edge_index = torch.rand(2, 3), torch.tensor([[0], [1]])
+    expected = edge_vectors(pos, edge_index)
+    assert torch.equal(
+        edge_vectors(pos, edge_index, cell=torch.zeros(1, 3, 3)), expected
+    )

@@ -49,7 +49,9 @@ def test_a_cell_and_edges_without_images_are_refused() -> None:
     for open_ in ({"pbc": torch.zeros(3).bool()}, {"cell": torch.zeros(3, 3)}):
         given = {"cell": CELL, **open_}
         graph = neighbor_graph(pos, 2.5, edge_index=edge_index, **given)
-        assert graph.edge_vec().shape == (1, 3)
+        assert graph.edge_vec().tolist() == [(pos[1] - pos[0]).tolist()]
+    with pytest.raises(ValueError, match="edge_shift"):
+        graph._replace(cell=CELL).edge_vec()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 from torch_geometric.data import Data, HeteroData
+from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.graph import edge_vectors
-from pyg_equivariant.transforms import AddEdgeVectors, AddRadiusGraph
+from pyg_equivariant.nn import BesselBasis
+from pyg_equivariant.transforms import (
+    AddEdgeVectors,
+    AddNodeAttributes,
+    AddRadialBasis,
+    AddRadiusGraph,
+    AddSphericalHarmonics,
+)
 
 
 def test_vectors_and_lengths(crystals: list[Data]) -> None:
@@ -55,3 +63,30 @@ def test_bad_input_is_one_clear_line(complex_: HeteroData) -> None:
         AddEdgeVectors()(
             Data(pos=torch.rand(2, 3), edge_index=edge_index, edge_shift=shift)
         )
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        AddEdgeVectors(),
+        AddSphericalHarmonics(1),
+        AddRadialBasis(BesselBasis(4, 3.0)),
+        AddNodeAttributes(1),
+    ],
+    ids=str,
+)
+def test_edges_of_a_crystal_need_their_images(
+    transform: BaseTransform, crystals: list[Data]
+) -> None:
+    data = AddRadiusGraph(3.0)(crystals[1])
+    transform(data)
+    del data.edge_shift
+    with pytest.raises(ValueError, match="cell came without edge_shift"):
+        transform(data)
+    data.pbc = torch.zeros_like(data.pbc)
+    transform(data)
+    del data.pbc
+    with pytest.raises(ValueError, match="cell came without edge_shift"):
+        transform(data)
+    del data.cell
+    transform(data)

@@ -201,6 +201,33 @@ def _scan(model: ForceField, z: Tensor, pos: Tensor, r: float) -> tuple[Tensor, 
 CLUSTER = [[0.0, 0.0, 0.0], [1.1, 0.3, 0.0], [0.2, -0.4, 1.0], [0.0, 0.0, 0.0]]
 
 
+def test_edges_without_their_images_are_refused(smooth: Build, crystal: Data) -> None:
+    model, cell = smooth(), crystal.cell
+    edge_index = radius_graph(crystal.pos, model.cutoff, cell=cell)[0]
+    for predict in (model, ForceField(model)):
+        call = {"edge_index": edge_index, "cell": cell}
+        with pytest.raises(ValueError, match="cell came without edge_shift"):
+            predict(crystal.z, crystal.pos, **call)
+    with pytest.raises(ValueError, match="cell came without edge_shift"):
+        model.edges(crystal.pos, **call)
+    open_ = {"edge_index": edge_index[:, :0], "cell": cell}
+    model(crystal.z, crystal.pos, **open_, pbc=torch.zeros(3).bool())
+
+
+def test_more_atoms_than_pairs_fit_into_32_bits(build: Build, name: str) -> None:
+    """Numbers of two atoms, multiplied, do not fit from 46,341 atoms on."""
+    count = 50_000
+    model = build(name).float()
+    pos = torch.zeros(count, 3)
+    pos[:, 0] = torch.arange(count) // 2 * 8
+    pos[1::2, 1] = 0.5 + torch.rand(count // 2)
+    edge_index = radius_graph(pos, model.cutoff)[0]
+    z = torch.ones(count, dtype=torch.long)
+    with torch.no_grad():
+        found = model(z, pos, edge_index=edge_index.int(), batch_size=1)
+        assert torch.equal(model(z, pos, edge_index=edge_index, batch_size=1), found)
+
+
 @pytest.mark.parametrize("atoms", [2, 4])
 def test_energy_and_forces_pass_the_cutoff_without_a_jump(
     smooth: Build, atoms: int
