@@ -21,6 +21,7 @@ from pyg_equivariant.nn.models import (
     VectorHead,
     moment_heads,
 )
+from pyg_equivariant.nn.pool import Atoms
 from pyg_equivariant.o3 import rand_matrix
 from pyg_equivariant.testing import assert_equivariant
 
@@ -240,6 +241,6 @@ def test_hessians_of_a_batch_by_forward_mode(
 def test_a_graph_without_charge_has_a_center(dtype: torch.dtype) -> None:
     """1e-12 is nothing in half precision."""
     pos = torch.tensor([[1.0, 2.0, 3.0], [300.0, 0.0, 0.0]], dtype=dtype)
-    batch = torch.tensor([0, 2])
-    found = moment_heads.centered(pos, torch.tensor([0, 119]), batch, 3)
+    atoms = Atoms(torch.tensor([0, 119]), torch.tensor([0, 2]), 3)
+    found = moment_heads.centered(pos, atoms)
     assert found.tolist() == [[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]
