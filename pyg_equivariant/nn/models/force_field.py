@@ -10,6 +10,7 @@ from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
 
 from pyg_equivariant.o3 import widen
+
 from ..pool import number_of_graphs
 
 
