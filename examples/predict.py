@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 import torch
-from training.checkpoint import load_checkpoint
+from training.checkpoint import load_run
+from training.files import whole_file
 from training.graphs import Molecules, MoleculeTable
 from training.loaders import evaluation_loader
 from training.qm9.targets import TARGETS, free_energies
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, help="write a CSV file, too")
     flags = parser.parse_args(arguments)
 
-    checkpoint = load_checkpoint(flags.checkpoint)
+    checkpoint = load_run(flags.checkpoint)
     name = checkpoint["hyper_parameters"]["settings"]["target"]
     task = load_task(checkpoint, TARGETS.get(name))
     formulas, molecules = read_molecules(flags.molecules)
@@ -86,12 +87,15 @@ def main(arguments: list[str]) -> None:
     for formula, *values in rows:
         print("\t".join([formula, *(f"{value:.10g}" for value in values)]))
     if flags.out:
-        with flags.out.open("w", newline="", encoding="utf-8") as file:
+        with (
+            whole_file(flags.out) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
             csv.writer(file).writerows([list(columns), *rows])
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

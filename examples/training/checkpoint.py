@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning as L
@@ -13,6 +13,8 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from .files import first_line, whole_file
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -24,7 +26,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Lightning writes to the system's folder for temporary files and moves the file from
     there: where that folder is another file system, the move is a copy, and a process
     killed during it leaves half a checkpoint in place of the whole one before it. It
-    does not wait for the disk, either.
+    does not wait for the disk, either. See :func:`training.files.whole_file`.
     """
 
     def save_checkpoint(
@@ -33,14 +35,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path: str | Path,
         storage_options: Any | None = None,
     ) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", **_: Any
@@ -49,11 +45,63 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint, in which nothing but tensors and plain values is allowed."""
-    state: dict[str, Any] = torch.load(
-        path, map_location=map_location, weights_only=True
-    )
+    """Read a checkpoint, in which nothing but tensors and plain values is allowed.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not whole, or holds something else, such as code, which does
+            not run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    try:
+        state = torch.load(path, map_location=map_location, weights_only=True)
+    except UnpicklingError as error:
+        raise ValueError(
+            f"{path} was not read: it is damaged, or holds more than the tensors and "
+            "plain values of a checkpoint, such as code, which did not run; "
+            f"{_way_out(path)}"
+        ) from error
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{path} is not whole ({first_line(error)}); {_way_out(path)}"
+        ) from error
+    if not isinstance(state, dict):
+        raise ValueError(
+            f"{path} is no checkpoint: it holds a {type(state).__name__}, expected a "
+            f"dictionary; {_way_out(path)}"
+        )
     return state
+
+
+def load_run(path: str | Path) -> dict[str, Any]:
+    """Read the checkpoint of a run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it cannot be read, or is none of a run.
+    """
+    checkpoint = load_checkpoint(path)
+    missing = {"state_dict", "hyper_parameters", "global_step"} - checkpoint.keys()
+    if missing:
+        raise ValueError(
+            f"{path} is no checkpoint of a run: it lacks {', '.join(sorted(missing))}; "
+            f"{_way_out(Path(path))}"
+        )
+    return checkpoint
+
+
+def _way_out(path: Path) -> str:
+    best = path.with_name(BEST)
+    if path.name == LAST and best.is_file():
+        return (
+            f"copy {best} over it to go on from the best epoch so far, or delete it to "
+            "begin anew"
+        )
+    if path.name == LAST:
+        return "delete it to begin anew"
+    return "take another checkpoint, such as the last.ckpt of the same run"
 
 
 class LastCheckpoint(Checkpoint):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from .files import whole_file
 
 CURVE = "metrics.csv"
 
@@ -56,15 +57,15 @@ class CurveLogger(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         names = sorted({name for row in self.rows.values() for name in row})
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with (
+            whole_file(self.path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, ["step", *names])
             writer.writeheader()
             for step in sorted(self.rows):
                 writer.writerow({"step": step, **self.rows[step]})
-        os.replace(partial, self.path)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

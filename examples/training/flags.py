@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -99,16 +100,16 @@ def train(
         open_data: the data set, given settings and the number of workers.
     """
     folder = flags.folder or Path("runs") / f"{settings.model}-{settings.target}"
-    run = Run(folder, settings, flags.resume)
-    data = open_data(settings, flags.num_workers)
-    devices = {name: getattr(flags, name) for name in _DEVICES}
-    run.fit(
-        data,
-        flags.max_time,
-        flags.checkpoint_every,
-        profiler=flags.profiler,
-        **devices,
-    )
-    report = run.test(data, **devices)
+    with closing(Run(folder, settings, flags.resume)) as run:
+        data = open_data(settings, flags.num_workers)
+        devices = {name: getattr(flags, name) for name in _DEVICES}
+        run.fit(
+            data,
+            flags.max_time,
+            flags.checkpoint_every,
+            profiler=flags.profiler,
+            **devices,
+        )
+        report = run.test(data, **devices)
     if report is not None:
         print(report)

@@ -13,6 +13,7 @@ from torch import Tensor
 from .curve import read_curve
 from .data import Target
 from .errors import MeanError
+from .files import whole_file
 from .settings import Settings
 
 
@@ -40,9 +41,8 @@ def write_report(
         "published_split": paper_split,
         **extra,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(values, indent=2)
-    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    with whole_file(folder / "report.json") as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     lines = [
         f"{settings.model} on {target.name} of {target.dataset}, "
         f"split {settings.split}, {error.count} test molecules",
@@ -97,7 +97,8 @@ def draw_report(
     ends = [float(true.min()), float(true.max())]
     right.plot(ends, ends, color="black", linewidth=0.8)
     right.set(xlabel=f"true ({unit})", ylabel=f"predicted ({unit})")
-    figure.savefig(path, dpi=150)
+    with whole_file(path) as partial:
+        figure.savefig(partial, dpi=150, format="png")
 
 
 def _by_epoch(

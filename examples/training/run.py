@@ -15,15 +15,17 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pyg_equivariant.networks import find_network
 
-from .checkpoint import BEST, LAST, LastCheckpoint, RandomState, load_checkpoint
+from .checkpoint import BEST, LAST, LastCheckpoint, RandomState, load_run
 from .console import ProgressBar
 from .curve import CURVE, CurveLogger
 from .data import MoleculeData
 from .devices import on_devices
 from .errors import mean_predictor
+from .files import FolderLock, first_line, whole_file
 from .report import draw_report, write_report
 from .settings import Settings
 from .task import PropertyTask, load_task
@@ -41,8 +43,9 @@ class Run:
         callbacks: further ones for the training.
 
     Raises:
-        FileExistsError: if the folder holds a run that is not to be resumed.
-        ValueError: if it holds a run with other settings.
+        FileExistsError: if the folder holds a run that is not to be resumed, or that
+            another process is carrying out.
+        ValueError: if it holds a run with other settings, or one that cannot be read.
     """
 
     def __init__(
@@ -55,18 +58,32 @@ class Run:
         self.folder = folder
         self.callbacks = callbacks
         self.settings = settings
-        last = folder / LAST
-        if last.is_file() and not resume:
+        self._lock = FolderLock(folder) if rank_zero_only.rank == 0 else None
+        self.last: Path | None = None
+        self.first_step = 0
+        try:
+            self._find(folder / LAST, resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _find(self, last: Path, resume: bool) -> None:
+        """Find the run to go on with, if there is one."""
+        if not last.is_file():
+            return
+        if not resume:
             raise FileExistsError(
-                f"{folder} holds a run; --resume goes on with it, --folder names "
+                f"{self.folder} holds a run; --resume goes on with it, --folder names "
                 "another place"
             )
-        self.last = last if last.is_file() else None
-        self.first_step = 0
-        if self.last is not None:
-            self.first_step = int(load_checkpoint(self.last)["global_step"])
-            saved = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-            _check_same(Settings(**saved), settings)
+        self.last = last
+        self.first_step = int(load_run(last)["global_step"])
+        _check_same(_read_settings(self.folder / SETTINGS), self.settings)
+
+    def close(self) -> None:
+        """Leave the folder to others."""
+        if self._lock is not None:
+            self._lock.release()
 
     def fit(
         self,
@@ -97,15 +114,15 @@ class Run:
             **on_devices(**flags),
         )
         if trainer.is_global_zero:
-            self.folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(asdict(self.settings), indent=2)
-            (self.folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
+            with whole_file(self.folder / SETTINGS) as partial:
+                partial.write_text(text + "\n", encoding="utf-8")
         trainer.fit(task, data, ckpt_path=self.last)
         return task
 
     def test(self, data: MoleculeData, **flags: Any) -> str | None:
         """Test the best weights and write the report; its text, on one process."""
-        checkpoint = load_checkpoint(self.folder / BEST)
+        checkpoint = load_run(self.folder / BEST)
         task = load_task(checkpoint, data.target)
         trainer = L.Trainer(
             callbacks=[ProgressBar()],
@@ -170,6 +187,16 @@ class Run:
             )
         last = LastCheckpoint(self.folder, checkpoint_every)
         return [*callbacks, *self.callbacks, last]
+
+
+def _read_settings(path: Path) -> Settings:
+    try:
+        return Settings(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} does not tell the settings of the run to be resumed "
+            f"({first_line(error)}); put it back, or name another folder with --folder"
+        ) from error
 
 
 def _check_same(saved: Settings, settings: Settings) -> None:

@@ -85,3 +85,20 @@ def test_what_the_network_does_not_know_is_refused(
     ase.io.write(path, [WATER, atoms])
     with pytest.raises(ValueError, match=message):
         predict.read_molecules(path)
+
+
+def test_what_is_no_whole_checkpoint_is_one_line(
+    checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    molecules, broken = tmp_path / "water.xyz", tmp_path / BEST
+    ase.io.write(molecules, WATER)
+    data = checkpoints["mu"].read_bytes()
+    broken.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"best\.ckpt is not whole") as error:
+        predict.main([str(broken), str(molecules)])
+    assert "\n" not in str(error.value)
+    torch.save({"x": WATER}, broken)
+    with pytest.raises(ValueError, match="such as code, which did not run"):
+        predict.main([str(broken), str(molecules)])
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
+        predict.main([str(tmp_path / "none.ckpt"), str(molecules)])

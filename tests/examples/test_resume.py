@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from training.checkpoint import BEST, LAST, load_checkpoint
 from training.curve import CURVE, read_curve
 from training.qm9.data import QM9Molecules
 from training.qm9.presets import settle
-from training.run import Run
+from training.run import SETTINGS, Run
 from training.settings import Settings
 
 CPU = {"accelerator": "cpu", "devices": 1}
@@ -163,3 +164,31 @@ def test_stopped_three_times(
             fit(tmp_path, qm9_root, settings, 3, Stop(step))
     fit(tmp_path, qm9_root, settings, 3)
     assert_same_run(whole["plateau"], tmp_path)
+
+
+def test_the_best_checkpoint_stands_in_for_the_last(
+    qm9_root: Path, tmp_path: Path
+) -> None:
+    settings = PRESETS["cosine"]
+    with pytest.raises(PowerFailureError):
+        fit(tmp_path, qm9_root, settings, 2, Stop(13))
+    last, best = tmp_path / LAST, tmp_path / BEST
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"last\.ckpt is not whole .*; copy .*best"):
+        fit(tmp_path, qm9_root, settings, 2)
+    shutil.copy(best, last)
+    assert fit(tmp_path, qm9_root, settings, 2)["global_step"] == 3 * STEPS
+    assert sorted(read_curve(tmp_path / CURVE)) == list(range(3 * STEPS))
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]"])
+def test_settings_that_are_lost_are_named(
+    qm9_root: Path, tmp_path: Path, text: str
+) -> None:
+    settings = PRESETS["cosine"]
+    with pytest.raises(PowerFailureError):
+        fit(tmp_path, qm9_root, settings, 2, Stop(3))
+    (tmp_path / SETTINGS).write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=r"settings\.json does not tell") as error:
+        Run(tmp_path, settings, resume=True)
+    assert "\n" not in str(error.value)

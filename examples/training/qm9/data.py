@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from torch_geometric.data.data import BaseData
 from torch_geometric.datasets import QM9
 
 from ..data import MoleculeData
+from ..files import NotWrittenError, first_line, whole_file
 from ..graphs import Molecules
 from ..scaling import Scaling, fit_scaling
 from ..settings import Settings
@@ -51,40 +54,79 @@ class QM9Molecules(MoleculeData):
         return fit_scaling(self.subset("train"), self.settings.references, shifted)
 
 
+class WholeQM9(QM9):
+    """PyG's data set, whose processed file is whole or not there."""
+
+    @classmethod
+    def save(cls, data_list: Sequence[BaseData], path: str) -> None:
+        with whole_file(path) as partial:
+            super().save(data_list, str(partial))
+
+
 def open_qm9(root: str | Path) -> QM9:
     """PyG's data set, downloaded where ``root`` does not hold it.
 
     Raises:
         FileNotFoundError: if it is not there and cannot be downloaded; the message
             names the files and where they belong.
+        ValueError: if it is there in part; the message names what to delete.
     """
     folder = Path(root).expanduser()
     if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-        _wait_for(folder / "processed" / "pre_filter.pt")
+        _wait_for(folder / "processed" / "data_v3.pt")
     try:
-        return QM9(str(folder))
-    except Exception as error:  # whatever a failed download raises
-        raise FileNotFoundError(_how_to_get_qm9(folder, error)) from error
+        return WholeQM9(str(folder))
+    except NotWrittenError:
+        raise
+    except Exception as error:  # whatever a failed download, or half a file, raises
+        raise _explained(folder, error) from error
 
 
-def _wait_for(last_file: Path, seconds: int = 3600) -> None:
-    """Let the first process of a machine get the data; this file is its last."""
+def _wait_for(file: Path, seconds: int = 3600) -> None:
+    """Let the first process of a machine get the data."""
     deadline = time.monotonic() + seconds
-    while not last_file.is_file() and time.monotonic() < deadline:
-        time.sleep(1.0)
+    while not file.is_file() and time.monotonic() < deadline:
+        time.sleep(2.0)  # enough for the small files that are written after it
+
+
+def _explained(folder: Path, error: Exception) -> Exception:
+    """The same error, with the way out."""
+    raw = [folder / "raw" / name for name in _raw_files()]
+    if not all(file.is_file() for file in raw):
+        return FileNotFoundError(_how_to_get_qm9(folder, error))
+    said = f"({type(error).__name__}: {first_line(error)})"
+    processed = folder / "processed" / "data_v3.pt"
+    if processed.is_file():
+        return ValueError(
+            f"{processed}, or a file beside it, cannot be read {said}, as after an "
+            f"interrupted run or copy; delete the folder {processed.parent} to make it "
+            "anew from raw, or copy it anew"
+        )
+    return ValueError(
+        f"{raw[0]} cannot be processed {said}, as after an interrupted download or "
+        f"with the empty file of a copied set; delete the folder {raw[0].parent} to "
+        f"download it anew, or copy {processed}"
+    )
+
+
+def _raw_files() -> list[str]:
+    if importlib.util.find_spec("rdkit"):
+        return ["gdb9.sdf", "gdb9.sdf.csv", "uncharacterized.txt"]
+    return ["qm9_v3.pt"]
 
 
 def _how_to_get_qm9(folder: Path, error: Exception) -> str:
-    if importlib.util.find_spec("rdkit"):
-        files = ["gdb9.sdf", "gdb9.sdf.csv", "uncharacterized.txt"]
+    files, sources = _raw_files(), QM9.processed_url
+    if len(files) > 1:
         sources = f"{QM9.raw_url} and {QM9.raw_url2} (saved as {files[-1]})"
-    else:
-        files = ["qm9_v3.pt"]
-        sources = QM9.processed_url
     paths = ", ".join(str(folder / "raw" / name) for name in files)
+    halves = "".join(
+        f"Delete {file}, which may be left of an interrupted download.\n"
+        for file in sorted((folder / "raw").glob("*.zip"))
+    )
     return (
         f"QM9 is neither in {folder} nor could it be downloaded "
-        f"({type(error).__name__}: {error}).\n"
+        f"({type(error).__name__}: {error}).\n{halves}"
         f"Put these files there: {paths}, from {sources};\n"
         f"or the processed set of another machine, "
         f"{folder / 'processed' / 'data_v3.pt'}, with an empty file in place of each "
