@@ -24,20 +24,24 @@ def wrap(points: Points, lattice: Lattice, cutoff: float) -> Points:
     if not lattice.periodic or len(points.pos) == 0:
         return points
     _check_resolution(points, lattice, cutoff)
-    inverse = torch.linalg.inv(lattice.frame)[points.batch]
-    frame, pbc = lattice.frame[points.batch], lattice.pbc[points.batch]
+    inverse = torch.linalg.inv(lattice.frame)
+    # Directions without period have no images
+    inverse = torch.where(lattice.pbc.unsqueeze(-2), inverse, 0.0)
     inside, home = points.pos, None
     for _ in range(2):  # the second time for what the first one rounded
-        image = torch.where(pbc, _times(inside, inverse).floor(), 0.0)
+        image = _times(inside, inverse, points.batch).floor()
         if not bool(image.any()):
             break
-        inside = inside - _times(image, frame)
+        inside = inside - _times(image, lattice.frame, points.batch)
         home = image.long() if home is None else home + image.long()
     return Points(inside, points.batch, home)
 
 
-def _times(rows: Tensor, matrices: Tensor) -> Tensor:
-    return (rows.unsqueeze(1) @ matrices).squeeze(1)
+def _times(rows: Tensor, matrices: Tensor, batch: Tensor) -> Tensor:
+    """Each row times the matrix of its graph."""
+    if len(matrices) == 1:
+        return rows @ matrices[0]
+    return (rows.unsqueeze(1) @ matrices[batch]).squeeze(1)
 
 
 def _check_resolution(points: Points, lattice: Lattice, cutoff: float) -> None:
