@@ -52,13 +52,8 @@ class ChargedNBody(InMemoryDataset):
             published 3,000 and 2,000. (default: :obj:`None`)
         frames (tuple[int, int], optional): The frames of the input and of the target,
             0 to 48; frame ``k`` is time :math:`(k + 1) / 10`. (default: ``(30, 40)``)
-        transform (callable, optional): Applied to each graph at every access.
-            (default: :obj:`None`)
-        pre_transform (callable, optional): Applied to each graph once, before it is
-            kept under ``root``. (default: :obj:`None`)
-        pre_filter (callable, optional): Says which graphs to keep.
-            (default: :obj:`None`)
-        force_reload (bool, optional): Simulate again. (default: :obj:`False`)
+        transform, pre_transform, pre_filter, force_reload (optional): As in
+            :class:`torch_geometric.data.InMemoryDataset`.
 
     Raises:
         ValueError: For an unknown split, frames out of range, or a number of
