@@ -428,6 +428,7 @@ def test_vmap_and_forward_mode_run_in_plain_torch() -> None:
 
 def test_without_a_compiler_it_warns_once_and_goes_on(monkeypatch) -> None:
     monkeypatch.setattr(dispatch, "compiler", lambda: None)
+    monkeypatch.setattr(dispatch, "_built_ahead", lambda: False)
     said.clear()
     product = PRODUCTS["vectors"]
     arguments, edge_index, size = inputs(product, "unsorted")
