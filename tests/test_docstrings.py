@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +28,8 @@ PACKAGES = [
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')
+ARGUMENT = re.compile(r"^    (\w+)(?: \([^)]*\))?: (.*(?:\n     .*)*)", re.M)
+DEFAULT = re.compile(r"default:\s+(?::\w+:)?(?:`+([^`]+)`+|([^\s,;)]+))")
 
 
 def _public(package: str) -> dict[str, Any]:
@@ -43,6 +47,21 @@ def _missing(doc: str) -> list[str]:
         "an example": ">>> " in doc,
     }
     return [part for part, present in parts.items() if not present]
+
+
+def _wrong_defaults(value: Callable[..., Any]) -> Iterator[str | None]:
+    """For each default that a docstring states: how it differs, or None."""
+    doc = re.split(r"\n(?=\S)", (inspect.getdoc(value) or "").partition("Args:")[2])[0]
+    stated = {k: m for k, text in ARGUMENT.findall(doc) if (m := DEFAULT.search(text))}
+    for name, parameter in inspect.signature(value).parameters.items():
+        if name not in stated or parameter.default is None:  # None stands for others
+            continue
+        text = stated[name].group(1) or stated[name].group(2)
+        try:
+            right = ast.literal_eval(text) == parameter.default
+        except (ValueError, SyntaxError):  # in words
+            continue
+        yield None if right else f"{name}={parameter.default!r}, documented as {text}"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -96,3 +115,34 @@ def test_nn_offers_its_convolutions_and_networks() -> None:
             expected[name] = value
     assert len(expected) == 2 * len(networks) + 1  # and the base of the convolutions
     assert all(getattr(nn, name) is value for name, value in expected.items())
+
+
+def test_defaults_are_those_of_the_docstrings() -> None:
+    found = {
+        f"{value.__module__}.{name}: {default}": default is None
+        for package in PACKAGES
+        for name, value in _public(package).items()
+        if inspect.isclass(value) or inspect.isfunction(value)
+        for default in _wrong_defaults(value)
+    }
+    assert any(found.values())
+    assert not [default for default, right in found.items() if not right]
+
+
+def test_a_wrong_default_is_noticed() -> None:
+    def f(a: int = 1, b: tuple[int, ...] = (2,), c: bool = True, d: str = "x") -> None:
+        """Do nothing.
+
+        Args:
+            a: a number (default: 2).
+            b (tuple of int): numbers
+                (default: ``(2,)``, of one).
+            c: whether. (default: :obj:`False`)
+            d: any (default: what is best).
+        """
+
+    assert list(_wrong_defaults(f)) == [
+        "a=1, documented as 2",
+        None,
+        "c=True, documented as False",
+    ]

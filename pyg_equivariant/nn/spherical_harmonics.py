@@ -24,7 +24,7 @@ class SphericalHarmonics(EquivariantModule):
 
     Args:
         irreps_out: as ``irreps_or_l`` of :func:`spherical_harmonics`.
-        normalize: as in :func:`spherical_harmonics`.
+        normalize: as in :func:`spherical_harmonics` (default: ``True``).
         normalization: as in :func:`spherical_harmonics`.
         irreps_in: ``"1o"`` for a polar vector, ``"1e"`` for a pseudovector (default:
             the one whose harmonics are ``irreps_out``, ``"1o"`` where both are).

@@ -42,7 +42,8 @@ class SteerableMLP(EquivariantModule):
         irreps_out: irreps of the output.
         num_layers: number of linear layers (default: 2).
         act_last: end with a non-linearity (default: ``False``).
-        e3nn_constants: as in :class:`Gate`, for weights trained with e3nn.
+        e3nn_constants: as in :class:`Gate`, for weights trained with e3nn (default:
+            ``False``).
 
     Shapes:
         - **input:** features :math:`(*, \text{irreps\_in.dim})`, attributes

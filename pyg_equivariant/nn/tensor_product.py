@@ -136,7 +136,7 @@ class FullyConnectedTensorProduct(TensorProduct):
         irreps_in2: irreps of the second input.
         irreps_out: irreps of the output. A block that no path reaches is zero, and a
             warning names it.
-        internal_weights: as in :class:`TensorProduct`.
+        internal_weights: as in :class:`TensorProduct` (default: ``True``).
         irrep_normalization: as in :class:`pyg_equivariant.o3.TensorProductPaths`.
         path_normalization: as in :class:`pyg_equivariant.o3.TensorProductPaths`.
 

@@ -51,7 +51,7 @@ class EGNN(MolecularModel):
         edge_dim: size of the edge features given as ``edge_attr`` (default: 0).
         in_channels: size of atom features given instead of atomic numbers; ``None`` for
             atomic numbers (default: ``None``).
-        species: atomic numbers that occur (default: those of QM9).
+        species: atomic numbers that occur (default: ``(1, 6, 7, 8, 9)``, those of QM9).
         charge_power: highest power of the charge in the input (default: 2).
         out_channels: size of a last linear map of the scalars, as in the authors'
             general code; ``None`` for none (default: ``None``).

@@ -25,8 +25,8 @@ class MolecularModel(torch.nn.Module):
         cutoff: radius within which atoms are joined; ``None`` joins all pairs of atoms
             of a graph.
         head: turns features into predictions; ``None`` returns the features.
-        mean: added to the prediction of every graph (or node).
-        scale: multiplies the output of the head.
+        mean: added to the prediction of every graph (or node) (default: 0).
+        scale: multiplies the output of the head (default: 1).
         atomref: one number per atomic number, or ``None``; joined to the prediction by
             the sum or mean that the head takes over atoms.
 

@@ -38,7 +38,8 @@ class PaiNN(MolecularModel):
         radial_basis: ``"bessel"``, :math:`\sin(n\pi r/r_c)/r` as in the paper, or
             ``"gaussian"`` as in SchNetPack's configurations (default: ``"bessel"``).
         shared_filters: use one filter for all layers (default: ``False``).
-        eps: within the length of vectors, see :class:`~pyg_equivariant.nn.PaiNNConv`.
+        eps: within the length of vectors, see :class:`~pyg_equivariant.nn.PaiNNConv`
+            (default: ``1e-8``).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.

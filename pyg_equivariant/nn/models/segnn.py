@@ -62,7 +62,7 @@ class SEGNN(MolecularModel):
         irreps_hidden: hidden irreps, in any order, in place of ``hidden_channels``.
         irreps_pool: irreps of an atom handed to the head; by default as many scalars
             as there are hidden irreps, and the hidden vectors if the head needs any.
-        species: atomic numbers that occur (default: those of QM9).
+        species: atomic numbers that occur (default: ``(1, 6, 7, 8, 9)``, those of QM9).
         num_message_layers, num_update_layers, gate, e3nn_constants: as in
             :class:`~pyg_equivariant.nn.SEGNNConv`.
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
