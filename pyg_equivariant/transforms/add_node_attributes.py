@@ -14,7 +14,7 @@ from pyg_equivariant.o3 import Irreps, squared_length, widen
 
 from ._graphs import GraphData, GraphTransform, graph_of, number_of_graphs
 
-PARITIES = {"1o": -1, "1e": 1}
+KINDS = ("1o", "1e")  # vectors, pseudovectors
 
 
 @functional_transform("add_node_attributes")
@@ -80,7 +80,7 @@ class AddNodeAttributes(GraphTransform):
         if not isinstance(vectors, Mapping):
             vectors = dict.fromkeys(vectors, "1o")
         for name, irrep in vectors.items():
-            if irrep not in PARITIES:
+            if irrep not in KINDS:
                 raise ValueError(
                     f"vectors[{name!r}] must be '1o' (vector) or '1e' (pseudovector), "
                     f"got {irrep!r}"

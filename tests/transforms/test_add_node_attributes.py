@@ -121,6 +121,8 @@ def test_repr_and_bad_input(molecules: list[Data]) -> None:
         AddNodeAttributes(1, ["energy"])(data)
     with pytest.raises(ValueError, match=r"must be '1o' \(vector\) or '1e'"):
         AddNodeAttributes(1, {"vel": "2e"})
+    with pytest.raises(ValueError, match="normalization='unit'"):
+        AddNodeAttributes(1, normalization="unit")
     with pytest.raises(ValueError, match="nothing is left to add"):
         AddNodeAttributes(1, edges=False)
     with pytest.raises(ValueError, match="needs edge_index"):

@@ -34,11 +34,12 @@ def test_features_are_the_basis_of_the_lengths(
 
 def test_earlier_features_are_kept_or_replaced(molecules: list[Data]) -> None:
     data = AddRadiusGraph(9.0)(molecules[0])
-    data.edge_attr = torch.rand(20)
-    both = AddRadialBasis(BesselBasis(4, 9.0))(data).edge_attr
-    alone = AddRadialBasis(BesselBasis(4, 9.0), cat=False)(data).edge_attr
-    assert torch.equal(both, torch.cat([data.edge_attr[:, None].double(), alone], 1))
-    assert alone.shape == (20, 4)
+    for earlier in (torch.rand(20, 1), torch.rand(20, 2)):
+        data.edge_attr = earlier.squeeze(1)
+        both = AddRadialBasis(BesselBasis(4, 9.0))(data).edge_attr
+        alone = AddRadialBasis(BesselBasis(4, 9.0), cat=False)(data).edge_attr
+        assert torch.equal(both, torch.cat([earlier.double(), alone], 1))
+        assert alone.shape == (20, 4)
 
 
 def test_any_function_of_lengths_will_do(molecules: list[Data]) -> None:

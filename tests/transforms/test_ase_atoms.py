@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,12 @@ def test_the_atoms_are_not_shared() -> None:
     before = atoms.positions.copy()
     from_ase(atoms, dtype=torch.float64).pos += 1.0
     assert np.array_equal(atoms.positions, before)
+
+
+def test_without_ase_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ase", None)
+    with pytest.raises(ImportError, match="pip install ase"):
+        to_ase(Data(z=torch.ones(1), pos=torch.zeros(1, 3)))
 
 
 def test_bad_input_is_one_clear_line() -> None:

@@ -22,6 +22,7 @@ from pyg_equivariant.transforms import (
     AddRadiusGraph,
     AddSphericalHarmonics,
     RandomOrthogonal,
+    SelectTarget,
 )
 
 BASIS = BesselBasis(4, 3.0)
@@ -145,6 +146,17 @@ def test_no_name_is_taken_from_pyg() -> None:
     assert {"add_radius_graph", "add_edge_vectors", "add_radial_basis"} <= names
     assert {"add_spherical_harmonics", "add_node_attributes"} <= names
     assert {"random_orthogonal", "select_target", "radius_graph"} <= names
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [SelectTarget(0), *pipeline().transforms],
+    ids=lambda t: type(t).__name__,
+)
+def test_each_step_takes_graphs_alone(transform: Any) -> None:
+    name = type(transform).__name__
+    with pytest.raises(TypeError, match=f"{name} needs a torch_geometric Data.*dict"):
+        transform.forward({"pos": torch.zeros(2, 3)})
 
 
 def test_the_functional_names_work(molecules: list[Data]) -> None:

@@ -27,7 +27,8 @@ def test_all_that_turns_turns_alike(molecules: list[Data]) -> None:
     data.y = torch.randn(8, 3).double()
     data.steerable = torch.randn(8, 2 + 3 * 4 + 5).double()
     data.stress = torch.randn(1, 3, 3).double()
-    irreps = {"y": "1o", "spin": "1e", "steerable": "2x0o + 4x1o + 1x2e"}
+    data.field = torch.randn(3).double()
+    irreps = {"y": "1o", "field": "1o", "spin": "1e", "steerable": "2x0o + 4x1o + 1x2e"}
     out = RandomOrthogonal(irreps)(data)
     R = matrix_between(data.pos, out.pos)
     torch.testing.assert_close(R @ R.T, torch.eye(3).double())
@@ -35,6 +36,7 @@ def test_all_that_turns_turns_alike(molecules: list[Data]) -> None:
         torch.testing.assert_close(out[name], data[name] @ R.T)
     for name in ("spin", "steerable"):
         torch.testing.assert_close(out[name], rotate(irreps[name], data[name], R))
+    torch.testing.assert_close(out.field, R @ data.field)
     torch.testing.assert_close(out.stress, R @ data.stress @ R.T)
     for name in ("z", "energy"):
         assert torch.equal(out[name], data[name])

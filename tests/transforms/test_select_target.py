@@ -58,6 +58,8 @@ def test_references_of_the_atoms_are_taken_off(generator: torch.Generator) -> No
     y = both(graphs[2]).y
     shift = float(atomref[graphs[2].z].sum())
     torch.testing.assert_close(y, graphs[2].y[:, [7, 8]] - shift * torch.tensor([1, 2]))
+    alike = SelectTarget(["U0", "U"], atomref)(graphs[2]).y
+    torch.testing.assert_close(alike, graphs[2].y[:, [7, 8]] - shift)
 
 
 def test_total_energies_lose_nothing_more() -> None:
@@ -97,8 +99,9 @@ def test_repr_and_bad_input(generator: torch.Generator) -> None:
     data = molecule(3, generator)
     with pytest.raises(ValueError, match="unknown target 'gas', expected one of"):
         SelectTarget("gas")
-    with pytest.raises(ValueError, match=r"a target is a name or .* got -1"):
-        SelectTarget(-1)
+    for target in (-1, 1.0, True):
+        with pytest.raises(ValueError, match=rf"a target is a name or .* got {target}"):
+            SelectTarget(target)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"asks for column 19 of `y`, which has 19"):
         SelectTarget(19)(data)
     with pytest.raises(ValueError, match=r"needs `y` of shape .* got NoneType"):
@@ -107,7 +110,8 @@ def test_repr_and_bad_input(generator: torch.Generator) -> None:
         SelectTarget(0)(Data(z=data.z, y=data.y[0]))
     with pytest.raises(ValueError, match="needs the atomic numbers `z`"):
         SelectTarget(0, atomref)(Data(y=data.y, num_nodes=1))
-    with pytest.raises(ValueError, match="up to atomic number 9, got z=17"):
-        SelectTarget(0, atomref)(Data(y=data.y, z=torch.tensor([17])))
+    for z in (10, 17):
+        with pytest.raises(ValueError, match=f"up to atomic number 9, got z={z}"):
+            SelectTarget(0, atomref)(Data(y=data.y, z=torch.tensor([z])))
     with pytest.raises(ValueError, match="atomref must have one column, or one for"):
         SelectTarget(["mu", "gap"], torch.zeros(10, 3))
