@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from pyg_equivariant.o3 import Irreps, harmonics_irreps
+from pyg_equivariant.o3 import (
+    Irreps,
+    harmonics_irreps,
+    harmonics_reference,
+    harmonics_table,
+)
 from pyg_equivariant.o3 import spherical_harmonics_reference as spherical_harmonics
 
 ZERO = torch.zeros(3, dtype=torch.float64)
@@ -321,6 +326,13 @@ def test_any_batch_shape(shape: tuple[int, ...]) -> None:
     assert y.is_contiguous()
     (gradient,) = torch.autograd.grad(y.sum(), vectors)
     assert gradient.shape == shape
+
+
+def test_a_table_on_another_device_is_not_used() -> None:
+    table = harmonics_table(((2, 1), (1, 3)), "norm", torch.float32)
+    vectors = torch.empty(5, 3, device="meta")
+    y = harmonics_reference(vectors, ((2, 1), (1, 3)), True, "norm", table)
+    assert (y.device.type, y.shape) == ("meta", (5, 13))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -138,6 +138,11 @@ def test_printing_shows_every_path() -> None:
         "  2x1o * 1x0e -> 2x1o  uvu  2 weights  coefficient 1.7321\n"
         "  2x1o * 1x1o -> 2x0e  uvu  2 weights  coefficient 1.0000"
     )
+    uneven = TensorProductPaths.depthwise("16x0e+4x1o", "0e+1o", keep="1o")
+    assert str(uneven).splitlines()[1:] == [
+        "  16x0e * 1x1o -> 16x1o  uvu  16 weights  coefficient 1.7321",
+        "  4x1o * 1x0e -> 4x1o    uvu   4 weights  coefficient 1.7321",
+    ]
     empty = TensorProductPaths.fully_connected("0e", "0e", "1o")
     assert str(empty) == "1x0e * 1x0e -> 1x1o (0 paths, 0 weights)"
 
