@@ -166,6 +166,23 @@ def test_a_large_cluster_equals_the_definition(
     assert torch.equal(edge_index, torch.stack([j, i]))
 
 
+@pytest.mark.parametrize(
+    "extent", itertools.combinations_with_replacement((1, 2, 3), 3)
+)
+def test_few_bins_equal_the_definition(
+    generator: torch.Generator, extent: tuple[int, int, int]
+) -> None:
+    """So many cutoffs, and a half, along each direction, of a cluster and a crystal."""
+    size = torch.tensor(extent) + 0.5
+    pos = torch.rand(80, 3, generator=generator).double() * size
+    apart = pos.unsqueeze(0) - pos.unsqueeze(1)
+    for cutoff, cell in ((1.0, None), (0.7, size.diag())):
+        nearest = 0 if cell is None else (apart / size).round() * size
+        near = (apart - nearest).norm(dim=-1).fill_diagonal_(math.inf) < cutoff
+        j, i = radius_graph(pos, cutoff, cell=cell, backend="torch")[0]
+        assert torch.equal(torch.stack([i, j], dim=1), near.nonzero())
+
+
 def test_parts_of_the_search_do_not_matter(
     generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,6 +394,7 @@ def test_pyg_answers_where_it_is_asked_and_able(
 
     def search(x: Tensor, r: float, batch: Tensor, **kwargs: Any) -> Tensor:
         calls.append(kwargs)
+        assert 2.0 < r < 2.002  # rounding there may be another
         assert batch.diff().min() >= 0
         near = (torch.cdist(x, x) < r) & (batch[:, None] == batch)
         return near.nonzero().t().flip(1)
