@@ -109,11 +109,26 @@ def test_without_a_compiler_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> 
         check_backend("c", X)
 
 
+def test_without_triton_it_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "has_triton", lambda: True)
+    assert dispatch._kernel_on("cuda", ("c", "triton")) == "triton"
+    assert dispatch._kernel_on("cuda", ("c",)) == "plain"
+    monkeypatch.setattr(dispatch, "has_triton", lambda: False)
+    with pytest.warns(UserWarning, match="Triton was not found"):
+        assert dispatch._kernel_on("cuda", ("c", "triton")) == "plain"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dispatch._kernel_on("cuda", ("triton",)) == "plain"
+
+
 def test_a_backend_that_does_not_fit_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(ValueError, match=r"takes float32 or float64 .* torch\.int32"):
-        check_backend("c", X.int())
+    monkeypatch.setattr(dispatch, "compiler", lambda: ("cc",))
+    check_backend("c", X)
+    for other in (X.int(), X.to("meta")):
+        with pytest.raises(ValueError, match=rf"float32 or float64 .* {other.device}"):
+            check_backend("c", other)
     monkeypatch.setattr(dispatch, "has_triton", lambda: True)
     monkeypatch.setattr(dispatch, "interpreting", lambda: False)
     with pytest.raises(ValueError, match=r"takes CUDA tensors .* got them on cpu"):

@@ -50,6 +50,7 @@ def test_parameters_are_macros_of_c_and_variables_of_templates(
     template.write_text(TEMPLATE, "utf-8")
     built = library(template, "float", numbers=(3, 5))
     assert (built.number_3(), built.number_5()) == (3, 5)
+    assert library(template, "float", numbers=(3, 7)).number_7() == 7
 
 
 def test_compiled_once_for_all_processes(

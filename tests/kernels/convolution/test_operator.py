@@ -301,6 +301,19 @@ def test_bitwise_equal_runs_whatever_the_threads() -> None:
             assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("wide", [0, 1, 2])
+@pytest.mark.parametrize("backend", ["auto", "reference"])
+def test_the_widest_dtype_is_that_of_the_result(wide: int, backend: str) -> None:
+    product = PRODUCTS["vectors"]
+    arguments, edge_index, size = inputs(product, "unsorted", torch.float32)
+    arguments[wide] = arguments[wide].detach().double()
+    mixed = Convolution(product)(*arguments, edge_index, size, backend=backend)
+    double = [a.detach().double() for a in arguments]
+    expected = Convolution(product)(*double, edge_index, size, backend="reference")
+    assert mixed.dtype == torch.float64
+    torch.testing.assert_close(mixed, expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_low_precision_is_summed_in_single(dtype: torch.dtype) -> None:
     product = PRODUCTS["vectors"]

@@ -21,7 +21,9 @@ def test_parts_own_nodes_and_visit_every_edge_once(end: int, edges: int) -> None
     assert (nodes[0], nodes[-1]) == (0, sizes[end])
     assert (begin[0], begin[-1]) == (0, edges)
     for n in range(len(nodes) - 1):
-        owned = edge_index[end, visits.order[begin[n] : begin[n + 1]]]
+        visited = visits.order[begin[n] : begin[n + 1]]
+        assert bool((edge_index[1, visited].diff() >= 0).all())
+        owned = edge_index[end, visited]
         assert bool(((nodes[n] <= owned) & (owned < nodes[n + 1])).all())
 
 
@@ -40,6 +42,8 @@ def test_segments_visit_every_edge_once(
     edge, other = segments.visits.T
     assert torch.equal(edge.sort().values, torch.arange(edges))
     assert torch.equal(other, edge_index[1 - end, edge])
+    if end == 0:
+        assert bool(((edge_index[0, edge] * 30 + other).diff() >= 0).all())
     seen = []
     for node, _, first, last in (*segments.whole.tolist(), *segments.pieces.tolist()):
         assert 0 <= last - first <= 16
