@@ -29,6 +29,18 @@ def test_same_numbers_and_state_as_torch() -> None:
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * scale)
 
 
+def test_features_of_edges_are_targets_then_sources_then_the_rest() -> None:
+    module = Dense(3 + 4 + 1 + 2, 5).double()
+    draw = {"dtype": torch.float64}
+    source, target = torch.randn(6, 4, **draw), torch.randn(7, 3, **draw)
+    length, attr = torch.randn(9, 1, **draw), torch.randn(9, 2, **draw)
+    edge_index = torch.stack([torch.randint(6, (9,)), torch.randint(7, (9,))])
+    j, i = edge_index
+    found = module.on_edges((source, target), edge_index, length, None, attr)
+    expected = module(torch.cat([target[i], source[j], length, attr], dim=-1))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+
+
 def test_hooks_copies_and_a_single_sample() -> None:
     module = Dense(4, 3, bias=False)
     x = torch.ones(4)

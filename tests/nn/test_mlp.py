@@ -156,8 +156,16 @@ def test_a_radial_mlp_without_outputs() -> None:
 
 
 @both
+def test_sizes_are_those_of_the_input_and_the_output(make: Any) -> None:
+    for channels in ([1, 1, 1], [4, 3, 2], [2, 5]):
+        mlp = make(channels)
+        assert [mlp.in_channels, mlp.out_channels] == [channels[0], channels[-1]]
+        assert mlp(torch.ones(7, channels[0])).shape == (7, channels[-1])
+
+
+@both
 def test_errors_say_what_came(make: Any) -> None:
-    for channels in ([4], [], [4, 0, 2], [-1, 2]):
+    for channels in ([4], [], [4, 0, 2], [-1, 2], [4, 2, -1]):
         with pytest.raises(ValueError, match="channels="):
             make(channels)
     with pytest.raises(TypeError, match="channels are ints"):
@@ -170,4 +178,4 @@ def test_errors_of_an_mlp() -> None:
     with pytest.raises(ValueError, match="init='orthogonal'"):
         MLP([4, 2], init="orthogonal")
     with pytest.raises(ValueError, match="channels="):
-        MLP([4, 0])
+        MLP([4, 2, 0])

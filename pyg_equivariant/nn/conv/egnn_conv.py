@@ -79,7 +79,9 @@ class EGNNConv(EquivariantConv):
           :math:`(|V|, 3)`, of the targets if bipartite; ``edge_vec`` :math:`(|E|, 3)`
           from the receiver to the sender, in place of differences of positions, for
           periodic systems; ``edge_weight`` :math:`(|E|)`, an envelope that multiplies
-          messages and displacements and makes the layer smooth at a cutoff
+          messages and displacements and makes the layer smooth at a cutoff;
+          a mean then divides by :math:`\sqrt{1 + n_i^2}`, of the sum :math:`n_i` of
+          the envelope
         - **output:** features :math:`(|V|, F_{out})`, positions :math:`(|V|, 3)`
 
     Examples:

@@ -100,8 +100,6 @@ class SpeciesFeatures(EquivariantModule):
                 f"this network knows the species {self.species.tolist()}, got {unknown}"
             )
         one_hot = match.to(self._like.dtype)
-        if self.charge_power == 0:
-            return one_hot
         powers = torch.arange(self.charge_power + 1, device=z.device)
         charge = (z.to(one_hot.dtype) / self.max_charge).unsqueeze(-1) ** powers
         return (one_hot.unsqueeze(-1) * charge.unsqueeze(-2)).flatten(-2)

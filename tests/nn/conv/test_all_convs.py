@@ -104,8 +104,10 @@ def test_bipartite_graphs_equal_their_disjoint_union(
     union[1] += sources
     given = case.arguments(case.features(sources + targets), pos, union)
     expected = tuple(out[sources:] for out in as_tuple(case.conv(**given)))
-    found = as_tuple(case.conv(**bipartite(given, sources)))
-    assert deviation(found, expected) <= 1e-12
+    for fuse in (case.conv.fuse, False):
+        case.conv.fuse = fuse
+        found = as_tuple(case.conv(**bipartite(given, sources)))
+        assert deviation(found, expected) <= 1e-12
 
 
 def test_flow_turns_edges_around(

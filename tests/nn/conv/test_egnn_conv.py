@@ -32,25 +32,6 @@ def test_says_what_it_is() -> None:
     assert str(EGNNConv((8, 4), 6, 7)) == "EGNNConv((8, 4), 6, 7, edge_dim=0)"
 
 
-def test_is_the_formula_of_the_paper(randomize) -> None:
-    conv = randomize(EGNNConv(8, 6, 8, edge_dim=2, velocity=True))
-    x, pos, edge_attr = inputs()
-    vel = torch.randn_like(pos)
-    m = torch.zeros(5, 6, dtype=torch.float64)
-    moved, degree = torch.zeros_like(pos), torch.zeros(5, 1, dtype=torch.float64)
-    for e, (j, i) in enumerate(EDGE_INDEX.T.tolist()):
-        square = (pos[i] - pos[j]).square().sum().view(1)
-        message = conv.phi_e(torch.cat([x[i], x[j], square, edge_attr[e]]))
-        m[i] += message
-        moved[i] += (pos[i] - pos[j]) * conv.lin_x(conv.phi_x(message))
-        degree[i] += 1
-    new_pos = pos + moved / degree.clamp(min=1) + conv.phi_v(x) * vel
-    h = x + conv.phi_h(torch.cat([x, m], dim=-1))
-    out = conv(x, pos, EDGE_INDEX, edge_attr, vel)
-    torch.testing.assert_close(out, (h, new_pos), rtol=1e-12, atol=1e-12)
-    assert float((new_pos - pos).detach().abs().max()) > 0.01
-
-
 OPTIONS = [
     dict(
         zip(
@@ -63,9 +44,43 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize(
+every_option = pytest.mark.parametrize(
     "options", OPTIONS, ids=lambda o: "-".join(map(str, o.values()))
 )
+
+
+@every_option
+def test_is_the_formula_of_the_paper(randomize, options: dict[str, Any]) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, edge_dim=2, velocity=True, **options))
+    x, pos, edge_attr = inputs()
+    vel = torch.randn_like(pos)
+    m = torch.zeros(5, 6, dtype=torch.float64)
+    moved, degree = torch.zeros_like(pos), torch.zeros(5, 1, dtype=torch.float64)
+    for e, (j, i) in enumerate(EDGE_INDEX.T.tolist()):
+        away = pos[i] - pos[j]
+        square = away.square().sum().view(1)
+        message = conv.phi_e(torch.cat([x[i], x[j], square, edge_attr[e]]))
+        if options["attention"]:
+            message = message / (1 + torch.exp(-conv.gate(message)))
+        m[i] += message
+        scale = conv.lin_x(conv.phi_x(message))
+        step = (scale.tanh() if options["tanh"] else scale) * away
+        step = step / square.sqrt() if options["normalize"] else step
+        if options["clamp"] and step.norm() > options["clamp"]:
+            step = options["clamp"] * step / step.norm()
+        moved[i] += step
+        degree[i] += 1
+    if options["pos_aggr"] == "mean":
+        moved = moved / degree.clamp(min=1)
+    new_pos = pos + moved + conv.phi_v(x) * vel
+    h = x + conv.phi_h(torch.cat([x, m], dim=-1))
+    out = conv(x, pos, EDGE_INDEX, edge_attr, vel)
+    rounding = 1e-7 if options["normalize"] else 1e-12  # normalized by r + 1e-8
+    torch.testing.assert_close(out, (h, new_pos), rtol=rounding, atol=rounding)
+    assert float((new_pos - pos).detach().abs().max()) > 0.01
+
+
+@every_option
 def test_commutes_with_e3_under_every_option(
     randomize, options: dict[str, Any]
 ) -> None:
@@ -151,6 +166,23 @@ def test_an_envelope_takes_edges_away_smoothly(randomize) -> None:
     torch.testing.assert_close(some, less, rtol=1e-13, atol=1e-13)
     weight = keep.double().requires_grad_()
     assert gradcheck(lambda w: smooth(w, EDGE_INDEX), (weight,))
+
+
+def test_the_mean_under_an_envelope_has_no_jump(randomize) -> None:
+    """It divides by the root of 1 and the square of the weights' sum."""
+    conv, total = (
+        randomize(EGNNConv(8, 6, 8, pos_aggr=aggr)) for aggr in ("mean", "sum")
+    )
+    total.load_state_dict(conv.state_dict())
+    x, pos, _ = inputs()
+    weight = torch.rand(6, dtype=torch.float64)
+    count = torch.zeros(5, dtype=torch.float64).index_add(0, EDGE_INDEX[1], weight)
+    mean, sums = (
+        layer(x, pos, EDGE_INDEX, edge_weight=weight)[1] - pos
+        for layer in (conv, total)
+    )
+    expected = sums / torch.hypot(torch.ones(5), count).unsqueeze(-1)
+    torch.testing.assert_close(mean, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_mean_divides_by_the_number_of_edges(randomize) -> None:

@@ -8,7 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn import spherical_harmonics
+from pyg_equivariant.nn import (
+    BesselBasis,
+    CosineCutoff,
+    EdgeEmbedding,
+    spherical_harmonics,
+)
 from pyg_equivariant.nn.conv import PaiNNConv
 from pyg_equivariant.nn.tensor_product import TensorProduct
 from pyg_equivariant.o3 import Path, safe_normalize
@@ -103,6 +108,22 @@ def test_starts_without_vectors(randomize) -> None:
     )
     assert float(out[1].detach().abs().max()) == 0
     assert all(g.isfinite().all() for g in (first, *second) if g is not None)
+
+
+@pytest.mark.parametrize("cutoff", [None, 3.0])
+def test_the_envelope_of_edges_stands_in_for_its_own(
+    randomize, cutoff: float | None
+) -> None:
+    conv = randomize(PaiNNConv(8, 5, cutoff=cutoff))
+    embed = EdgeEmbedding(3.0, BesselBasis(5, 3.0), CosineCutoff(3.0)).double()
+    edges = embed(torch.randn(4, 3, dtype=torch.float64))
+    x, vec, _, _ = inputs(8, 5)
+    f = 0.5 * (1 + torch.cos(math.pi * edges.edge_vec.norm(dim=-1) / 3.0))
+    given = edges.edge_index, edges.edge_vec, edges.edge_attr
+    expected = conv(x[:4], vec[:4], *given, None if cutoff else f)
+    found = conv.on_edges(torch.cat([x, vec.flatten(1)], dim=1)[:4], edges)
+    joined = torch.cat([expected[0], expected[1].flatten(1)], dim=1)
+    torch.testing.assert_close(found, joined, rtol=1e-12, atol=1e-12)
 
 
 def test_joins_messages_by_their_mean_but_not_by_their_maximum(randomize) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Data
 
 from pyg_equivariant.graph import complete_graph
-from pyg_equivariant.nn.models import EGNN
+from pyg_equivariant.nn.models import EGNN, SEGNN
 from pyg_equivariant.testing import assert_equivariant
 
 
@@ -29,6 +29,17 @@ def nbody(hidden: int = 64, layers: int = 4) -> EGNN:
 
 def test_says_what_it_is() -> None:
     assert str(EGNN(16, 2)) == "EGNN(hidden_channels=16, num_layers=2, cutoff=None)"
+
+
+@pytest.mark.parametrize("network", [EGNN, SEGNN])
+def test_the_species_are_those_of_qm9(network: Any) -> None:
+    model = network(8, num_layers=1, cutoff=2.0)
+    for z in range(1, 12):
+        if z in (1, 6, 7, 8, 9):
+            assert model(torch.tensor([z]), torch.zeros(1, 3)).shape == (1, 1)
+        else:
+            with pytest.raises(ValueError, match=f"got \\[{z}\\]"):
+                model(torch.tensor([z]), torch.zeros(1, 3))
 
 
 def test_moves_charged_particles(build: Any) -> None:

@@ -151,9 +151,10 @@ def test_without_edges_there_is_no_force(
     smooth: Smooth, graphs: dict[str, Data], graph: str
 ) -> None:
     data = graphs[graph]
-    for training in (True, False):
+    for training, factor in ((True, 1), (False, 1), (False, 0)):
         model = ForceField(smooth()).train(training)
-        energy, forces, _ = model(data.z, data.pos, data.batch, data.edge_index)
+        inputs = data.z, factor * data.pos, data.batch, data.edge_index
+        energy, forces, _ = model(*inputs)
         assert energy.isfinite().all()
         assert forces.shape == data.pos.shape
         assert not forces.any()
@@ -313,6 +314,18 @@ def test_a_network_of_ones_own_has_forces_and_stress(crystal: Data) -> None:
     out = field(crystal.z, pos, cell=cell)
     out.forces.square().sum().backward()
     assert network.embedding.weight.grad is not None
+
+
+@pytest.mark.parametrize("length", [0.3, 1.0, 20.0])
+def test_a_pressure_is_the_same_stress_in_any_volume(length: float) -> None:
+    """The energy ``p V`` of a cell."""
+    cell = length * torch.tensor([[1.0, 0.1, 0.0], [0.2, 0.9, 0.3], [0.0, -0.4, 1.2]])
+    field = ForceField(
+        lambda z, pos, batch, cell: 7 * torch.linalg.det(cell).view(1, 1),
+        compute_stress=True,
+    )
+    out = field(torch.ones(2).long(), torch.rand(2, 3), cell=cell)
+    torch.testing.assert_close(out.stress, 7 * torch.eye(3).unsqueeze(0))
 
 
 def test_a_function_is_a_model() -> None:

@@ -47,6 +47,12 @@ def test_derivatives_are_right_also_of_zero_vectors() -> None:
     assert all(g.isfinite().all() for g in second if g is not None)
 
 
+def test_vectors_start_with_weights_of_xavier() -> None:
+    weight = GatedEquivariantBlock((5, 40), (2, 10)).mix.weight
+    bound = (6 / (20 + 40)) ** 0.5
+    assert 0.9 * bound < float(weight.detach().abs().max()) <= bound
+
+
 def test_a_network_without_scalars_in_has_one_hidden_channel() -> None:
     block = GatedEquivariantBlock((0, 3), (2, 1))
     scalars, vectors = block(torch.randn(4, 0), torch.randn(4, 3, 3))

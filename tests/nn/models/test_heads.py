@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch_geometric.data import Data
 
+from pyg_equivariant.nn import models
 from pyg_equivariant.nn.mlp import MLP
 from pyg_equivariant.nn.models import (
     ExtensiveHead,
@@ -46,6 +48,24 @@ def test_values_at_atoms_add_up_to_the_extensive_value(features: Features) -> No
     total = ExtensiveHead(node)(features, Z, BATCH, 3)
     expected = torch.stack([atoms[graph == BATCH].sum(0) for graph in range(3)])
     torch.testing.assert_close(total, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "node"])
+def test_without_a_batch_there_is_one_graph(features: Features, reduce: str) -> None:
+    post = None if reduce == "node" else MLP([1, 2]).double()
+    head = ScalarHead(MLP([4, 1]).double(), post, reduce)
+    for each in (head, ExtensiveHead(head)) if reduce == "node" else (head,):
+        found = each(features, Z)
+        assert torch.equal(found, each(features, Z, torch.zeros_like(Z), 1))
+        assert len(found) == (5 if each.reduce == "node" else 1)
+
+
+def test_heads_are_called_alike() -> None:
+    heads = [x for x in vars(models).values() if isinstance(x, type)]
+    heads = [head for head in heads if issubclass(head, Head)]
+    assert len(heads) > 3
+    for head in heads:
+        assert inspect.signature(head.forward) == inspect.signature(Head.forward)
 
 
 def test_extensive_energies_add_up(

@@ -50,6 +50,17 @@ def test_predicts_in_physical_units(
     close(model(*inputs), 3 * plain(*inputs) + 2.5 + reference)
 
 
+def test_without_units_the_head_is_the_prediction(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    data = graphs["planar"]
+    model = build(name, head="sum")
+    graph = model.graph(data.pos)
+    close(model(data.z, data.pos), model.head(model.represent(data.z, graph), data.z))
+    bare = MolecularModel(2.0, DipoleHead(4))
+    assert (bare.mean, bare.scale, bare.atomref) == (0, 1, None)
+
+
 def test_units_keep_their_digits_and_follow_what_is_loaded() -> None:
     exact = torch.tensor([0.0, -13.61312172, -1029.86312267], dtype=torch.float64)
     model = SchNet(8, 6, 1, 5, 2.5, mean=1 / 3, scale=1 / 7, atomref=exact)

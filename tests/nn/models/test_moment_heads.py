@@ -45,6 +45,15 @@ def close(found: Any, expected: Any, tolerance: float = 1e-12) -> None:
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("head", [DipoleHead, PolarizabilityHead, SpatialExtentHead])
+def test_without_a_batch_there_is_one_molecule(head: Any) -> None:
+    x, pos = torch.randn(5, 8).double(), torch.randn(5, 3).double()
+    features, z = Features(x, None, pos), torch.tensor([6, 1, 1, 8, 1])
+    module = head(8).double()
+    close(module(features, z), module(features, z, torch.zeros_like(z), 1))
+    assert len(module(features, z)) == 1
+
+
 def have(name: str, head: str) -> dict[str, Any] | None:
     """What a network needs for a head, or None if the head has no meaning there."""
     if name == "EGNN":
