@@ -14,6 +14,8 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
+collect_ignore = ["mutation"]  # a command, not tests; needs Cosmic Ray
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
 
