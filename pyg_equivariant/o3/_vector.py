@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ._checks import check_real
+
 _HALF = (torch.float16, torch.bfloat16)  # computed in float32, then rounded
 
 
@@ -32,11 +34,15 @@ def safe_norm(x: Tensor, dim: int = -1, keepdim: bool = False) -> Tensor:
         dim: the dimension that holds the components.
         keepdim: keep ``dim`` with size 1.
 
+    Raises:
+        TypeError: if ``x`` is no floating-point tensor.
+
     Example:
         >>> x = torch.zeros(2, 3, requires_grad=True)
         >>> torch.autograd.grad(safe_norm(x).sum(), x)[0].abs().max()
         tensor(0.)
     """
+    check_real(x, "x")
     if x.dtype in _HALF:
         return safe_norm(x.float(), dim, keepdim).to(x.dtype)
     square, nonzero = _nonzero(x, dim)
@@ -54,11 +60,15 @@ def safe_normalize(x: Tensor, dim: int = -1) -> Tensor:
         x: floating-point tensor of any shape.
         dim: the dimension that holds the components.
 
+    Raises:
+        TypeError: if ``x`` is no floating-point tensor.
+
     Example:
         >>> safe_normalize(torch.tensor([[0.0, 3.0, 4.0], [0.0, 0.0, 0.0]]))
         tensor([[0.0000, 0.6000, 0.8000],
                 [0.0000, 0.0000, 0.0000]])
     """
+    check_real(x, "x")
     if x.dtype in _HALF:
         return safe_normalize(x.float(), dim).to(x.dtype)
     square, nonzero = _nonzero(x, dim)
