@@ -3,7 +3,8 @@
 from .activation.operator import shifted_softplus, silu
 from .convolution.neighbor_sum import neighbor_sum
 from .convolution.operator import Convolution
-from .edges import edge_pairs
+from .dispatch import is_plain_call
+from .edges import check_edge_index, check_nodes, edge_pairs
 from .fully_connected.node_first import NodeFirst
 from .fully_connected.operator import TensorProductKernel
 from .gate.operator import gate
@@ -25,4 +26,7 @@ __all__ = [
     "silu",
     "shifted_softplus",
     "matmul",
+    "check_edge_index",
+    "check_nodes",
+    "is_plain_call",
 ]
