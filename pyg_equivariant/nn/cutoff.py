@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import check_tensor
+
 
 class CosineCutoff(torch.nn.Module):
     r"""Half a cosine wave, as in SchNet and PaiNN.
@@ -114,10 +116,11 @@ def _positive(cutoff: float) -> float:
 
 def _relative(edge_length: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
     """``r / r_c``, and which lengths are inside; outside 1, with derivative zero."""
+    check_tensor(edge_length, "edge_length")
     if not edge_length.is_floating_point():
         raise TypeError(
-            f"expected floating-point lengths, got {edge_length.dtype}; convert them "
-            "with .float()"
+            f"expected floating-point lengths in edge_length, got {edge_length.dtype}; "
+            "convert them with .float()"
         )
     inside = edge_length < cutoff
     return torch.where(inside, edge_length, cutoff) / cutoff, inside

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_equivariant.graph import check_batch
+from pyg_equivariant.o3 import check_tensor
+
 from .module import check_features
 from .norm import EquivariantNorm
 
@@ -78,12 +81,18 @@ def _graphs(
     x: Tensor, batch: Tensor | None, batch_size: int | None
 ) -> tuple[Tensor, int]:
     """The graph of each node, and the number of graphs."""
+    if batch is not None:
+        check_tensor(batch, "batch")
     if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
         got = None if batch is None else tuple(batch.shape)
         raise ValueError(
             "expected features (|V|, dim) and batch (|V|,), got shapes "
             f"{tuple(x.shape)} and {got}"
         )
+    if batch is not None:
+        check_batch(batch, x, "batch", batch_size, "x")
+    elif batch_size not in (None, 1):
+        raise ValueError(f"batch_size={batch_size} graphs need a batch that names them")
     if batch is None:
         return x.new_zeros(x.shape[0], dtype=torch.long), 1
     if batch_size is None:

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_equivariant.graph import check_batch, check_cell
+from pyg_equivariant.o3 import check_tensor
+
 
 class EnergyForces(NamedTuple):
     """What :class:`ForceField` predicts."""
@@ -89,10 +92,7 @@ class ForceField(torch.nn.Module):
         **inputs: Any,
     ) -> EnergyForces:
         """Predict energy, forces and stress."""
-        if self.compute_stress and cell is None:
-            raise ValueError("the stress of a system needs its cell, got cell=None")
-        if not pos.is_floating_point():
-            raise TypeError(f"expected floating-point positions, got {pos.dtype}")
+        self._check(z, pos, batch, cell, batch_size)
         edges = {"edge_index": edge_index, "edge_shift": edge_shift, "cell": cell}
         inputs |= edges | {"pbc": pbc, "batch_size": batch_size}
         with torch.inference_mode(False), torch.enable_grad():
@@ -105,8 +105,7 @@ class ForceField(torch.nn.Module):
             number = _num_graphs(batch, batch_size)
             cells = pos.new_zeros(0, 3, 3)
             if self.compute_stress:
-                cells = given["cell"].reshape(-1, 3, 3).to(pos.dtype)
-                cells = cells.expand(number, 3, 3)
+                cells = _cell_of_each(given["cell"], number).to(pos.dtype)
             moved, strained, strain = _deform(pos, batch, cells)
             if self.compute_stress:
                 given["cell"] = strained
@@ -131,6 +130,27 @@ class ForceField(torch.nn.Module):
         stress = gradients[1] / torch.where(volume > 0, volume, 1.0)
         return EnergyForces(energy, forces, stress * (volume > 0))
 
+    def _check(
+        self,
+        z: Tensor,
+        pos: Tensor,
+        batch: Tensor | None,
+        cell: Tensor | None,
+        batch_size: int | None,
+    ) -> None:
+        if self.compute_stress and cell is None:
+            raise ValueError("the stress of a system needs its cell, got cell=None")
+        check_tensor(z, "z")
+        check_tensor(pos, "pos")
+        if not pos.is_floating_point():
+            raise TypeError(f"expected floating-point positions, got {pos.dtype}")
+        if pos.dim() != 2 or pos.shape[-1] != 3:
+            raise ValueError(f"expected pos (|V|, 3), got shape {tuple(pos.shape)}")
+        if batch is not None:
+            check_batch(batch, pos, "batch", batch_size)
+        if cell is not None:
+            check_cell(cell, pos)
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.model}, compute_stress={self.compute_stress})"
@@ -148,6 +168,13 @@ def _num_graphs(batch: Tensor | None, batch_size: int | None) -> int:
     if batch_size is not None:
         return batch_size
     return int(batch.max()) + 1 if len(batch) else 0
+
+
+def _cell_of_each(cell: Tensor, number: int) -> Tensor:
+    cells = cell.reshape(-1, 3, 3)
+    if len(cells) not in (1, number):
+        raise ValueError(f"cell holds {len(cells)} graphs, expected {number} or one")
+    return cells.expand(number, 3, 3)
 
 
 def _deform(

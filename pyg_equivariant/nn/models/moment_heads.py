@@ -7,10 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import safe_norm
+from pyg_equivariant.o3 import check_device, check_real, check_tensor, safe_norm
 
 from ..mlp import MLP
 from ._pool import pool
+from ._species import check_species
 from .features import Features
 from .gated_block import GatedEquivariantBlock
 from .heads import Head
@@ -47,6 +48,7 @@ class AtomicMoments(Head):
 
     def moments(self, features: Features) -> tuple[Tensor, Tensor]:
         """Scalars ``(|V|, 1)`` and vectors ``(|V|, 3)``, zero without vectors."""
+        _check_atoms(features)
         if self.scalar is not None:
             return self.scalar(features.x), torch.zeros_like(features.pos)
         x, vec = features.x, features.vec
@@ -57,11 +59,37 @@ class AtomicMoments(Head):
         return x, vec.squeeze(-1)
 
 
+def _check_atoms(features: Features) -> None:
+    check_real(features.x, "x")
+    check_real(features.pos, "pos")
+    check_device(features.pos, features.x, "pos", "x")
+    if features.pos.shape != (*features.x.shape[:1], 3):
+        raise ValueError(
+            f"expected pos (|V|, 3) and x (|V|, *), got pos "
+            f"{tuple(features.pos.shape)} and x {tuple(features.x.shape)}"
+        )
+
+
+def _check_charges(z: Tensor, pos: Tensor) -> None:
+    check_tensor(z, "z")
+    if z.shape[:1] != pos.shape[:1]:
+        raise ValueError(
+            f"expected one row of z for each of {pos.shape[0]} positions, got shape "
+            f"{tuple(z.shape)}"
+        )
+    check_device(z, pos, "z", "pos")
+    if z.is_complex() or z.dtype == torch.bool:
+        raise TypeError(f"z holds atomic numbers or features of atoms, got {z.dtype}")
+    if not z.is_floating_point() and z.dim() != 1:
+        raise ValueError(f"expected atomic numbers z (|V|,), got {tuple(z.shape)}")
+
+
 def centered(pos: Tensor, z: Tensor, batch: Tensor | None, batch_size: int) -> Tensor:
     """Positions from the centre of nuclear charge (of the atoms, if ``z`` is no int).
 
     The origin of the multipoles in QM9.
     """
+    _check_charges(z, pos)
     weight = pos.new_ones(pos.shape[0]) if z.is_floating_point() else z.to(pos.dtype)
     return _centered_by(weight, pos, batch, batch_size)
 
@@ -128,7 +156,9 @@ class DipoleHead(AtomicMoments):
             excess = pool(q, batch, batch_size, "mean")
             q = q - (excess if batch is None else excess[batch])
         else:
-            pos = _centered_by(self.masses[z], pos, batch, batch_size)
+            _check_charges(z, pos)
+            check_species(z, len(self.masses), "masses")
+            pos = _centered_by(self.masses[z.long()], pos, batch, batch_size)
         dipole = pool(q * pos + mu, batch, batch_size, "sum")
         return safe_norm(dipole, keepdim=True) if self.magnitude else dipole
 
