@@ -11,7 +11,7 @@ from torch_geometric.data.datapipes import functional_transform
 from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.kernels import spherical_harmonics
-from pyg_equivariant.o3 import Irreps, squared_length
+from pyg_equivariant.o3 import Irreps, check_device, check_tensor, squared_length
 
 from ._graphs import (
     GraphData,
@@ -134,7 +134,7 @@ class AddNodeAttributes(BaseTransform):
         for edges in edge_stores(data, self):
             edge_vec = vectors_along(data, edges, self)
             edge_sh = self._harmonics(self._polar, edge_vec)
-            i, key = edges.store.edge_index[1], id(edges.target)
+            i, key = edges.store.edge_index[1].long(), id(edges.target)
             total[key] = total[key].index_add(0, i, edge_sh)
             count[key] = count[key].index_add(0, i, edge_sh.new_ones(len(i), 1))
         for key in attr:
@@ -164,6 +164,10 @@ class AddNodeAttributes(BaseTransform):
         value = getattr(data, name, None) if value is None else value
         if value is None:
             return None
+        check_tensor(value, name)
+        check_device(value, position(store, self), name, "pos")
+        if value.is_complex():
+            raise TypeError(f"{name} is a vector of real numbers, got {value.dtype}")
         if isinstance(value, Tensor) and value.shape == (size, 3):
             return value
         num_graphs = number_of_graphs(data)
