@@ -3,7 +3,7 @@
 from ._complete_graph import complete_graph
 from ._edge_vectors import edge_vectors
 from ._neighbor_graph import Graph, neighbor_graph
-from ._points import check_search
+from ._points import check_batch, check_cell, check_search
 from ._radius import radius
 from ._radius_graph import radius_graph
 
@@ -15,4 +15,6 @@ __all__ = [
     "neighbor_graph",
     "edge_vectors",
     "check_search",
+    "check_batch",
+    "check_cell",
 ]

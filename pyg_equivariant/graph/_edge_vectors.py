@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_equivariant.kernels import check_edge_index, check_nodes
+
+from ._points import check_batch, check_cell, check_ends, check_shift
+
 
 def check_open(cell: Tensor, pbc: Tensor | None = None) -> None:
     """Refuse edges without images where there may be images."""
@@ -26,11 +30,6 @@ def _translations(
         raise ValueError(
             "edge_shift counts lattice vectors, but there is no cell; give cell=(3, 3) "
             "or (num_graphs, 3, 3)"
-        )
-    if cell.shape[-2:] != (3, 3) or cell.dim() not in (2, 3):
-        raise ValueError(
-            f"cell must have shape (3, 3) or (num_graphs, 3, 3), got "
-            f"{tuple(cell.shape)}"
         )
     cell = cell.reshape(-1, 3, 3).to(like.dtype)
     if len(cell) == 1:
@@ -80,8 +79,10 @@ def edge_vectors(
         - **output:** :math:`(|E|, 3)`
 
     Raises:
-        ValueError: edge_shift comes without a cell, a cell without edge_shift, or
-            several cells without batch.
+        TypeError: an argument is no tensor, or positions are not real numbers.
+        ValueError: edge_shift comes without a cell, a cell without edge_shift, several
+            cells without batch, or shapes or devices do not fit.
+        IndexError: an edge points outside.
 
     Example:
         >>> import torch
@@ -93,12 +94,53 @@ def edge_vectors(
         >>> edge_vectors(pos, edge_index, shift, cell=4 * torch.eye(3))
         tensor([[-3.,  2.,  3.]])
     """
-    source, target = (pos, pos) if isinstance(pos, Tensor) else pos
+    source, target = _ends(pos)
+    check_ends(source, target)
+    check_edge_index(edge_index, target, "pos")
+    if edge_shift is not None:
+        check_shift(edge_shift, edge_index)
+        if cell is not None:
+            _check_cells(cell, batch, target)
+    check_nodes(edge_index, source.shape[0], target.shape[0])
+    edge_index = edge_index.long()
+    return vectors_along(source, target, edge_index, edge_shift, cell, batch)
+
+
+def _ends(pos: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    if isinstance(pos, Tensor):
+        return pos, pos
+    if not isinstance(pos, (tuple, list)) or len(pos) != 2:
+        raise TypeError(
+            "pos is a tensor, or a pair of those of sources and of targets, got "
+            f"{type(pos).__name__}"
+        )
+    source, target = pos
+    return source, target
+
+
+def _check_cells(cell: Tensor, batch: Tensor | None, target: Tensor) -> None:
+    check_cell(cell, target)
+    if target.shape[1] != 3:
+        raise ValueError(f"expected pos (|V|, 3), got shape {tuple(target.shape)}")
+    if batch is not None:
+        several = cell.dim() == 3 and len(cell) != 1
+        check_batch(batch, target, "batch", len(cell) if several else None)
+
+
+def vectors_along(
+    source: Tensor,
+    target: Tensor,
+    edge_index: Tensor,
+    edge_shift: Tensor | None,
+    cell: Tensor | None,
+    batch: Tensor | None,
+) -> Tensor:
+    """:func:`edge_vectors` of what is known to fit."""
     j, i = edge_index[0], edge_index[1]
     vectors = source.index_select(0, j) - target.index_select(0, i)
     if edge_shift is None:
         if cell is not None:
             check_open(cell)
         return vectors
-    graph = None if batch is None else batch[i]
+    graph = None if batch is None else batch.index_select(0, i)
     return vectors + _translations(edge_shift, cell, graph, vectors)

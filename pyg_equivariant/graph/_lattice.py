@@ -8,7 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ._points import check_finite, check_single
+from pyg_equivariant.o3 import check_tensor
+
+from ._points import check_cell, check_finite, check_single
 
 # A cell whose volume is this part of the product of its edges, or less, is flat.
 FLAT = 1e-7
@@ -51,13 +53,6 @@ def _check_volume(frame: Tensor, pbc: Tensor) -> None:
 
 
 def _cells(cell: Tensor, num_graphs: int) -> Tensor:
-    if cell.dim() not in (2, 3) or cell.shape[-2:] != (3, 3):
-        raise ValueError(
-            f"cell must have shape (3, 3) or (num_graphs, 3, 3), rows being lattice "
-            f"vectors, got {tuple(cell.shape)}"
-        )
-    if not cell.is_floating_point():
-        raise ValueError(f"cell must be floating-point, got {cell.dtype}")
     cell = cell.reshape(-1, 3, 3)
     if len(cell) != 1 and len(cell) < num_graphs:
         raise ValueError(
@@ -67,6 +62,20 @@ def _cells(cell: Tensor, num_graphs: int) -> Tensor:
     check_single(cell, "cell")
     check_finite(cell, "cell", "graph")
     return cell
+
+
+def _flags(pbc: object) -> Tensor:
+    if isinstance(pbc, Tensor):
+        check_tensor(pbc, "pbc")
+        if pbc.is_meta:
+            raise ValueError("pbc is on meta, where there are no numbers")
+        return pbc
+    try:
+        return torch.as_tensor(pbc)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"pbc must hold booleans, shape (3,) or (num_graphs, 3), got {pbc!r}"
+        ) from None
 
 
 def lattice(
@@ -79,7 +88,9 @@ def lattice(
 
     Without ``pbc`` a cell is periodic along all of its three directions.
     """
-    flags = torch.as_tensor(cell is not None if pbc is None else pbc).to(like.device)
+    if cell is not None:
+        check_cell(cell, like)
+    flags = _flags(cell is not None if pbc is None else pbc).to(like.device)
     if flags.dtype != torch.bool or (flags.dim() and flags.shape[-1] != 3):
         raise ValueError(
             f"pbc must hold booleans, shape (3,) or (num_graphs, 3), got {flags.dtype} "
@@ -95,6 +106,10 @@ def lattice(
     )
     num_graphs = max(num_graphs, len(cells))
     flags = flags.expand(3) if flags.dim() == 0 else flags
+    if flags.dim() > 2:
+        raise ValueError(
+            f"pbc must have shape (3,) or (num_graphs, 3), got {tuple(flags.shape)}"
+        )
     flags = flags.reshape(-1, 3)
     if len(flags) not in (1, num_graphs):
         raise ValueError(

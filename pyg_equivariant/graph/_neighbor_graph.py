@@ -7,8 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_equivariant.kernels import check_edge_index, check_nodes
+from pyg_equivariant.o3 import check_tensor
+
 from ._complete_graph import complete_graph
 from ._edge_vectors import check_open, edge_vectors
+from ._points import check_batch, check_cell, check_shift
 from ._radius_graph import radius_graph
 
 
@@ -63,6 +67,7 @@ def neighbor_graph(
         TypeError: if positions are not floating-point.
         ValueError: if shapes do not fit, or edges and periodic images do not fit each
             other.
+        IndexError: if an edge points outside.
 
     Example:
         >>> pos = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [9.0, 0.0, 0.0]])
@@ -70,7 +75,7 @@ def neighbor_graph(
         tensor([[1, 0],
                 [0, 1]])
     """
-    _check(pos, batch)
+    _check(pos, batch, batch_size)
     if edge_index is None:
         if edge_shift is not None:
             raise ValueError(
@@ -85,8 +90,10 @@ def neighbor_graph(
             )
         else:
             edge_index = complete_graph(len(pos), batch, pos.device)
-    elif edge_shift is None and cell is not None:
-        check_open(cell, pbc)
+    else:
+        _check_given(pos, edge_index, edge_shift, cell)
+        if edge_shift is None and cell is not None:
+            check_open(cell, pbc)
     if edge_shift is None:
         cell = None
     if batch is None:
@@ -96,7 +103,19 @@ def neighbor_graph(
     return Graph(pos, batch, batch_size, edge_index, edge_shift, cell)
 
 
-def _check(pos: Tensor, batch: Tensor | None) -> None:
+def _check_given(
+    pos: Tensor, edge_index: Tensor, edge_shift: Tensor | None, cell: Tensor | None
+) -> None:
+    check_edge_index(edge_index, pos, "pos")
+    check_nodes(edge_index, pos.shape[0], pos.shape[0])
+    if edge_shift is not None:
+        check_shift(edge_shift, edge_index)
+    if cell is not None:
+        check_cell(cell, pos)
+
+
+def _check(pos: Tensor, batch: Tensor | None, batch_size: int | None) -> None:
+    check_tensor(pos, "pos")
     if not pos.is_floating_point():
         raise TypeError(
             f"expected floating-point positions, got {pos.dtype}; convert them with "
@@ -106,8 +125,12 @@ def _check(pos: Tensor, batch: Tensor | None) -> None:
         raise ValueError(
             f"expected positions of shape (|V|, 3), got {tuple(pos.shape)}"
         )
-    if batch is not None and batch.shape != pos.shape[:1]:
+    if batch is None:
+        return
+    check_tensor(batch, "batch")
+    if batch.shape != pos.shape[:1]:
         raise ValueError(
             f"expected one row of batch for each of {pos.shape[0]} positions, got "
             f"shape {tuple(batch.shape)}"
         )
+    check_batch(batch, pos, "batch", batch_size)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ._cell_list import Pairs
-from ._edge_vectors import edge_vectors
+from ._edge_vectors import vectors_along
 from ._lattice import Lattice
 from ._points import Points
 
@@ -33,9 +33,9 @@ class Edges(NamedTuple):
 def _squares(source: Points, target: Points, lattice: Lattice, pairs: Pairs) -> Tensor:
     j, i, shift = pairs
     edge_index = torch.stack([j, i])
-    pos = (source.pos, target.pos)
     cell = lattice.cell if lattice.periodic else None
-    x, y, z = edge_vectors(pos, edge_index, shift, cell, target.batch).unbind(1)
+    given = source.pos, target.pos, edge_index, shift, cell, target.batch
+    x, y, z = vectors_along(*given).unbind(1)
     return x * x + y * y + z * z
 
 

@@ -4,7 +4,8 @@ from .activation.operator import shifted_softplus, silu
 from .c.cache import clear_kernels
 from .convolution.neighbor_sum import neighbor_sum
 from .convolution.operator import Convolution
-from .edges import edge_pairs
+from .dispatch import is_plain_call
+from .edges import check_edge_index, check_nodes, edge_pairs
 from .fully_connected.node_first import NodeFirst
 from .fully_connected.operator import TensorProductKernel
 from .gate.operator import gate
@@ -31,4 +32,7 @@ __all__ = [
     "kernel_report",
     "count_kernels",
     "clear_kernels",
+    "check_edge_index",
+    "check_nodes",
+    "is_plain_call",
 ]

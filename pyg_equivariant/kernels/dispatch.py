@@ -217,6 +217,11 @@ def is_plain_call(*tensors: Tensor | None) -> bool:
     )
 
 
+def autocasts(device: str) -> bool:
+    """Whether torch converts dtypes itself on such a device."""
+    return device != "meta" and torch.is_autocast_enabled(device)
+
+
 def multiplies_slowly() -> bool:
     """Whether torch multiplies float32 with MKL on a processor of AMD, at half speed.
 

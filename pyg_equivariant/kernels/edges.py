@@ -14,11 +14,14 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from .dispatch import recording, transformed
+from pyg_equivariant.o3 import check_device, check_tensor
+
+from .dispatch import is_plain_call, recording, transformed
 
 Result = TypeVar("Result")
 
 _GRAPHS = 24  # remembered at most; a layer of SEGNN derives two graphs from its own
+_MOST_NODES = 2**31 - 1  # a pair of them is one number
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
@@ -63,7 +66,7 @@ _lock = threading.Lock()
 
 
 def remembered(
-    derive: Callable[..., Result], edge_index: Tensor, *sizes: int
+    derive: Callable[..., Result], edge_index: Tensor, *sizes: int | None
 ) -> Result:
     """``derive(edge_index, *sizes)``, found once for every graph.
 
@@ -71,7 +74,8 @@ def remembered(
         derive: returns something that depends on its arguments alone; it gets the edges
             in int64.
         edge_index: sources and targets of edges, ``(2, |E|)``.
-        *sizes: number of sources and of targets, if the result depends on them.
+        *sizes: number of sources and of targets, if the result depends on them;
+            ``None`` where nobody reads those ends.
 
     Raises:
         ValueError: if the edges are not two rows of integers.
@@ -108,8 +112,10 @@ def _check_not_recording(edge_index: Tensor) -> None:
         )
 
 
-def _check_nodes(edges: Tensor, sizes: tuple[int, ...]) -> None:
+def _check_nodes(edges: Tensor, sizes: tuple[int | None, ...]) -> None:
     for name, row, size in zip(("source", "target"), edges, sizes, strict=False):
+        if size is None:
+            continue
         if len(row) and not 0 <= int(row.min()) <= int(row.max()) < size:
             raise IndexError(
                 f"edge_index names {name} nodes from {int(row.min())} to "
@@ -117,8 +123,50 @@ def _check_nodes(edges: Tensor, sizes: tuple[int, ...]) -> None:
             )
 
 
+def check_edge_index(
+    edge_index: Tensor, like: Tensor | None = None, owner: str = "x"
+) -> None:
+    """Refuse what is no ``edge_index``.
+
+    Args:
+        edge_index: sources and targets of edges.
+        like: a tensor that it meets, on whose device it must be.
+        owner: what the caller named that.
+
+    Raises:
+        TypeError: if it is no tensor.
+        ValueError: if it is not two rows of integers, or elsewhere.
+    """
+    check_tensor(edge_index, "edge_index")
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        raise ValueError(f"expected edge_index (2, |E|), got {tuple(edge_index.shape)}")
+    if edge_index.dtype not in _INTEGERS:
+        raise ValueError(f"expected integers in edge_index, got {edge_index.dtype}")
+    if like is not None:
+        check_device(edge_index, like, "edge_index", owner)
+
+
+def check_nodes(edge_index: Tensor, num_sources: int | None, num_targets: int) -> None:
+    """Refuse edges of nodes that are not there, before torch gathers them.
+
+    The numbers are looked at once for every graph, on the CPU, where nobody compiles or
+    transforms; other devices refuse them themselves. ``None`` sources are not read.
+
+    Raises:
+        IndexError: if an edge points outside.
+    """
+    on_cpu = edge_index.device.type == "cpu"
+    if on_cpu and is_plain_call(edge_index) and not transformed():
+        remembered(_nothing, edge_index, num_sources, num_targets)
+
+
+def _nothing(edge_index: Tensor, *sizes: int | None) -> None:
+    """What is derived where edges are checked only."""
+
+
 def _known(edge_index: Tensor) -> _Graph:
     """What is known of a graph; so far nothing, if it is new."""
+    check_edge_index(edge_index)
     where = (edge_index.device, edge_index.data_ptr(), edge_index.dtype)
     key = (*where, *edge_index.shape, *edge_index.stride())
     with _lock:
@@ -131,10 +179,6 @@ def _known(edge_index: Tensor) -> _Graph:
 
 def _new_graph(key: tuple[object, ...], edge_index: Tensor) -> _Graph:
     _check_not_recording(edge_index)
-    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
-        raise ValueError(f"expected edge_index (2, |E|), got {tuple(edge_index.shape)}")
-    if edge_index.dtype not in _INTEGERS:
-        raise ValueError(f"expected integers in edge_index, got {edge_index.dtype}")
     with _lock:
         while gone := [k for k, graph in _graphs.items() if graph.storage.expired()]:
             for k in gone:  # with them go graphs that were derived from them
@@ -211,12 +255,18 @@ def edge_pairs(edge_index: Tensor) -> EdgePairs | None:
     known cheaply: under ``torch.compile`` and torch.func, and on other devices than the
     CPU.
 
+    Raises:
+        TypeError: if ``edge_index`` is no tensor.
+        ValueError: if the edges are not two rows of integers.
+        IndexError: if a number of a node is negative.
+
     Example:
         >>> edge_pairs(torch.tensor([[1, 2, 0, 0], [0, 0, 1, 2]])).pair
         tensor([0, 1, 0, 1])
         >>> edge_pairs(torch.tensor([[1, 2], [0, 0]])) is None
         True
     """
+    check_edge_index(edge_index)
     if edge_index.device.type != "cpu" or torch.compiler.is_compiling():
         return None
     return None if transformed() else remembered(_pairs, edge_index)
@@ -227,6 +277,11 @@ def _pairs(edge_index: Tensor) -> EdgePairs | None:
     if count == 0:
         return None
     low, high = edge_index.aminmax(dim=0)
+    if int(low.min()) < 0 or int(high.max()) > _MOST_NODES:
+        raise IndexError(
+            f"edge_index names nodes from {int(low.min())} to {int(high.max())}, "
+            f"expected numbers from 0 to {_MOST_NODES} at most"
+        )
     key = low * (high.max() + 1) + high
     keys, pair = key.unique(return_inverse=True)
     if 4 * len(keys) > 3 * count:

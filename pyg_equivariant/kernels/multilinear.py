@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import clebsch_gordan
+from pyg_equivariant.o3 import check_device, check_real, check_tensor, clebsch_gordan
 
 from .paths import LETTERS, Paths, Term
 from .registration import register_operator
@@ -148,15 +148,50 @@ def _check(arguments: Arguments, paths: Paths, outputs: str, shapes: Shapes) -> 
             )
 
 
-def check_shape(name: str, t: Tensor | None, shape: tuple[int, ...]) -> None:
+def check_shape(
+    name: str, t: Tensor | None, shape: tuple[int, ...], edges: int | None = None
+) -> None:
     """Refuse a tensor of another shape, or none.
 
+    Args:
+        name: what the caller named it.
+        t: the tensor that came.
+        shape: what it should have.
+        edges: how many ``edge_index`` has, if that decides on the shape.
+
     Raises:
+        TypeError: if it is no dense tensor.
         ValueError: if the shape is not the one expected.
     """
+    if t is not None:
+        check_tensor(t, name)
     if t is None or t.shape != shape:
         got = "none" if t is None else tuple(t.shape)
-        raise ValueError(f"expected {name} {tuple(shape)}, got {got}")
+        why = "" if edges is None else f"; edge_index has {edges} edges"
+        raise ValueError(f"expected {name} {tuple(shape)}, got {got}{why}")
+
+
+def check_arguments(required: dict[str, Tensor], **others: Tensor | None) -> None:
+    """Refuse what a front door of the kernels cannot join.
+
+    Args:
+        required: tensors by name.
+        others: those that may be ``None``.
+
+    Raises:
+        TypeError: if one is no dense tensor of real numbers.
+        ValueError: if one lies elsewhere than the first.
+    """
+    first, origin = None, ""
+    given: dict[str, Tensor | None] = {**required, **others}
+    for name, t in given.items():
+        if t is None and name in others:
+            continue
+        check_real(t, name)
+        assert t is not None
+        if first is None:
+            first, origin = t, name
+        check_device(t, first, name, origin)
 
 
 def derivatives(

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import check_real, check_tensor
+
 from .dispatch import fast_or_plain, is_plain_call, kernel_for
 from .registration import register_operator
 
@@ -138,14 +140,27 @@ class TwiceDifferentiable:
         return run
 
     def _check(self, tensors: list[Tensor | None], form: Any) -> None:
-        """Refuse shapes that do not belong together: C trusts them."""
-        assert tensors[0] is not None
-        x, shift, out = self.shapes(tensors[0], form)
+        """Refuse what does not belong together: C trusts it."""
+        first = tensors[0]
+        check_real(first, "x")
+        assert first is not None
+        x, shift, out = self.shapes(first, form)
         names = "x", "shift", "grad", "along"
         for name, t, shape in zip(names, tensors, (x, shift, out, x), strict=False):
-            got = None if t is None else t.shape
+            if t is not None:
+                check_tensor(t, name)
+            got = None if t is None else tuple(t.shape)
             if got != shape:
-                raise ValueError(f"{self.name}: expected {name} {shape}, got {got}")
+                beside = "" if name == "x" else f" with x {tuple(first.shape)}"
+                raise ValueError(
+                    f"{self.name}: expected {name} {shape and tuple(shape)}{beside}, "
+                    f"got {got}"
+                )
+            if t is not None and (t.dtype != first.dtype or t.device != first.device):
+                raise ValueError(
+                    f"{self.name}: expected {name} of {first.dtype} on {first.device}, "
+                    f"as x, got {t.dtype} on {t.device}"
+                )
 
     def _register(
         self,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyg_equivariant.kernels import shifted_softplus, silu
-from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike, check_real
 
 from .module import EquivariantModule, check_features
 from .second_moment import e3nn_constant, second_moment_constant
@@ -100,6 +100,7 @@ class SecondMomentActivation(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate ``x``."""
+        check_real(x, "x")
         y: Tensor = self.act(x)
         return y if self.constant == 1.0 else y * self.constant
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import widen
+from pyg_equivariant.o3 import check_tensor, widen
 
 
 class CosineCutoff(torch.nn.Module):
@@ -119,10 +119,11 @@ def positive_radius(cutoff: float) -> float:
 
 def _relative(edge_length: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
     """``r / r_c``, and which lengths are inside; outside 1, with derivative zero."""
+    check_tensor(edge_length, "edge_length")
     if not edge_length.is_floating_point():
         raise TypeError(
-            f"expected floating-point lengths, got {edge_length.dtype}; convert them "
-            "with .float()"
+            f"expected floating-point lengths in edge_length, got {edge_length.dtype}; "
+            "convert them with .float()"
         )
     edge_length = widen(edge_length)  # the terms cancel at the cutoff
     inside = edge_length < cutoff

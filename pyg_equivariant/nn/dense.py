@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels import matmul
+from pyg_equivariant.kernels import check_edge_index, check_nodes, matmul
+from pyg_equivariant.o3 import check_last, check_real
+
+from .module import check_dtype
 
 
 class Dense(torch.nn.Linear):
@@ -25,6 +28,9 @@ class Dense(torch.nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the map."""
+        if not _fits(input, self.weight):
+            check_last(input, self.in_features, "input")
+            check_dtype(input, self.weight, "input")
         return dense(input, self.weight.t(), self.bias)
 
     def on_edges(
@@ -41,6 +47,8 @@ class Dense(torch.nn.Linear):
             edge_attr: what edges add; ``None`` adds nothing.
         """
         given = [e for e in edge_attr if e is not None]
+        self._check_edges(x, edge_index, given)
+        edge_index = edge_index.long()
         sizes = [t.shape[1] for t in (x[1], x[0], *given)]
         w_i, w_j, *rest = self.weight.t().split(sizes)
         y = dense(x[1], w_i, self.bias).index_select(0, edge_index[1])
@@ -48,6 +56,43 @@ class Dense(torch.nn.Linear):
         for e, w in zip(given, rest, strict=True):
             y = torch.addmm(y, e, w) if e.shape[1] == 1 else y + dense(e, w)
         return y
+
+    def _check_edges(
+        self, x: tuple[Tensor, Tensor], edge_index: Tensor, edge_attr: list[Tensor]
+    ) -> None:
+        check_edge_index(edge_index, self.weight)
+        for t, name in (
+            (x[1], "x"),
+            (x[0], "x"),
+            *((e, "edge_attr") for e in edge_attr),
+        ):
+            check_real(t, name)
+            check_dtype(t, self.weight, name)
+            if t.dim() != 2 or (name != "x" and t.shape[0] != edge_index.shape[1]):
+                raise ValueError(
+                    f"expected x (|V|, *) and edge_attr (|E|, *) for "
+                    f"{edge_index.shape[1]} edges of edge_index, got {name} of shape "
+                    f"{tuple(t.shape)}"
+                )
+        sizes = [t.shape[1] for t in (x[1], x[0], *edge_attr)]
+        if sum(sizes) != self.in_features:
+            raise ValueError(
+                f"x of both ends and edge_attr hold {sizes} numbers, expected "
+                f"{self.in_features} together"
+            )
+        check_nodes(edge_index, x[0].shape[0], x[1].shape[0])
+
+
+def _fits(x: Tensor, weight: Tensor) -> bool:
+    """Whether a call is plainly right; if not, the checks say why, or that it is."""
+    return (
+        isinstance(x, Tensor)
+        and x.dtype == weight.dtype
+        and x.device == weight.device
+        and x.layout == torch.strided
+        and x.dim() > 0
+        and x.shape[-1] == weight.shape[1]
+    )
 
 
 def dense(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

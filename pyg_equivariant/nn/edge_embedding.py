@@ -9,9 +9,19 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph, neighbor_graph
-from pyg_equivariant.kernels import edge_pairs
-from pyg_equivariant.o3 import Irreps, IrrepsLike, safe_norm, widen
+from pyg_equivariant.kernels import edge_pairs, is_plain_call
+from pyg_equivariant.o3 import (
+    Irreps,
+    IrrepsLike,
+    check_device,
+    check_real,
+    check_size,
+    check_tensor,
+    safe_norm,
+    widen,
+)
 
+from .module import check_dtype
 from .spherical_harmonics import SphericalHarmonics
 
 
@@ -109,12 +119,19 @@ def node_attributes(
         physical: added to the mean, such as the harmonics of velocities,
             ``(num_nodes, dim)``.
 
+    Raises:
+        TypeError: if an argument is no tensor, or of another dtype.
+        ValueError: if a shape or a device does not fit.
+        IndexError: if an edge arrives nowhere.
+
     Example:
         >>> edge_sh = torch.tensor([[1.0, 2.0], [1.0, 4.0]])
         >>> node_attributes(edge_sh, torch.tensor([0, 0]), num_nodes=2)
         tensor([[1., 3.],
                 [1., 0.]])
     """
+    _check(edge_sh, target, num_nodes, weight, physical)
+    target = target.long()
     ones = torch.ones_like(edge_sh[:, 0]) if weight is None else weight
     ones = ones.unsqueeze(-1)
     both = widen(torch.cat([edge_sh * ones, ones], dim=-1))
@@ -124,6 +141,47 @@ def node_attributes(
     attr = (total / count).to(edge_sh.dtype)
     attr = attr if physical is None else attr + physical
     return torch.cat([torch.ones_like(attr[:, :1]), attr[:, 1:]], dim=-1)
+
+
+def _check(
+    edge_sh: Tensor,
+    target: Tensor,
+    num_nodes: int,
+    weight: Tensor | None,
+    physical: Tensor | None,
+) -> None:
+    """Refuse what does not belong to the same edges and nodes."""
+    check_real(edge_sh, "edge_sh")
+    if edge_sh.dim() != 2:
+        raise ValueError(f"expected edge_sh (|E|, dim), got {tuple(edge_sh.shape)}")
+    check_size(num_nodes, "num_nodes")
+    check_tensor(target, "target")
+    count = edge_sh.shape[0]
+    if target.shape != (count,):
+        raise ValueError(
+            f"expected target ({count},), one node for each row of edge_sh, got "
+            f"{tuple(target.shape)}"
+        )
+    check_device(target, edge_sh, "target", "edge_sh")
+    if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+        raise ValueError(f"expected numbers of nodes in target, got {target.dtype}")
+    if target.device.type == "cpu" and is_plain_call(target) and count:
+        low, high = (int(x) for x in target.aminmax())
+        if not 0 <= low <= high < num_nodes:
+            raise IndexError(
+                f"target names nodes from {low} to {high}, but num_nodes={num_nodes}"
+            )
+    others = (
+        ("weight", weight, (count,)),
+        ("physical", physical, (num_nodes, edge_sh.shape[1])),
+    )
+    for name, x, shape in others:
+        if x is None:
+            continue
+        check_real(x, name)
+        if x.shape != shape:
+            raise ValueError(f"expected {name} {shape}, got {tuple(x.shape)}")
+        check_dtype(x, edge_sh, name)
 
 
 class EdgeEmbedding(torch.nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.kernels import GateBlock, GateForm, gate
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike, check_device, check_tensor
 
 from .activation import (
     Activation,
@@ -16,7 +16,7 @@ from .activation import (
     SecondMomentActivation,
     resolve_activation,
 )
-from .module import EquivariantModule, check_features
+from .module import EquivariantModule, check_dtype, check_features
 from .scalar_bias import ScalarBias
 
 
@@ -200,6 +200,10 @@ class Gate(EquivariantModule):
             bias: added to their ``0e`` channels before, one number for each.
         """
         check_features(x, self.irreps_in)
+        if bias is not None:
+            check_tensor(bias, "bias")
+            check_device(bias, x, "bias", "x")
+            check_dtype(bias, x, "bias")
         if self._form is None:
             y = self._activate(self._bias.add(x, bias))
         else:

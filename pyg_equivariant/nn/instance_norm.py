@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_equivariant.graph import check_batch
+from pyg_equivariant.o3 import check_tensor
+
 from .module import check_features
 from .norm import EquivariantNorm
 from .pool import number_of_graphs, pool
@@ -56,12 +59,20 @@ class EquivariantInstanceNorm(EquivariantNorm):
             batch_size: number of graphs, if known; saves a look at ``batch``.
         """
         check_features(x, self.irreps_in, like=self.weight)
+        if batch is not None:
+            check_tensor(batch, "batch")
         if x.dim() != 2 or (batch is not None and batch.shape != x.shape[:1]):
             got = None if batch is None else tuple(batch.shape)
             raise ValueError(
                 "expected features (|V|, dim) and batch (|V|,), got shapes "
                 f"{tuple(x.shape)} and {got}"
             )
+        if batch is None and batch_size not in (None, 1):
+            raise ValueError(
+                f"batch_size={batch_size} graphs need a batch that names them"
+            )
+        if batch is not None:
+            check_batch(batch, x, "batch", batch_size, "x")
         num_graphs = number_of_graphs(batch, batch_size)
         graph = x.new_zeros(len(x), dtype=torch.long) if batch is None else batch
 

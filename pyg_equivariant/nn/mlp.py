@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import ModuleList, Parameter, ParameterList
 
+from pyg_equivariant.o3 import check_last
+
 from .activation import (
     ActivationLike,
     SecondMomentActivation,
@@ -17,6 +19,7 @@ from .activation import (
     resolve_activation,
 )
 from .dense import Dense, dense
+from .module import check_dtype
 
 
 class MLP(torch.nn.Module):
@@ -155,6 +158,8 @@ class RadialMLP(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers."""
+        check_last(x, self.in_channels, "x")
+        check_dtype(x, self.weights[0], "x")
         for k, weight in enumerate(self.weights):
             if k:
                 x = self.act(x)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import CONVENTION, Irreps
+from pyg_equivariant.o3 import CONVENTION, Irreps, check_device, check_tensor
 
 
 class EquivariantModule(torch.nn.Module):
@@ -98,8 +98,10 @@ def check_features(
             autocast is on.
 
     Raises:
-        TypeError: if ``x`` is not floating-point, or its dtype is not that of ``like``.
-        ValueError: if its last dimension is not ``irreps.dim``.
+        TypeError: if ``x`` is no tensor or not floating-point, or its dtype is not that
+            of ``like``.
+        ValueError: if its last dimension is not ``irreps.dim``, or it is not where
+            ``like`` is.
 
     Example:
         >>> check_features(torch.zeros(5, 3), Irreps("1x1o"))
@@ -108,6 +110,7 @@ def check_features(
             ...
         ValueError: x holds features of 1x1o: expected 3 numbers on its last dimension, got a tensor of shape (5, 4)
     """  # noqa: E501
+    check_tensor(x, name)
     if not x.is_floating_point():
         raise TypeError(
             f"{name} holds features of {irreps}: expected a floating-point tensor, got "
@@ -127,7 +130,10 @@ def check_dtype(x: Tensor, like: Tensor, name: str = "x") -> None:
 
     Raises:
         TypeError: saying what came and how to convert it.
+        ValueError: if it is on another device.
     """
+    check_tensor(x, name)
+    check_device(x, like, name, "the module")
     if x.dtype != like.dtype and not _autocasts(x.device.type):
         raise TypeError(
             f"{name} is {x.dtype}, the module {like.dtype}; convert one of them, "

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pyg_equivariant.o3 import widen
+from pyg_equivariant.graph import check_batch
+from pyg_equivariant.o3 import check_real, check_size, widen
 
 
 def pool(x: Tensor, batch: Tensor | None, batch_size: int, reduce: str) -> Tensor:
@@ -14,10 +15,13 @@ def pool(x: Tensor, batch: Tensor | None, batch_size: int, reduce: str) -> Tenso
 
     In float32 at least: half precision cannot hold what many atoms add up to.
     """
+    check_real(x, "x")
     x = widen(x)
     if batch is None:
         total = x.sum(dim=0, keepdim=True)
         return total / max(x.shape[0], 1) if reduce == "mean" else total
+    check_size(batch_size, "batch_size")
+    check_batch(batch, x, "batch", batch_size, "x")
     total = x.new_zeros(batch_size, *x.shape[1:]).index_add(0, batch, x)
     if reduce == "mean":
         ones = x.new_ones(x.shape[0])

@@ -8,6 +8,7 @@ from pyg_equivariant.kernels import evaluate_harmonics, spherical_harmonics
 from pyg_equivariant.o3 import (
     HarmonicsLike,
     IrrepsLike,
+    check_tensor,
     harmonics_irreps,
     harmonics_table,
 )
@@ -65,6 +66,7 @@ class SphericalHarmonics(EquivariantModule):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Evaluate the harmonics of ``vectors``."""
+        check_tensor(vectors, "vectors")
         form = self._blocks, self.normalize, self.normalization
         return evaluate_harmonics(vectors, *form, self.table)
 

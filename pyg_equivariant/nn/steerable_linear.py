@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike, check_broadcast
 
 from .module import EquivariantModule, check_features
 from .scalar_bias import ScalarBias
@@ -117,6 +117,7 @@ class SteerableLinear(EquivariantModule):
         if attr is None:
             attr = self._trivial(x)
         check_features(attr, self.irreps_attr, "attr", self.weight)
+        check_broadcast(x=x.shape[:-1], attr=attr.shape[:-1])
         y = self.tp(x, attr, self.weight)
         return self.add_bias(y) if add_bias else y
 

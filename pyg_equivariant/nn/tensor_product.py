@@ -8,7 +8,13 @@ from torch.nn import Parameter
 
 from pyg_equivariant import o3
 from pyg_equivariant.kernels import TensorProductKernel
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import (
+    Irreps,
+    IrrepsLike,
+    check_device,
+    check_real,
+    check_tensor,
+)
 
 from .module import (
     EquivariantModule,
@@ -91,7 +97,9 @@ class TensorProduct(EquivariantModule):
         check_features(x1, self.irreps_in1, "x1", like)
         check_features(x2, self.irreps_in2, "x2", like)
         weight = self._choose(weight)
+        check_device(x2, x1, "x2", "x1")
         if weight is not None:
+            check_real(weight, "weight")
             check_dtype(weight, x1, "weight")
         return self._kernel(x1, x2, weight, constants)
 
@@ -105,6 +113,8 @@ class TensorProduct(EquivariantModule):
             return self.weight
         if weight is None and self.weight_numel == 0:
             return None
+        if weight is not None:
+            check_tensor(weight, "weight")
         if weight is None or weight.shape[-1:] != (self.weight_numel,):
             got = "none" if weight is None else f"shape {tuple(weight.shape)}"
             raise ValueError(

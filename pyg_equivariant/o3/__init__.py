@@ -1,5 +1,14 @@
 """Irreps of O(3) and the maths of their tensor products (torch, no PyG)."""
 
+from ._checks import (
+    check_alike,
+    check_broadcast,
+    check_device,
+    check_last,
+    check_real,
+    check_size,
+    check_tensor,
+)
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
@@ -76,5 +85,12 @@ __all__ = [
     "matrix_to_quaternion",
     "matrix_to_axis_angle",
     "matrix_to_angles",
+    "check_tensor",
+    "check_real",
+    "check_last",
+    "check_alike",
+    "check_device",
+    "check_broadcast",
+    "check_size",
     "CONVENTION",
 ]

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias, overload
 import torch
 from torch import Tensor
 
+from ._checks import check_device, check_tensor
 from ._notation import parse_block, parse_irrep
 
 
@@ -329,6 +330,7 @@ class Irreps:
         ]
 
     def _cut(self, x: Tensor) -> tuple[Tensor, ...]:
+        check_tensor(x, "x")
         if x.dim() == 0 or x.shape[-1] != self.dim:
             raise ValueError(
                 f"features of {self} have {self.dim} components, "
@@ -352,11 +354,22 @@ class Irreps:
             >>> irreps.join([scalars, 2 * vectors]).shape
             torch.Size([5, 40])
         """
+        for block in blocks:
+            check_tensor(block, "a block")
         if not blocks or [block.shape[-2:] for block in blocks] != self._shapes:
             raise ValueError(
                 f"{self} join blocks (..., 2 l + 1, mul) that end in {self._shapes}, "
                 f"one at least; got shapes {[tuple(block.shape) for block in blocks]}"
             )
+        first = blocks[0]
+        for block in blocks[1:]:
+            check_device(block, first, "a block", "the first")
+            if block.shape[:-2] != first.shape[:-2] or block.dtype != first.dtype:
+                raise ValueError(
+                    f"blocks have one dtype and equal leading dimensions, got "
+                    f"{first.dtype} of shape {tuple(first.shape)} and {block.dtype} of "
+                    f"shape {tuple(block.shape)}"
+                )
         return torch.cat([block.flatten(-2) for block in blocks], dim=-1)
 
     def to_mul_ir(self, x: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ._checks import check_tensor
+
 
 def determinant(R: Tensor) -> Tensor:
     """Determinants ``(...)`` of 3 by 3 matrices, as polynomials in their entries."""
@@ -19,6 +21,7 @@ def check_orthogonal(R: Tensor, proper: bool = False) -> None:
     Values are looked at in eager mode only, and as closely as their dtype allows: to
     1e-5 in float64, so that rotations computed in float32 pass, and 3e-4 in float32.
     """
+    check_tensor(R, "R")
     if R.shape[-2:] != (3, 3):
         raise ValueError(f"got R of shape {tuple(R.shape)}, expected (..., 3, 3)")
     if not R.is_floating_point():

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ._checks import check_alike, check_broadcast, check_last, check_real
 from ._orthogonal import check_orthogonal
 from ._vector import safe_norm, safe_normalize, widen
 
@@ -99,11 +100,13 @@ def angles_to_matrix(alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
         >>> matrix_to_angles(angles_to_matrix(*angles))
         (tensor(0.1000), tensor(0.2000), tensor(0.3000))
     """
+    _check_angles(alpha, beta, gamma)
     return matrix_y(alpha) @ matrix_x(beta) @ matrix_y(gamma)
 
 
 def angles_to_quaternion(alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
     """Unit quaternions ``(..., 4)`` of Euler angles; see :func:`angles_to_matrix`."""
+    _check_angles(alpha, beta, gamma)
     half_sum, half_difference = (alpha + gamma) / 2, (alpha - gamma) / 2
     cos, sin = (beta / 2).cos(), (beta / 2).sin()
     parts = (
@@ -134,6 +137,9 @@ def axis_angle_to_quaternion(axis: Tensor, angle: Tensor) -> Tensor:
         >>> axis_angle_to_quaternion(torch.tensor([0.0, 0.0, 5.0]), torch.tensor(0.2))
         tensor([0.9950, 0.0000, 0.0000, 0.0998])
     """
+    check_alike(axis=axis, angle=angle)
+    check_last(axis, 3, "axis")
+    check_broadcast(axis=axis.shape[:-1], angle=angle.shape)
     half = angle.unsqueeze(-1) / 2
     axis, half = torch.broadcast_tensors(safe_normalize(axis), half)
     return torch.cat([half[..., :1].cos(), half.sin() * axis], dim=-1)
@@ -161,6 +167,7 @@ def quaternion_to_matrix(q: Tensor) -> Tensor:
     Returns:
         Tensor of shape ``(..., 3, 3)``.
     """
+    check_last(q, 4, "q")
     dtype, q = q.dtype, widen(q)
     w, x, y, z = q.unbind(-1)
     rows = (
@@ -182,6 +189,7 @@ def quaternion_to_axis_angle(q: Tensor) -> tuple[Tensor, Tensor]:
         Unit axes ``(..., 3)``, the y axis for the identity, and angles ``(...)`` from 0
         to 2 pi, to pi where ``w >= 0``.
     """
+    check_last(q, 4, "q")
     w, v = q[..., 0], q[..., 1:]
     length = safe_norm(v)
     polar = torch.tensor([0.0, 1.0, 0.0], dtype=q.dtype, device=q.device)
@@ -200,6 +208,7 @@ def quaternion_to_angles(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         :math:`\beta` from 0 to :math:`\pi`, each of shape ``(...)``. At the gimbal
         poles :math:`\beta = 0, \pi`, where they are not unique, :math:`\alpha = 0`.
     """
+    check_last(q, 4, "q")
     w, x, y, z = q.unbind(-1)
     cos, sin = safe_norm(torch.stack([w, y], -1)), safe_norm(torch.stack([x, z], -1))
     half_sum, half_difference = _azimuth(y, w), _azimuth(-z, x)
@@ -251,7 +260,13 @@ def matrix_to_angles(R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return quaternion_to_angles(matrix_to_quaternion(R))
 
 
+def _check_angles(alpha: Tensor, beta: Tensor, gamma: Tensor) -> None:
+    check_alike(alpha=alpha, beta=beta, gamma=gamma)
+    check_broadcast(alpha=alpha.shape, beta=beta.shape, gamma=gamma.shape)
+
+
 def _axis_matrix(angle: Tensor, axis: int) -> Tensor:
+    check_real(angle, "angle")
     cos, sin = angle.cos(), angle.sin()
     zero, one = torch.zeros_like(cos), torch.ones_like(cos)
     about_z = _matrix(((cos, -sin, zero), (sin, cos, zero), (zero, zero, one)))

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from ._checks import check_tensor
 from ._irreps import Irrep, Irreps, IrrepsLike, MulIrrep
 from ._solid_harmonics import Blocks, evaluate_blocks, table_values
 from ._vector import safe_normalize
@@ -127,6 +128,7 @@ def harmonics_table(
 
 def _working_dtype(vectors: Tensor) -> torch.dtype:
     """At least float32; refuse what cannot be vectors."""
+    check_tensor(vectors, "vectors")
     if not vectors.is_floating_point():
         raise TypeError(
             f"expected floating-point vectors, got {vectors.dtype}; convert them with "

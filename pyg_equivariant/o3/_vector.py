@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ._checks import check_real
+
 
 def widen(x: Tensor) -> Tensor:
     """``x`` in float32 at least.
@@ -43,11 +45,15 @@ def safe_norm(x: Tensor, dim: int = -1, keepdim: bool = False) -> Tensor:
         dim: the dimension that holds the components.
         keepdim: keep ``dim`` with size 1.
 
+    Raises:
+        TypeError: if ``x`` is no floating-point tensor.
+
     Example:
         >>> x = torch.zeros(2, 3, requires_grad=True)
         >>> torch.autograd.grad(safe_norm(x).sum(), x)[0].abs().max()
         tensor(0.)
     """
+    check_real(x, "x")
     square, nonzero = _nonzero(widen(x), dim)
     length = torch.where(nonzero, square.sqrt(), 0.0).to(x.dtype)
     return length if keepdim else length.squeeze(dim)
@@ -63,11 +69,15 @@ def safe_normalize(x: Tensor, dim: int = -1) -> Tensor:
         x: floating-point tensor of any shape.
         dim: the dimension that holds the components.
 
+    Raises:
+        TypeError: if ``x`` is no floating-point tensor.
+
     Example:
         >>> safe_normalize(torch.tensor([[0.0, 3.0, 4.0], [0.0, 0.0, 0.0]]))
         tensor([[0.0000, 0.6000, 0.8000],
                 [0.0000, 0.0000, 0.0000]])
     """
+    check_real(x, "x")
     wide = widen(x)
     square, nonzero = _nonzero(wide, dim)
     return (wide * torch.where(nonzero, square.rsqrt(), 0.0)).to(x.dtype)

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ._checks import check_broadcast, check_device
 from ._clebsch_gordan import clebsch_gordan
 from ._irreps import Irrep, Irreps
 from ._orthogonal import check_orthogonal, determinant
@@ -79,6 +80,8 @@ def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
     if not x.is_floating_point():
         raise TypeError(f"got x of dtype {x.dtype}, expected a floating-point dtype")
     check_orthogonal(R)
+    check_device(R, x, "R", "x")
+    check_broadcast(x=x.shape[:-1], R=R.shape[:-2])
     if not blocks:
         return x.expand(*torch.broadcast_shapes(x.shape[:-1], R.shape[:-2]), 0)
     harmonic = _harmonic_matrices(irreps.lmax, R)

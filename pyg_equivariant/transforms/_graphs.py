@@ -11,6 +11,7 @@ from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from pyg_equivariant.graph import edge_vectors
+from pyg_equivariant.o3 import check_tensor
 
 GraphData: TypeAlias = Data | HeteroData
 
@@ -66,11 +67,18 @@ class GraphTransform(BaseTransform):
                 f"{type(self).__name__} needs the positions `pos`, which the {where} "
                 f"do not have; there are {sorted(store)}"
             )
+        if isinstance(pos, Tensor):
+            check_tensor(pos, "pos")
         if not isinstance(pos, Tensor) or not pos.is_floating_point():
             came = pos.dtype if isinstance(pos, Tensor) else type(pos).__name__
             raise ValueError(
                 f"{type(self).__name__} needs `pos` as a floating-point tensor, got "
                 f"{came}"
+            )
+        if pos.dim() != 2 or pos.size(1) != 3:
+            raise ValueError(
+                f"{type(self).__name__} needs `pos` of shape (|V|, 3), got "
+                f"{tuple(pos.shape)}"
             )
         return pos
 

@@ -10,7 +10,13 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 
 from pyg_equivariant.kernels import spherical_harmonics
-from pyg_equivariant.o3 import Irreps, squared_length, widen
+from pyg_equivariant.o3 import (
+    Irreps,
+    check_device,
+    check_tensor,
+    squared_length,
+    widen,
+)
 
 from ._graphs import GraphData, GraphTransform, graph_of, number_of_graphs
 
@@ -122,7 +128,7 @@ class AddNodeAttributes(GraphTransform):
         count = {key: x.new_zeros(len(x), 1) for key, x in total.items()}
         for edges in self.edges_of(data):
             edge_sh = self._harmonics(self._polar, widen(edges.vec))
-            i, key = edges.store.edge_index[1], id(edges.target)
+            i, key = edges.store.edge_index[1].long(), id(edges.target)
             total[key] = total[key].index_add(0, i, edge_sh)
             count[key] = count[key].index_add(0, i, edge_sh.new_ones(len(i), 1))
         for key in attr:
@@ -153,6 +159,10 @@ class AddNodeAttributes(GraphTransform):
         value = getattr(data, name, None) if value is None else value
         if value is None:
             return None
+        check_tensor(value, name)
+        check_device(value, self.position(store), name, "pos")
+        if value.is_complex():
+            raise TypeError(f"{name} is a vector of real numbers, got {value.dtype}")
         if isinstance(value, Tensor) and value.shape == (size, 3):
             return value
         num_graphs = number_of_graphs(data)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 
 from pyg_equivariant.nn.edge_embedding import radial_features
-from pyg_equivariant.o3 import safe_norm
+from pyg_equivariant.o3 import check_device, check_tensor, safe_norm
 
 from ._graphs import GraphData, GraphTransform
 
@@ -77,7 +77,8 @@ class AddRadialBasis(GraphTransform):
             features = radial_features(length, self.basis, weight)
             earlier = getattr(edges.store, "edge_attr", None)
             if self.cat and earlier is not None:
-                earlier = earlier.view(len(features), -1).to(features.dtype)
+                _check_earlier(earlier, features)
+                earlier = earlier.reshape(len(features), -1).to(features.dtype)
                 features = torch.cat([earlier, features], dim=-1)
             edges.store.edge_attr = features
         return data
@@ -86,3 +87,13 @@ class AddRadialBasis(GraphTransform):
         cat = "" if self.cat else ", cat=False"
         envelope = "" if self.envelope is None else f", envelope={self.envelope!r}"
         return f"{type(self).__name__}({self.basis!r}{cat}{envelope})"
+
+
+def _check_earlier(edge_attr: Tensor, features: Tensor) -> None:
+    check_tensor(edge_attr, "edge_attr")
+    check_device(edge_attr, features, "edge_attr", "pos")
+    if edge_attr.shape[:1] != features.shape[:1] or edge_attr.is_complex():
+        raise ValueError(
+            f"expected one row of real edge_attr for each of {len(features)} edges, "
+            f"got {edge_attr.dtype} of shape {tuple(edge_attr.shape)}"
+        )

@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 
 from pyg_equivariant.graph import check_search, radius, radius_graph
+from pyg_equivariant.o3 import check_tensor
 
 from ._graphs import GraphData, GraphTransform, graph_of
 
@@ -132,6 +133,9 @@ class AddRadiusGraph(GraphTransform):
 def _periodicity(data: GraphData) -> tuple[Tensor | None, Tensor | None]:
     """Cell and directions, one for each graph; they are brought to batch."""
     cell, pbc = getattr(data, "cell", None), getattr(data, "pbc", None)
+    for name, x in (("cell", cell), ("pbc", pbc)):
+        if x is not None:
+            check_tensor(x, name)
     if cell is not None and cell.shape == (3, 3):
         data.cell = cell = cell.unsqueeze(0)
     if pbc is not None and pbc.shape == (3,):

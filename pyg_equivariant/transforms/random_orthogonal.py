@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data.datapipes import functional_transform
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike, rand_matrix, rotate
+from pyg_equivariant.o3 import Irreps, IrrepsLike, check_tensor, rand_matrix, rotate
 
 from ._graphs import GraphData, GraphTransform, graph_of, number_of_graphs
 
@@ -130,6 +130,7 @@ def _matrix_of_rows(data: GraphData, store: Any, name: str, matrices: Tensor) ->
 
 
 def _turn(irreps: Irreps, x: Tensor, matrices: Tensor, name: str) -> Tensor:
+    check_tensor(x, name)
     if x.dim() == 0 or x.shape[-1] != irreps.dim or not x.is_floating_point():
         raise ValueError(
             f"`{name}` has irreps {irreps}: expected floating-point features (..., "

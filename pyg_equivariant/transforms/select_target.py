@@ -9,6 +9,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.data.datapipes import functional_transform
 
+from pyg_equivariant.o3 import check_device, check_tensor
+
 from ._graphs import GraphTransform, graph_of
 
 QM9_TARGETS = (
@@ -71,6 +73,8 @@ class SelectTarget(GraphTransform):
     def forward(self, data: Data) -> Data:
         """Return ``data`` with the chosen ``y``."""
         y = getattr(data, "y", None)
+        if isinstance(y, Tensor):
+            check_tensor(y, "y")
         if not isinstance(y, Tensor) or y.dim() != 2:
             came = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
             raise ValueError(
@@ -83,6 +87,8 @@ class SelectTarget(GraphTransform):
             )
         y = y[:, self.columns]
         if self.atomref is not None:
+            if not y.is_floating_point():
+                raise TypeError(f"SelectTarget needs floating-point `y`, got {y.dtype}")
             y = (y - self._references(data, len(y))).to(y.dtype)
         data.y = y.squeeze(1) if self.squeeze else y
         return data
@@ -93,6 +99,17 @@ class SelectTarget(GraphTransform):
         z = getattr(data, "z", None)
         if z is None:
             raise ValueError("SelectTarget(atomref=...) needs the atomic numbers `z`")
+        check_tensor(z, "z")
+        check_device(z, data.y, "z", "y")
+        other = z.is_floating_point() or z.is_complex() or z.dtype == torch.bool
+        if other or z.dim() != 1:
+            raise TypeError(
+                "SelectTarget needs atomic numbers `z`, integers of shape (|V|,), got "
+                f"{z.dtype} of shape {tuple(z.shape)}"
+            )
+        z = z.long()
+        if len(z) and int(z.min()) < 0:
+            raise ValueError(f"atomic numbers are positive, got z={int(z.min())}")
         if len(z) and int(z.max()) >= len(self.atomref):
             raise ValueError(
                 f"atomref has references up to atomic number {len(self.atomref) - 1}, "

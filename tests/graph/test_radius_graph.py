@@ -465,7 +465,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"flow": "up"}, "flow must be one of"),
     ({"backend": "scipy"}, "backend must be None or one of"),
     ({"backend": "pyg", "cell": EYE}, "knows no periodic images"),
-    ({"batch": torch.tensor([0])}, r"one graph number per point, shape \(2,\)"),
+    ({"batch": torch.tensor([0])}, r"one graph number per point of pos, shape \(2,\)"),
     ({"batch": torch.tensor([0.0, 1.0])}, "batch must be an integer tensor"),
     ({"batch": torch.tensor([-1, 0])}, "must not be negative, got -1"),
     ({"pbc": True}, "no cell"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from pyg_equivariant.o3 import check_real
+
 from ..dispatch import is_compiling, is_plain_call, kernel_for, transformed
 from ..twice_differentiable import TwiceDifferentiable
 from . import cpu, reference
@@ -43,6 +45,7 @@ def shifted_softplus(x: Tensor) -> Tensor:
 
 
 def _activate(name: str, x: Tensor) -> Tensor:
+    check_real(x, "x")
     # While compiling, the size would become a condition of the graph.
     if is_compiling() or x.numel() < _SMALLEST or not is_plain_call(x):
         return reference.value(x, None, name)

@@ -7,9 +7,11 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import check_size
+
 from ..dispatch import backend
-from ..edges import arrivals
-from ..multilinear import check_shape
+from ..edges import arrivals, check_edge_index, check_nodes
+from ..multilinear import check_arguments, check_shape
 from ..paths import Dims, Paths, Term
 from .operator import KERNELS, convolution
 
@@ -36,6 +38,8 @@ def neighbor_sum(
         One row for every node, ``(num_targets, channels)``.
 
     Raises:
+        TypeError: if an argument is no tensor of real numbers, ``edge_index`` no tensor
+            or ``num_targets`` no integer.
         ValueError: if the arguments do not fit the edges.
         IndexError: if an edge points outside.
 
@@ -45,13 +49,21 @@ def neighbor_sum(
         tensor([[2.],
                 [5.]])
     """
+    check_arguments({"messages": messages}, weight=weight)
+    check_edge_index(edge_index, messages, "messages")
+    check_size(num_targets, "num_targets")
+    if messages.dim() != 2:
+        raise ValueError(
+            f"expected messages (|E|, channels), got {tuple(messages.shape)}"
+        )
     count, channels = edge_index.shape[1], messages.shape[-1]
-    check_shape("messages", messages, (count, channels))
+    check_shape("messages", messages, (count, channels), count)
     if weight is not None:
-        check_shape("weight", weight, (count,))
+        check_shape("weight", weight, (count,), count)
     dtype = messages.dtype
     messages = messages.to(torch.promote_types(dtype, torch.float32))
     if backend(messages, weight, kernels=KERNELS) == "plain":
+        check_nodes(edge_index, None, num_targets)
         return _plain(messages, edge_index[1].long(), num_targets, weight).to(dtype)
     one = messages.new_ones(1)
     y = one.expand(count, 1) if weight is None else weight.to(one.dtype).unsqueeze(-1)

@@ -8,11 +8,18 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import TensorProductPaths
+from pyg_equivariant.o3 import TensorProductPaths, check_size
 
 from ..dispatch import backend as backend_for
 from ..dispatch import check_backend, fast_or_plain, kernel_for
-from ..multilinear import Arguments, Shapes, check_shape, multilinear
+from ..edges import check_edge_index, check_nodes
+from ..multilinear import (
+    Arguments,
+    Shapes,
+    check_arguments,
+    check_shape,
+    multilinear,
+)
 from ..paths import Paths
 from ..tensor_product.blocked import BlockedTensorProduct
 from ..tensor_product.reference import tensor_product
@@ -34,6 +41,7 @@ def _shapes(
     num_targets: int,
     backend: str,
 ) -> Shapes:
+    check_edge_index(edge_index)
     edges, (x, y, w, g) = edge_index.shape[1], paths.dims
     return {
         "x": (num_sources, x),
@@ -156,7 +164,9 @@ class Convolution:
         edges, and no others.
 
         Raises:
-            ValueError: if arguments do not fit the product or the backend.
+            TypeError: if an argument is no tensor of real numbers, ``edge_index`` no
+                tensor or ``num_targets`` no integer.
+            ValueError: if arguments do not fit the product, the backend or each other.
             IndexError: if an edge points outside.
             RuntimeError: if the backend asked for is not installed, or a CUDA graph is
                 captured by ``"auto"``.
@@ -164,6 +174,7 @@ class Convolution:
         if backend not in _BACKENDS:
             known = ", ".join(map(repr, _BACKENDS))
             raise ValueError(f"backend is one of {known}, got {backend!r}")
+        check_size(num_targets, "num_targets")
         weight = self._check(x, y, weight, edge_index)
         given = (x, y) if weight is None else (x, y, weight)
         dtype = given[0].dtype
@@ -177,6 +188,7 @@ class Convolution:
         if weight is not None:
             weight = weight.to(wide)
         if kernel in ("plain", "reference"):
+            check_nodes(edge_index, x.shape[0], num_targets)
             source, target = edge_index.long()
             messages = self._messages(kernel, x.index_select(0, source), y, weight)
             out = messages.new_zeros(num_targets, messages.shape[1])
@@ -209,13 +221,15 @@ class Convolution:
         self, x: Tensor, y: Tensor, weight: Tensor | None, edge_index: Tensor
     ) -> Tensor | None:
         """The weights, ``None`` if there are no numbers in them."""
+        check_arguments({"x": x, "y": y}, weight=weight)
+        check_edge_index(edge_index, x)
         product, edges = self.product, edge_index.shape[1]
         if x.dim() != 2 or x.shape[1] != product.irreps_in1.dim:
             raise ValueError(
                 f"expected x (num_sources, {product.irreps_in1.dim}), "
                 f"got {tuple(x.shape)}"
             )
-        check_shape("y", y, (edges, product.irreps_in2.dim))
+        check_shape("y", y, (edges, product.irreps_in2.dim), edges)
         size = product.weight_numel
         if size or weight is not None:
             is_shared = weight is not None and weight.dim() == 1

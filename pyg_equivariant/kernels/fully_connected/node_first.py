@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import TensorProductPaths
+from pyg_equivariant.o3 import TensorProductPaths, check_device
 
 from ..convolution.operator import convolution
-from ..dispatch import backend
-from ..edges import ends
-from ..multilinear import check_shape
+from ..dispatch import autocasts, backend
+from ..edges import check_edge_index, check_nodes, ends
+from ..multilinear import check_arguments, check_shape
 from ..paths import Dims, Paths, Term
 from ..tensor_product.blocked import BlockedTensorProduct
 from .operator import fully_connected
@@ -112,24 +112,30 @@ class NodeFirst:
         The kernels sum numbers below float32 in float32.
 
         Raises:
+            TypeError: if an argument is no tensor of real numbers, or ``edge_index`` no
+                tensor.
             ValueError: if the arguments do not fit the product or the edges.
             IndexError: if an edge points outside.
         """
+        check_edge_index(edge_index)
         given = _Inputs(x_i, x_j, edge_attr, edge_sh, weight)
         self._check(given, edge_index.shape[1])
+        check_device(edge_index, edge_sh, "edge_index", "edge_sh")
         fast = self._split and backend(*given) == "c"
         return (self._at_nodes if fast else self._at_edges)(given, edge_index)
 
     def _check(self, given: _Inputs, edges: int) -> None:
         x_i, x_j, edge_attr, edge_sh, weight = given
+        needed = {"x_i": x_i, "x_j": x_j, "edge_sh": edge_sh, "weight": weight}
+        check_arguments(needed, edge_attr=edge_attr)
         product, width = self.product, self.node_dim
-        check_shape("x_i", x_i, (x_i.shape[0], width))
-        check_shape("x_j", x_j, (x_j.shape[0], width))
-        check_shape("edge_sh", edge_sh, (edges, product.irreps_in2.dim))
+        check_shape("x_i", x_i, (*x_i.shape[:1], width))
+        check_shape("x_j", x_j, (*x_j.shape[:1], width))
+        check_shape("edge_sh", edge_sh, (edges, product.irreps_in2.dim), edges)
         check_shape("weight", weight, (product.weight_numel,))
         others = product.irreps_in1.dim - 2 * width
         if edge_attr is not None or others:
-            check_shape("edge_attr", edge_attr, (edges, others))
+            check_shape("edge_attr", edge_attr, (edges, others), edges)
 
     def _at_nodes(self, given: _Inputs, edge_index: Tensor) -> Tensor:
         x_i, x_j, edge_attr, edge_sh, weight = given
@@ -153,8 +159,15 @@ class NodeFirst:
         return out.to(dtype)
 
     def _at_edges(self, given: _Inputs, edge_index: Tensor) -> Tensor:
-        source, target = edge_index.long()
         x_i, x_j, edge_attr, edge_sh, weight = given
+        check_nodes(edge_index, x_j.shape[0], x_i.shape[0])
+        if not autocasts(x_i.device.type):
+            dtype = torch.promote_types(x_i.dtype, edge_sh.dtype)
+            x_i, x_j, edge_sh, weight = (
+                t.to(dtype) for t in (x_i, x_j, edge_sh, weight)
+            )
+            edge_attr = None if edge_attr is None else edge_attr.to(dtype)
+        source, target = edge_index.long()
         gathered = [x_i.index_select(0, target), x_j.index_select(0, source)]
         if edge_attr is not None:
             gathered.append(edge_attr)

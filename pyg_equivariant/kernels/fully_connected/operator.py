@@ -8,10 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import TensorProductPaths
+from pyg_equivariant.o3 import TensorProductPaths, check_broadcast, check_last
 
-from ..dispatch import backend, fast_or_plain, kernel_for
-from ..multilinear import Arguments, Shapes, multilinear
+from ..dispatch import autocasts, backend, fast_or_plain, kernel_for
+from ..multilinear import Arguments, Shapes, check_arguments, multilinear
 from ..paths import Paths
 from ..tensor_product.blocked import BlockedTensorProduct
 from .cpu import fully_connected_c
@@ -90,6 +90,11 @@ class TensorProductKernel:
     def __init__(self, product: TensorProductPaths) -> None:
         self._blocked = BlockedTensorProduct(product)
         self.constants = self._blocked.constants
+        self._dims = (
+            product.irreps_in1.dim,
+            product.irreps_in2.dim,
+            product.weight_numel,
+        )
         self._paths: str | None = None
         if product.weight_numel and Paths.supports(product, "uvw"):
             self._paths = Paths.of(product, "uvw").text()
@@ -101,8 +106,33 @@ class TensorProductKernel:
         weight: Tensor | None,
         constants: Sequence[Tensor],
     ) -> Tensor:
-        """The product; arguments and result as in the reference."""
+        """The product; arguments and result as in the reference.
+
+        Raises:
+            TypeError: if an argument is no tensor of real numbers, or dtypes differ
+                while autocast is off.
+            ValueError: if a last dimension or a device does not fit, leading dimensions
+                do not broadcast, or weights are missing.
+        """
+        self._check(x1, x2, weight)
         paths = self._paths if weight is not None and weight.dim() == 1 else None
         if weight is not None and paths and backend(x1, x2, weight) == "c":
             return product_of_rows(x1, x2, weight, paths)
         return self._blocked(x1, x2, weight, constants)
+
+    def _check(self, x1: Tensor, x2: Tensor, weight: Tensor | None) -> None:
+        check_arguments({"x1": x1, "x2": x2}, weight=weight)
+        dims, batches = self._dims, []
+        for name, t, dim in zip(
+            ("x1", "x2", "weight"), (x1, x2, weight), dims, strict=True
+        ):
+            if t is None:
+                continue
+            check_last(t, dim, name)
+            batches.append((name, tuple(t.shape[:-1])))
+            if t.dtype != x1.dtype and not autocasts(t.device.type):
+                raise TypeError(
+                    f"{name} is {t.dtype}, x1 {x1.dtype}; convert one of them, or use "
+                    "torch.autocast"
+                )
+        check_broadcast(**dict(batches))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import check_last
+
 from ..dispatch import backend
+from ..multilinear import check_arguments
 from ..twice_differentiable import TwiceDifferentiable
 from . import cpu, reference
 from .reference import GateForm
@@ -14,7 +17,7 @@ from .reference import GateForm
 def _shapes(
     x: Tensor, form: GateForm
 ) -> tuple[tuple[int, ...], tuple[int], tuple[int, ...]]:
-    rows = x.shape[0]
+    rows = x.shape[0] if x.dim() else 0
     return (rows, form.x_dim), (form.num_biases,), (rows, form.out_dim)
 
 
@@ -39,7 +42,8 @@ def gate(x: Tensor, bias: Tensor | None, form: GateForm) -> Tensor:
         The scalars and what is gated, ``(*, form.out_dim)``.
 
     Raises:
-        ValueError: if a shape does not fit the form.
+        TypeError: if an argument is no tensor of real numbers.
+        ValueError: if a shape does not fit the form, or devices differ.
 
     Example:
         >>> from pyg_equivariant.kernels import GateBlock
@@ -47,6 +51,8 @@ def gate(x: Tensor, bias: Tensor | None, form: GateForm) -> Tensor:
         >>> gate(torch.zeros(7, 5), None, form).shape
         torch.Size([7, 4])
     """
+    check_last(x, form.x_dim, "x")
+    check_arguments({"x": x}, bias=bias)
     if bias is None:
         bias = x.new_zeros(form.num_biases)
     elif bias.shape != (form.num_biases,):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import (
     HarmonicsLike,
+    check_tensor,
     harmonics_irreps,
     harmonics_reference,
     squared_length,
@@ -21,7 +22,7 @@ from .reference import Form
 
 
 def _shapes(x: Tensor, form: Form) -> tuple[tuple[int, int], None, tuple[int, int]]:
-    rows = x.shape[0]
+    rows = x.shape[0] if x.dim() else 0
     return (rows, 3), None, (rows, form.dim)
 
 
@@ -70,6 +71,7 @@ def evaluate_harmonics(
         >>> evaluate_harmonics(torch.randn(10, 3), ((1, 0), (4, 1))).shape
         torch.Size([10, 13])
     """
+    check_tensor(vectors, "vectors")
     degrees = tuple(sorted({l for _, l in blocks}))
     has_kernel = vectors.shape[-1:] == (3,) and 0 < max((0, *degrees)) <= LARGEST
     if not has_kernel or backend(vectors) != "c":

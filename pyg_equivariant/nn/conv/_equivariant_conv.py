@@ -11,7 +11,8 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import is_sparse, to_edge_index
 
-from pyg_equivariant.o3 import Irreps, widen
+from pyg_equivariant.kernels import check_edge_index, check_nodes
+from pyg_equivariant.o3 import Irreps, check_size, check_tensor, widen
 
 from ..edge_embedding import Edges
 from ._inputs import EQUIVARIANT_AGGR, check_edges
@@ -74,13 +75,13 @@ class EquivariantConv(MessagePassing):
         edge_index, size, values = _dense(edge_index, size)
         if values is not None and inputs.get("edge_weight", values) is None:
             inputs["edge_weight"] = values
-        check_edges(edge_index, inputs)
-        if not self.fuse or self.explain:
-            return self.propagate(edge_index, x=x, size=size, **inputs)
-        dim_size = size[int(self.flow == "source_to_target")] if size else None
-        if dim_size is None:
-            dim_size = x[0].shape[0] if x[1] is None else x[1].shape[0]
+        check_edge_index(edge_index, x[0])
+        check_edges(edge_index.shape[1], inputs)
         edges = self.directed(edge_index)
+        dim_size = self._num_targets(edges, x, size)
+        if not self.fuse or self.explain:
+            check_nodes(edges, x[0].shape[0], dim_size)
+            return self.propagate(edge_index.long(), x=x, size=size, **inputs)
         return self.message_and_aggregate(edges, x=x, dim_size=dim_size, **inputs)
 
     def aggregate(
@@ -94,6 +95,25 @@ class EquivariantConv(MessagePassing):
         if self.aggr not in EQUIVARIANT_AGGR:
             return super().aggregate(inputs, index, ptr, dim_size)
         return super().aggregate(widen(inputs), index, ptr, dim_size).to(inputs.dtype)
+
+    def _num_targets(self, edges: Tensor, x: OptPairTensor, size: Size) -> int:
+        """The number of nodes where messages arrive."""
+        sizes = [None if t is None else t.shape[0] for t in x]
+        if size is not None:
+            ends = size if self.flow == "source_to_target" else tuple(size)[::-1]
+            for k, name in enumerate(("sources", "targets")):
+                if sizes[k] is None or ends[k] is None:
+                    continue
+                if sizes[k] != ends[k]:
+                    raise ValueError(
+                        f"x has {sizes[k]} rows of {name}, but edge_index or size says "
+                        f"{ends[k]}"
+                    )
+            sizes[1] = ends[1] if sizes[1] is None else sizes[1]
+        found = sizes[0] if sizes[1] is None else sizes[1]
+        assert found is not None
+        check_size(found, "the number of targets in size")
+        return found
 
     def directed(self, edge_index: Adj) -> Tensor:
         """Edges as a plain tensor, from where messages start to where they arrive."""
@@ -124,6 +144,7 @@ def _dense(edge_index: Adj, size: Size) -> tuple[Tensor, Size, Tensor | None]:
     if isinstance(edge_index, EdgeIndex):
         return edge_index.as_tensor(), size, None
     if not is_sparse(edge_index):
+        check_tensor(edge_index, "edge_index")
         return edge_index, size, None
     (target, source), values = to_edge_index(edge_index)
     num_targets, num_sources = edge_index.size(0), edge_index.size(1)

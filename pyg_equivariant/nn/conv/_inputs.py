@@ -7,21 +7,35 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.typing import OptTensor
+from torch_geometric.utils import is_sparse
 
+from pyg_equivariant.kernels import check_edge_index, check_nodes
 from pyg_equivariant.nn.module import check_dtype, check_features
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.o3 import Irreps, check_real, check_tensor
 
+_VECTORS = ("edge_weight", "edge_length")
 EQUIVARIANT_AGGR = ("add", "sum", "mean")
 
 
-def as_pair(x: Any, flow: str) -> Any:
+def as_pair(x: Any, flow: str, name: str = "x", dims: int = 2) -> Any:
     """The pair (of sources, of targets), for which one tensor may stand.
 
     Raises:
-        ValueError: if a pair meets messages that run from targets to sources.
+        TypeError: if it is neither.
+        ValueError: if a tensor has another number of dimensions than ``dims``, or a
+            pair meets messages that run from targets to sources.
     """
     if isinstance(x, Tensor):
+        _check_dims(x, dims, name)
         return x, x
+    if not isinstance(x, (tuple, list)) or len(x) != 2:
+        raise TypeError(
+            f"{name} is a torch.Tensor, or a pair (of sources, of targets), got "
+            f"{type(x).__name__}"
+        )
+    for features in x:
+        if features is not None:
+            _check_dims(features, dims, name)
     if flow != "source_to_target":
         raise ValueError(
             f"a pair of features belongs to (sources, targets) of messages, but "
@@ -29,6 +43,15 @@ def as_pair(x: Any, flow: str) -> Any:
             "pair and pass edge_index.flip(0)"
         )
     return x
+
+
+def _check_dims(x: Any, dims: int, name: str) -> None:
+    check_tensor(x, name)
+    if x.dim() != dims:
+        raise ValueError(
+            f"expected {name} of {dims} dimensions, one row for each node, got shape "
+            f"{tuple(x.shape)}"
+        )
 
 
 def of_targets(x: Any) -> Tensor | None:
@@ -49,6 +72,7 @@ def check_scalars(x: Tensor | None, channels: int, name: str, like: Tensor) -> N
                 f"{name} is missing: expected {channels} numbers on its last dimension"
             )
         return
+    check_tensor(x, name)
     if not x.is_floating_point():
         raise TypeError(
             f"{name} holds real numbers: expected a floating-point tensor, got "
@@ -62,41 +86,114 @@ def check_scalars(x: Tensor | None, channels: int, name: str, like: Tensor) -> N
     check_dtype(x, like, name)
 
 
-def check_edges(edge_index: Tensor, inputs: dict[str, Any]) -> None:
+def check_edges(count: int, inputs: dict[str, Any]) -> None:
     """Refuse tensors that do not have one row for every edge.
 
     Args:
-        edge_index: the edges.
+        count: the number of edges.
         inputs: by name; pairs belong to nodes and are not looked at.
 
     Raises:
         ValueError: if one has more rows, or fewer.
     """
     for name, x in inputs.items():
-        if isinstance(x, Tensor) and x.shape[0] != edge_index.shape[1]:
+        if isinstance(x, Tensor) and (x.dim() == 0 or x.shape[0] != count):
             raise ValueError(
-                f"expected one row of {name} for each of {edge_index.shape[1]} edges, "
-                f"got shape {tuple(x.shape)}; all that a layer takes of edges has one "
-                "row for each"
+                f"expected one row of {name} for each of {count} edges, got shape "
+                f"{tuple(x.shape)}; all that a layer takes of edges has one row for "
+                "each column of edge_index"
             )
+
+
+def check_edge_inputs(edge_index: Any, **inputs: Tensor | None) -> None:
+    """Refuse inputs of edges that are not matrices with one row for every edge.
+
+    Args:
+        edge_index: the edges, or a sparse matrix of adjacency.
+        inputs: by name; of ``edge_weight`` and ``edge_length`` vectors.
+
+    Raises:
+        TypeError: if the edges are no tensor.
+        ValueError: if they are not two rows of integers, or a shape does not fit.
+    """
+    if is_sparse(edge_index):
+        _check_adjacency(edge_index)
+        count = (
+            edge_index._nnz() if isinstance(edge_index, Tensor) else edge_index.nnz()
+        )
+    else:
+        check_edge_index(edge_index)
+        count = edge_index.shape[1]
+    check_edges(count, inputs)
+    for name, x in inputs.items():
+        dims = 1 if name in _VECTORS else 2
+        if x is not None and x.dim() != dims:
+            raise ValueError(
+                f"expected {name} of {dims} dimensions, one row for each edge, got "
+                f"shape {tuple(x.shape)}"
+            )
+
+
+def _check_adjacency(matrix: Any) -> None:
+    if isinstance(matrix, Tensor) and matrix.dim() != 2:
+        raise ValueError(
+            f"edge_index as a sparse matrix of adjacency has two dimensions, got "
+            f"{matrix.layout} of shape {tuple(matrix.shape)}"
+        )
+
+
+def check_places(x: Tensor, pos: Tensor, edge_index: Tensor) -> None:
+    """Refuse positions that do not belong to the nodes of ``x``, or edges of others.
+
+    Raises:
+        TypeError: if these are no tensors, or of other dtypes.
+        ValueError: if shapes or devices do not fit.
+        IndexError: if an edge points outside.
+    """
+    check_tensor(x, "x")
+    check_real(pos, "pos")
+    check_dtype(pos, x, "pos")
+    if pos.shape != (x.shape[0], 3):
+        raise ValueError(
+            f"expected pos ({x.shape[0]}, 3), one row for each node of x, got shape "
+            f"{tuple(pos.shape)}"
+        )
+    check_edge_index(edge_index, x)
+    check_nodes(edge_index, x.shape[0], x.shape[0])
+
+
+def check_rows(x: Tensor | None, count: int, name: str, of: str = "nodes") -> None:
+    """Refuse ``x`` unless it is missing or has one row for each of ``count``.
+
+    Raises:
+        ValueError: if it has more, or fewer.
+    """
+    if x is not None and (x.dim() == 0 or x.shape[0] != count):
+        raise ValueError(
+            f"expected one row of {name} for each of the {count} {of} of x, got shape "
+            f"{tuple(x.shape)}"
+        )
 
 
 def join_envelopes(f: OptTensor, edge_weight: OptTensor) -> OptTensor:
     """The product of two envelopes ``(|E|,)``, either of which may be missing."""
-    check_vector(edge_weight, "edge_weight")
     if f is None or edge_weight is None:
         return edge_weight if f is None else f
-    check_edges(f.unsqueeze(0), {"edge_weight": edge_weight})
     return f * edge_weight
 
 
-def check_vector(x: Tensor | None, name: str) -> None:
+def check_vector(x: Tensor | None, name: str, like: Tensor) -> None:
     """Refuse ``x`` unless it is missing or has one number for every edge.
 
     Raises:
+        TypeError: if it does not hold real numbers, of the dtype of ``like``.
         ValueError: if it has another shape.
     """
-    if x is not None and x.dim() != 1:
+    if x is None:
+        return
+    check_real(x, name)
+    check_dtype(x, like, name)
+    if x.dim() != 1:
         raise ValueError(
             f"expected {name} of shape (|E|,), one number for every edge, got shape "
             f"{tuple(x.shape)}"
@@ -105,6 +202,9 @@ def check_vector(x: Tensor | None, name: str) -> None:
 
 def complete(x: Tensor, irreps: Irreps) -> Tensor:
     """Features of ``irreps``; where only the first block came, the others are zero."""
+    check_tensor(x, "x")
+    if x.dim() != 2:
+        raise ValueError(f"expected x (|V|, {irreps.dim}), got shape {tuple(x.shape)}")
     missing = irreps.dim - x.shape[-1]
     if missing and x.shape[-1] == irreps[:1].dim:
         return torch.cat([x, x.new_zeros(*x.shape[:-1], missing)], dim=-1)

@@ -8,16 +8,20 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.graph import edge_vectors
-from pyg_equivariant.o3 import Irreps, safe_norm, widen
+from pyg_equivariant.o3 import Irreps, check_real, check_tensor, safe_norm, widen
 
 from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
+from ..module import check_dtype
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
+    check_edge_inputs,
+    check_places,
     check_positive,
     check_residual,
+    check_rows,
     check_scalars,
     check_vector,
     complete,
@@ -167,10 +171,13 @@ class EGNNConv(EquivariantConv):
         edge_vec: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
-        x, pos = as_pair(x, self.flow), as_pair(pos, self.flow)
-        self._check(x, pos, edge_attr, vel, edge_weight)
+        x, pos = as_pair(x, self.flow), as_pair(pos, self.flow, "pos")
+        vel = of_targets(vel)
+        self._check(x, pos, vel)
         if edge_vec is None:
+            check_edge_inputs(edge_index)
             edge_vec = edge_vectors(pos, self.directed(edge_index))
+        self._check_edges(edge_index, edge_attr, edge_vec, edge_weight, pos[1])
         # Message passing
         edges = {"edge_attr": edge_attr, "edge_vec": edge_vec}
         # propagate_type: (x: PairTensor, edge_attr: OptTensor, edge_vec: Tensor, edge_weight: OptTensor)  # noqa: E501
@@ -187,7 +194,7 @@ class EGNNConv(EquivariantConv):
                 displacement = displacement / (1 + count.square()).sqrt()
             new_pos = new_pos + displacement.to(new_pos.dtype)
         if self.phi_v is not None:
-            new_pos = new_pos + self.phi_v(x[1]) * of_targets(vel)
+            new_pos = new_pos + self.phi_v(x[1]) * vel
         # Features
         h = self.phi_h(torch.cat([x[1], m.to(x[1].dtype)], dim=-1))
         return (x[1] + h if self.residual else h), new_pos
@@ -219,7 +226,7 @@ class EGNNConv(EquivariantConv):
         first = self.phi_e.linears[0]
         assert isinstance(first, Dense)
         m = self.phi_e.after_first(first.on_edges(x, edge_index, square, edge_attr))
-        terms, i = self._terms(m, edge_vec, edge_weight), edge_index[1]
+        terms, i = self._terms(m, edge_vec, edge_weight), edge_index[1].long()
         wide = [widen(t) for t in terms]
         sums = [t.new_zeros(dim_size, t.shape[1]).index_add(0, i, t) for t in wide]
         return torch.cat(sums, dim=-1)
@@ -229,10 +236,13 @@ class EGNNConv(EquivariantConv):
         each node has moved from where the edges begin, and so they do in the result.
         """
         x = complete(x, self.irreps_in)
+        check_places(x, edges.pos, edges.edge_index)
+        check_scalars(edges.edge_vec, 3, "edge_vec", x)
+        check_edge_inputs(edges.edge_index, edge_vec=edges.edge_vec)
         h, moved = x[:, : self._sizes[1]], x[:, self._sizes[1] :]
         pos, edge_vec = edges.pos, edges.edge_vec
         if self.update_pos:
-            j, i = edges.edge_index[0], edges.edge_index[1]
+            j, i = edges.edge_index.long()
             pos = pos + moved
             edge_vec = edge_vec + moved.index_select(0, j) - moved.index_select(0, i)
         edge_attr = edges.edge_attr if self.edge_dim else None
@@ -271,25 +281,42 @@ class EGNNConv(EquivariantConv):
             displacement = shorter.to(displacement.dtype)
         return displacement
 
-    def _check(
-        self,
-        x: PairTensor,
-        pos: PairTensor,
-        edge_attr: OptTensor,
-        vel: OptTensor,
-        edge_weight: OptTensor,
-    ) -> None:
+    def _check(self, x: PairTensor, pos: PairTensor, vel: OptTensor) -> None:
         if self.velocity != (vel is not None):
             raise ValueError(
                 f"velocity={self.velocity}, but vel is "
                 f"{'missing' if vel is None else 'given'}"
             )
         like = next(self.phi_h.parameters())
+        for t in pos:
+            check_tensor(t, "pos")
         for k in range(2):
             check_scalars(x[k], self._sizes[k], "x", like)
             check_scalars(pos[k], pos[1].shape[-1], "pos", like)
+            check_rows(pos[k], x[k].shape[0], "pos")
+        if vel is not None:
+            check_real(vel, "vel")
+            check_dtype(vel, like, "vel")
+            if vel.shape != pos[1].shape:
+                raise ValueError(
+                    f"expected vel of shape {tuple(pos[1].shape)}, as pos, got "
+                    f"{tuple(vel.shape)}"
+                )
+
+    def _check_edges(
+        self,
+        edge_index: Adj,
+        edge_attr: OptTensor,
+        edge_vec: Tensor,
+        edge_weight: OptTensor,
+        pos: Tensor,
+    ) -> None:
+        like = next(self.phi_h.parameters())
         check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
-        check_vector(edge_weight, "edge_weight")
+        check_scalars(edge_vec, pos.shape[-1], "edge_vec", like)
+        check_vector(edge_weight, "edge_weight", like)
+        edges = {"edge_attr": edge_attr, "edge_vec": edge_vec}
+        check_edge_inputs(edge_index, **edges, edge_weight=edge_weight)
 
     def __repr__(self) -> str:
         return (

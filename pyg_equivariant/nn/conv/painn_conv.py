@@ -17,8 +17,11 @@ from ..mlp import MLP
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
+    check_edge_inputs,
     check_equivariant_aggr,
+    check_rows,
     check_scalars,
+    check_vector,
     complete,
     join_envelopes,
 )
@@ -133,8 +136,12 @@ class PaiNNConv(EquivariantConv):
         edge_attr: Tensor,
         edge_weight: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
-        check_scalars(edge_attr, self.edge_dim, "edge_attr", self.filter.weight)
-        check_scalars(edge_vec, 3, "edge_vec", self.filter.weight)
+        like = self.mix.weight
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
+        check_scalars(edge_vec, 3, "edge_vec", like)
+        check_vector(edge_weight, "edge_weight", like)
+        edges = {"edge_vec": edge_vec, "edge_attr": edge_attr}
+        check_edge_inputs(edge_index, **edges, edge_weight=edge_weight)
         # Radial part
         w = self.filter(edge_attr)  # [num_edges, 3 F]
         f = None if self.envelope is None else self.envelope(safe_norm(edge_vec))
@@ -157,10 +164,11 @@ class PaiNNConv(EquivariantConv):
 
         The envelope ``f``, ``(|E|,)``, multiplies the filters.
         """
-        x, vec = as_pair(x, self.flow), as_pair(vec, self.flow)
-        for k in range(2):
-            check_scalars(x[k], self.channels, "x", self.mix.weight)
-            check_scalars(vec[k], self.channels, "vec", self.mix.weight)
+        x, vec = as_pair(x, self.flow), as_pair(vec, self.flow, "vec", 3)
+        self._check(x, vec)
+        check_scalars(w, 3 * self.channels, "w", self.mix.weight)
+        check_scalars(edge_dir, 3, "edge_dir", self.mix.weight)
+        check_vector(f, "f", self.mix.weight)
         # Atom-wise part
         h = (self.phi(x[0]), None)  # [num_nodes, 3 F]
         # Message passing
@@ -169,6 +177,17 @@ class PaiNNConv(EquivariantConv):
         # propagate_type: (x: OptPairTensor, vec: OptPairTensor, w: Tensor, f: OptTensor, edge_dir: Tensor)  # noqa: E501
         out = self.sum_messages(edge_index, h, size, vec=(vec[0], None), **edges)
         return x[1] + out[:, 0], vec[1] + out[:, 1:]
+
+    def _check(self, x: PairTensor, vec: PairTensor) -> None:
+        for k in range(2):
+            check_scalars(x[k], self.channels, "x", self.mix.weight)
+            check_scalars(vec[k], self.channels, "vec", self.mix.weight)
+            check_rows(vec[k], x[k].shape[0], "vec")
+            if vec[k].shape[1] != 3:
+                raise ValueError(
+                    f"expected vec (|V|, 3, {self.channels}), got shape "
+                    f"{tuple(vec[k].shape)}"
+                )
 
     def message(
         self, x_j: Tensor, vec_j: Tensor, w: Tensor, f: OptTensor, edge_dir: Tensor

@@ -15,7 +15,13 @@ from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
 from ._equivariant_conv import EquivariantConv
-from ._inputs import as_pair, check_scalars, check_vector, join_envelopes
+from ._inputs import (
+    as_pair,
+    check_edge_inputs,
+    check_scalars,
+    check_vector,
+    join_envelopes,
+)
 
 
 class SchNetConv(EquivariantConv):
@@ -106,6 +112,12 @@ class SchNetConv(EquivariantConv):
         size: Size = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        like = self.lin1.weight
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
+        check_vector(edge_length, "edge_length", like)
+        check_vector(edge_weight, "edge_weight", like)
+        edges = {"edge_length": edge_length, "edge_attr": edge_attr}
+        check_edge_inputs(edge_index, **edges, edge_weight=edge_weight)
         # Radial part
         w, f = self.filters(edge_length, edge_attr)  # [num_edges, num_filters]
         return self.interact(x, edge_index, w, join_envelopes(f, edge_weight), size)
@@ -115,7 +127,7 @@ class SchNetConv(EquivariantConv):
     ) -> tuple[Tensor, OptTensor]:
         """The filters ``(|E|, num_filters)`` and their envelope ``(|E|,)``."""
         check_scalars(edge_attr, self.edge_dim, "edge_attr", self.lin1.weight)
-        check_vector(edge_length, "edge_length")
+        check_vector(edge_length, "edge_length", self.lin1.weight)
         f = None if self.envelope is None else self.envelope(edge_length)
         return self.filter(edge_attr), f
 
@@ -130,6 +142,8 @@ class SchNetConv(EquivariantConv):
         """The layer after its filter network, given what :meth:`filters` returns."""
         x = as_pair(x, self.flow)
         check_scalars(x[0], self.in_channels, "x", self.lin1.weight)
+        check_scalars(w, self.num_filters, "w", self.lin1.weight)
+        check_vector(f, "f", self.lin1.weight)
         # Message passing
         # propagate_type: (x: OptPairTensor, w: Tensor, f: OptTensor)
         out = self.sum_messages(edge_index, (self.lin1(x[0]), x[1]), size, w=w, f=f)

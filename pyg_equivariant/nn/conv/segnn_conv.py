@@ -15,8 +15,11 @@ from ..steerable_mlp import SteerableMLP, steerable_gate
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
+    check_edge_inputs,
     check_equivariant_aggr,
+    check_places,
     check_residual,
+    check_rows,
     check_scalars,
     check_vector,
     of_targets,
@@ -176,23 +179,37 @@ class SEGNNConv(EquivariantConv):
         edge_attr: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
-        x = as_pair(x, self.flow)
+        x, like = as_pair(x, self.flow), self.phi_m.first.weight
+        attr = of_targets(node_attr)
         for features in x:
-            check_features(features, self.irreps_in, like=edge_sh)
-        check_features(edge_sh, self.irreps_sh, "edge_sh", self.phi_m.first.weight)
-        check_scalars(edge_attr, self.edge_dim, "edge_attr", edge_sh)
-        check_vector(edge_weight, "edge_weight")
-        # Message passing
+            check_features(features, self.irreps_in, like=like)
+        check_features(edge_sh, self.irreps_sh, "edge_sh", like)
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
+        check_vector(edge_weight, "edge_weight", like)
         edges = {"edge_sh": edge_sh, "edge_attr": edge_attr, "edge_weight": edge_weight}
+        check_edge_inputs(edge_index, **edges)
+        self._check_attr(attr, x[1])
+        # Message passing
         # propagate_type: (x: PairTensor, edge_sh: Tensor, edge_attr: OptTensor, edge_weight: OptTensor)  # noqa: E501
         out = self.sum_messages(edge_index, x, **edges)
         # Update
         if self.act is not None:
             out = self.act(out)
         if self.phi_x is not None:
-            attr = of_targets(node_attr)
             out = self.phi_x(torch.cat([x[1], out], dim=-1), attr)
         return x[1] + out if self.residual else out
+
+    def _check_attr(self, attr: OptTensor, x: Tensor) -> None:
+        """Refuse attributes of nodes that the update could not read."""
+        if attr is None or self.phi_x is None:
+            return
+        check_features(attr, self.irreps_sh, "node_attr", self.phi_x.first.weight)
+        check_rows(attr, x.shape[0], "node_attr")
+        if attr.dim() != 2:
+            raise ValueError(
+                f"expected node_attr (|V|, {self.irreps_sh.dim}), got shape "
+                f"{tuple(attr.shape)}"
+            )
 
     def message(
         self,
@@ -225,6 +242,12 @@ class SEGNNConv(EquivariantConv):
         :meth:`Edges.node_attr` unless others are given.
         """
         edge_attr = edges.edge_attr if self.edge_dim else None
+        check_features(x, self.irreps_in, like=self.phi_m.first.weight)
+        check_places(x, edges.pos, edges.edge_index)
+        check_features(edges.edge_sh, self.irreps_sh, "edge_sh", x)
+        check_vector(edges.edge_weight, "edge_weight", x)
+        rest = {"edge_sh": edges.edge_sh, "edge_weight": edges.edge_weight}
+        check_edge_inputs(edges.edge_index, **rest)
         attr = edges.node_attr() if node_attr is None else node_attr
         given = (edges.edge_index, edges.edge_sh, attr, edge_attr)
         return self(x, *given, edges.edge_weight)

@@ -18,7 +18,13 @@ from ..mlp import RadialMLP
 from ..module import check_features
 from ..tensor_product import TensorProduct
 from ._equivariant_conv import EquivariantConv
-from ._inputs import as_pair, check_equivariant_aggr, check_positive, check_scalars
+from ._inputs import (
+    as_pair,
+    check_edge_inputs,
+    check_equivariant_aggr,
+    check_positive,
+    check_scalars,
+)
 
 
 class TFNConv(EquivariantConv):
@@ -139,6 +145,7 @@ class TFNConv(EquivariantConv):
         # Radial part
         if isinstance(self.radial, RadialMLP):
             check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
+            check_edge_inputs(edge_index, edge_attr=edge_attr)
         weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
         return self.interact(x, edge_index, edge_sh, weight, size)
 
@@ -154,16 +161,27 @@ class TFNConv(EquivariantConv):
         x = as_pair(x, self.flow)
         check_features(x[0], self.irreps_in, "x", self.mix.weight)
         check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix.weight)
+        check_scalars(weight, self.tp.weight_numel, "weight", self.mix.weight)
+        check_edge_inputs(edge_index, edge_sh=edge_sh, weight=weight)
+        if self.self_interaction:
+            self._check_targets(x[1])
         # Message passing
         # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
         out = self.sum_messages(edge_index, x, size, edge_sh=edge_sh, weight=weight)
         out = out / math.sqrt(self.avg_num_neighbors)
         # Self-interaction
         if self.self_interaction:
-            if x[1] is None:
-                raise ValueError("self-interaction needs features of the targets too")
             out = torch.cat([out, x[1]], dim=-1)
         return self.mix(out)
+
+    def _check_targets(self, x: Tensor | None) -> None:
+        """Refuse what self-interaction could not read."""
+        if x is None:
+            raise ValueError(
+                "self-interaction needs features of the targets too, got x with None "
+                "in their place"
+            )
+        check_features(x, self.irreps_in, "x", self.mix.weight)
 
     def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
         return self.tp(x_j, edge_sh, weight)

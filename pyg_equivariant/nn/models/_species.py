@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_equivariant.o3 import check_device, check_tensor
+
 from ..module import EquivariantModule
 
 
@@ -17,6 +19,7 @@ def check_species(z: Tensor, number: int, table: str) -> None:
         TypeError: if they are not integers.
         ValueError: if they are not of shape ``(|V|,)`` or beyond the table.
     """
+    check_tensor(z, "z")
     if z.is_floating_point() or z.is_complex() or z.dtype == torch.bool:
         raise TypeError(f"expected atomic numbers, integers, got {z.dtype}")
     if z.dim() != 1:
@@ -44,7 +47,8 @@ class SpeciesEmbedding(torch.nn.Embedding):
     def forward(self, z: Tensor) -> Tensor:
         """Features ``(|V|, embedding_dim)`` of atomic numbers ``(|V|,)``."""
         check_species(z, self.num_embeddings, "the embedding")
-        return super().forward(z)
+        check_device(z, self.weight, "z", "the module")
+        return super().forward(z.long())
 
 
 class SpeciesFeatures(EquivariantModule):
@@ -87,12 +91,16 @@ class SpeciesFeatures(EquivariantModule):
 
     def forward(self, z: Tensor) -> Tensor:
         """Features ``(|V|, num_features)`` of atomic numbers ``(|V|,)``."""
-        if z.is_floating_point() or z.dim() != 1:
+        check_tensor(z, "z")
+        other = z.is_floating_point() or z.is_complex() or z.dtype == torch.bool
+        if other or z.dim() != 1:
             raise TypeError(
                 "expected atomic numbers, integers of shape (|V|,), got "
                 f"{z.dtype} of shape {tuple(z.shape)}; networks for features of atoms "
                 "are built with in_channels or irreps_in"
             )
+        check_device(z, self.species, "z", "the module")
+        z = z.long()
         match = z.unsqueeze(-1) == self.species
         if not torch.compiler.is_compiling() and not match.any(-1).all():
             unknown = z[~match.any(-1)].unique().tolist()

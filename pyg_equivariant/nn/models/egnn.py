@@ -7,12 +7,14 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
+from pyg_equivariant.o3 import check_last
 
 from ..activation import ActivationLike
 from ..conv import EGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
+from ..module import check_dtype
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
@@ -163,6 +165,9 @@ class EGNN(MolecularModel):
             vel: velocities ``(|V|, 3)``, if built with ``velocity=True``.
             edge_attr: edge features ``(|E|, edge_dim)``.
         """
+        if self.species is None:
+            check_last(z, self.embedding.in_features, "z")
+            check_dtype(z, self.embedding.weight, "z")
         x = self.embedding(z if self.species is None else self.species(z))
         # The envelope is of where atoms start, which decides on edges.
         edges, pos = self.edges.embed(graph), graph.pos

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch._C._functorch import peek_interpreter_stack
 
-from pyg_equivariant.o3 import widen
+from pyg_equivariant.graph import check_batch, check_cell
+from pyg_equivariant.o3 import check_tensor, widen
 
 from ..pool import number_of_graphs
 
@@ -94,10 +95,7 @@ class ForceField(torch.nn.Module):
         **inputs: Any,
     ) -> EnergyForces:
         """Predict energy, forces and stress."""
-        if self.compute_stress and cell is None:
-            raise ValueError("the stress of a system needs its cell, got cell=None")
-        if not pos.is_floating_point():
-            raise TypeError(f"expected floating-point positions, got {pos.dtype}")
+        self._check(z, pos, batch, cell, batch_size)
         edges = {"edge_index": edge_index, "edge_shift": edge_shift, "cell": cell}
         inputs |= edges | {"pbc": pbc, "batch_size": batch_size}
         with torch.inference_mode(False), torch.enable_grad():
@@ -108,8 +106,7 @@ class ForceField(torch.nn.Module):
             number = number_of_graphs(batch, batch_size)
             cells = pos.new_zeros(0, 3, 3)
             if self.compute_stress:
-                cells = given["cell"].reshape(-1, 3, 3).to(pos.dtype)
-                cells = cells.expand(number, 3, 3)
+                cells = _cell_of_each(given["cell"], number).to(pos.dtype)
 
             def total(pos: Tensor, strain: Tensor) -> tuple[Tensor, Tensor]:
                 moved, strained = _deform(pos, batch, cells, strain)
@@ -127,6 +124,27 @@ class ForceField(torch.nn.Module):
         volume = torch.linalg.det(widen(cells)).abs().view(-1, 1, 1)
         stress = gradients[1] / torch.where(volume > 0, volume, 1.0) * (volume > 0)
         return EnergyForces(energy, forces, stress.to(forces.dtype))
+
+    def _check(
+        self,
+        z: Tensor,
+        pos: Tensor,
+        batch: Tensor | None,
+        cell: Tensor | None,
+        batch_size: int | None,
+    ) -> None:
+        if self.compute_stress and cell is None:
+            raise ValueError("the stress of a system needs its cell, got cell=None")
+        check_tensor(z, "z")
+        check_tensor(pos, "pos")
+        if not pos.is_floating_point():
+            raise TypeError(f"expected floating-point positions, got {pos.dtype}")
+        if pos.dim() != 2 or pos.shape[-1] != 3:
+            raise ValueError(f"expected pos (|V|, 3), got shape {tuple(pos.shape)}")
+        if batch is not None:
+            check_batch(batch, pos, "batch", batch_size)
+        if cell is not None:
+            check_cell(cell, pos)
 
     def __repr__(self) -> str:
         return (
@@ -165,6 +183,13 @@ def _check_energy(energy: Tensor, number: int) -> None:
             "forces need one energy per graph, but the model predicts shape "
             f"{tuple(energy.shape)} for {number} graphs"
         )
+
+
+def _cell_of_each(cell: Tensor, number: int) -> Tensor:
+    cells = cell.reshape(-1, 3, 3)
+    if len(cells) not in (1, number):
+        raise ValueError(f"cell holds {len(cells)} graphs, expected {number} or one")
+    return cells.expand(number, 3, 3)
 
 
 def _deform(

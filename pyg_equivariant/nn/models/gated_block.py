@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import Linear
 
-from pyg_equivariant.o3 import safe_norm
+from pyg_equivariant.o3 import check_real, safe_norm
 
 from ..activation import ActivationLike, resolve_activation
 from ..mlp import MLP
+from ..module import check_dtype
 
 
 class GatedEquivariantBlock(torch.nn.Module):
@@ -45,6 +46,7 @@ class GatedEquivariantBlock(torch.nn.Module):
         act_last: bool = False,
     ) -> None:
         super().__init__()
+        self.channels_in = channels_in
         self.channels_out = channels_out
         scalars, vectors = channels_in
         self.mix = Linear(vectors, 2 * channels_out[1], bias=False)
@@ -61,9 +63,23 @@ class GatedEquivariantBlock(torch.nn.Module):
 
     def forward(self, x: Tensor, vec: Tensor) -> tuple[Tensor, Tensor]:
         """Map scalars ``(|V|, F)`` and vectors ``(|V|, 3, C)``."""
+        self._check(x, vec)
         v, w = self.mix(vec).chunk(2, dim=-1)
         out = self.a(torch.cat([x, safe_norm(v, dim=1)], dim=-1))
         scalars, gates = out.split(self.channels_out, dim=-1)
         if self.act is not None:
             scalars = self.act(scalars)
         return scalars, gates.unsqueeze(1) * w
+
+    def _check(self, x: Tensor, vec: Tensor) -> None:
+        scalars, vectors = self.channels_in
+        check_real(x, "x")
+        check_real(vec, "vec")
+        rows = x.shape[0] if x.dim() else 0
+        if x.shape != (rows, scalars) or vec.shape != (rows, 3, vectors):
+            raise ValueError(
+                f"expected x (|V|, {scalars}) and vec (|V|, 3, {vectors}), got x "
+                f"{tuple(x.shape)} and vec {tuple(vec.shape)}"
+            )
+        check_dtype(x, self.mix.weight, "x")
+        check_dtype(vec, self.mix.weight, "vec")

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.graph import Graph, neighbor_graph
+from pyg_equivariant.o3 import check_device, check_tensor
 
 from ..module import check_dtype
 from ..pool import pool
@@ -131,7 +132,7 @@ class MolecularModel(torch.nn.Module):
         out = self.head(features, z, graph.batch, graph.batch_size)
         out = out.to(graph.pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:
-            reference = self.atomref[z].unsqueeze(-1)
+            reference = self.atomref[z.long()].unsqueeze(-1)
             if self.head.reduce != "node":
                 reduce = self.head.reduce
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
@@ -139,10 +140,14 @@ class MolecularModel(torch.nn.Module):
         return out
 
     def _check(self, z: Tensor, pos: Tensor) -> None:
+        check_tensor(z, "z")
+        check_tensor(pos, "pos")
+        check_device(z, pos, "z", "pos")
+        rows = pos.shape[0] if pos.dim() else 0
         if z.shape[:1] != pos.shape[:1]:
             raise ValueError(
-                f"expected one row of z for each of {pos.shape[0]} positions, got "
-                f"shape {tuple(z.shape)}"
+                f"expected one row of z for each of {rows} positions, got shape "
+                f"{tuple(z.shape)} for pos {tuple(pos.shape)}"
             )
         if pos.is_floating_point():
             check_dtype(pos, next(self.parameters(), self.mean), "pos")

@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import safe_norm, widen
+from pyg_equivariant.o3 import (
+    check_device,
+    check_real,
+    check_tensor,
+    safe_norm,
+    widen,
+)
 
 from ..activation import ActivationLike
 from ..mlp import MLP
 from ..pool import Atoms
+from ._species import check_species
 from .features import Features
 from .gated_block import GatedEquivariantBlock
 from .heads import Head
@@ -43,6 +50,7 @@ class AtomicMoments(Head):
 
     def moments(self, features: Features) -> tuple[Tensor, Tensor]:
         """Scalars ``(|V|, 1)`` and vectors ``(|V|, 3)``, zero without vectors."""
+        _check_atoms(features)
         if self.scalar is not None:
             return self.scalar(features.x), torch.zeros_like(features.pos)
         x, vec = features.x, features.vec
@@ -53,12 +61,38 @@ class AtomicMoments(Head):
         return x, vec.squeeze(-1)
 
 
+def _check_atoms(features: Features) -> None:
+    check_real(features.x, "x")
+    check_real(features.pos, "pos")
+    check_device(features.pos, features.x, "pos", "x")
+    if features.pos.shape != (*features.x.shape[:1], 3):
+        raise ValueError(
+            f"expected pos (|V|, 3) and x (|V|, *), got pos "
+            f"{tuple(features.pos.shape)} and x {tuple(features.x.shape)}"
+        )
+
+
+def _check_charges(z: Tensor, pos: Tensor) -> None:
+    check_tensor(z, "z")
+    if z.shape[:1] != pos.shape[:1]:
+        raise ValueError(
+            f"expected one row of z for each of {pos.shape[0]} positions, got shape "
+            f"{tuple(z.shape)}"
+        )
+    check_device(z, pos, "z", "pos")
+    if z.is_complex() or z.dtype == torch.bool:
+        raise TypeError(f"z holds atomic numbers or features of atoms, got {z.dtype}")
+    if not z.is_floating_point() and z.dim() != 1:
+        raise ValueError(f"expected atomic numbers z (|V|,), got {tuple(z.shape)}")
+
+
 def centered(pos: Tensor, atoms: Atoms, weight: Tensor | None = None) -> Tensor:
     """Positions from the centre of the weights, by default the nuclear charges.
 
     These are the origin of the multipoles in QM9. Atoms without a number weigh 1.
     """
     if weight is None:
+        _check_charges(atoms.z, pos)
         has_numbers = not atoms.z.is_floating_point()
         weight = atoms.z.to(pos.dtype) if has_numbers else torch.ones_like(pos[:, 0])
     weight = widen(weight).unsqueeze(-1)
@@ -112,7 +146,9 @@ class DipoleHead(AtomicMoments):
         if self.masses is None:
             q = q - atoms.spread(atoms.pool(q, "mean"))
         else:
-            pos = centered(pos, atoms, self.masses[atoms.z])
+            _check_charges(atoms.z, pos)
+            check_species(atoms.z, len(self.masses), "masses")
+            pos = centered(pos, atoms, self.masses[atoms.z.long()])
         dipole = atoms.pool(q * pos + mu)
         return safe_norm(dipole, keepdim=True) if self.magnitude else dipole
 

@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
-from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
+from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths, check_last
 
 from ..conv import SEGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..instance_norm import EquivariantInstanceNorm
 from ..mlp import MLP
+from ..module import check_dtype, check_features
 from ..pool import Atoms
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
@@ -175,6 +176,9 @@ class SEGNN(MolecularModel):
                 velocities, ``(|V|, irreps_sh.dim)``.
         """
         edges = self.edges.embed(graph)
+        if node_attr is not None:
+            check_features(node_attr, self.irreps_sh, "node_attr", graph.pos)
+        self._check_invariants(edge_attr, graph)
         attr = edges.node_attr(node_attr)
         squared = self.distance == "squared"
         distance = edges.edge_vec.square().sum(-1) if squared else edges.edge_length
@@ -193,6 +197,23 @@ class SEGNN(MolecularModel):
         if self.pre_pool is not None:
             x, irreps = self.pre_pool(x, attr), self.irreps_pool
         return Features.of_irreps(x, irreps, graph.pos)
+
+    def _check_invariants(self, edge_attr: Tensor | None, graph: Graph) -> None:
+        if edge_attr is None:
+            if self.edge_dim:
+                raise ValueError(
+                    f"edge_attr is missing: expected {self.edge_dim} numbers on its "
+                    "last dimension"
+                )
+            return
+        check_last(edge_attr, self.edge_dim, "edge_attr")
+        check_dtype(edge_attr, graph.pos, "edge_attr")
+        if edge_attr.shape != (graph.edge_index.shape[1], self.edge_dim):
+            raise ValueError(
+                f"expected one row of edge_attr for each of "
+                f"{graph.edge_index.shape[1]} edges of edge_index, got shape "
+                f"{tuple(edge_attr.shape)}"
+            )
 
     def __repr__(self) -> str:
         return (

@@ -144,6 +144,7 @@ def test_without_a_compiler_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) 
     x, y, w, _ = arguments(product, 4)
     expected = multiply(product)(x, y, w)
     monkeypatch.setattr(dispatch, "compiler", lambda: None)
+    monkeypatch.setattr(dispatch, "_built_ahead", lambda: False)
     said.clear()
     try:
         compute = multiply(product)

@@ -1,0 +1,23 @@
+"""All callables: importing these modules enters them in the table."""
+
+from . import (
+    convolutions,
+    geometry,
+    graphs,
+    kernels,
+    modules,
+    networks,
+    planted,
+    transforms,
+)
+
+__all__ = [
+    "convolutions",
+    "geometry",
+    "graphs",
+    "kernels",
+    "modules",
+    "networks",
+    "planted",
+    "transforms",
+]

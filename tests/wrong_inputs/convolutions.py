@@ -1,0 +1,231 @@
+"""The five convolutions, by messages and by kernels, and what is called on edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from pyg_equivariant.graph import Graph
+from pyg_equivariant.nn import (
+    Edges,
+    EGNNConv,
+    EquivariantConv,
+    PaiNNConv,
+    SchNetConv,
+    SEGNNConv,
+    TFNConv,
+)
+
+from .table import (
+    EDGES,
+    FREE,
+    NODES,
+    Argument,
+    Entry,
+    edges,
+    entry,
+    positions,
+    real,
+)
+
+IRREPS, SH = "6x0e+2x1o", "0e+1o"
+RADIAL = 7
+
+
+def _of_edges(*columns: int, **options: Any) -> Argument:
+    return real(EDGES, *columns, rows="edges", **options)
+
+
+def _of_nodes(*columns: int, **options: Any) -> Argument:
+    return real(NODES, *columns, rows="nodes", **options)
+
+
+def _weight() -> Argument:
+    return _of_edges(columns=False, valid={"missing": (FREE, "no envelope")})
+
+
+def _tfn() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = TFNConv(IRREPS, SH, "3x0e+2x1o", RADIAL)
+    sh, attr = _of_edges(4), _of_edges(RADIAL)
+    given = {"x": _of_nodes(12), "edge_index": edges(), "edge_sh": sh}
+    return conv, given | {"edge_attr": attr}
+
+
+def _tfn_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = TFNConv(IRREPS, SH, "3x0e+2x1o", RADIAL, self_interaction=False)
+    return conv, _tfn()[1]
+
+
+def _schnet() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = SchNetConv(6, 8, num_filters=10, edge_dim=RADIAL, cutoff=5.0)
+    length, attr = _of_edges(columns=False), _of_edges(RADIAL)
+    given = {"x": _of_nodes(6), "edge_index": edges(), "edge_length": length}
+    return conv, given | {"edge_attr": attr, "edge_weight": _weight()}
+
+
+def _schnet_open() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = _schnet()[1]
+    unread = {"missing": (FREE, "read by the envelope alone")}
+    given["edge_length"] = _of_edges(columns=False, valid=unread)
+    return SchNetConv(6, 8, num_filters=10, edge_dim=RADIAL), given
+
+
+def _painn() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = PaiNNConv(6, RADIAL, cutoff=5.0)
+    given = {"x": _of_nodes(6), "vec": _of_nodes(3, 6), "edge_index": edges()}
+    given |= {"edge_vec": _of_edges(3), "edge_attr": _of_edges(RADIAL)}
+    return conv, given | {"edge_weight": _weight()}
+
+
+def _painn_open() -> tuple[EquivariantConv, dict[str, Argument]]:
+    return PaiNNConv(6, RADIAL), _painn()[1]
+
+
+def _egnn() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = EGNNConv(6, 8, 6, edge_dim=RADIAL, attention=True, velocity=True)
+    given = {"x": _of_nodes(6), "pos": positions(), "edge_index": edges()}
+    given |= {"edge_attr": _of_edges(RADIAL), "vel": _of_nodes(3)}
+    given |= {"edge_vec": _of_edges(3, valid={"missing": (FREE, "from positions")})}
+    return conv, given | {"edge_weight": _weight()}
+
+
+def _egnn_still() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = EGNNConv(6, 8, 5, update_pos=False)
+    pos = positions(columns=False)  # of a space of any dimension
+    return conv, {"x": _of_nodes(6), "pos": pos, "edge_index": edges()}
+
+
+def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = SEGNNConv(IRREPS, SH, IRREPS, edge_dim=2, **options)
+    given = {"x": _of_nodes(12), "edge_index": edges(), "edge_sh": _of_edges(4)}
+    attr = _of_nodes(4, aliases=("attributes",))
+    given |= {"node_attr": attr, "edge_attr": _of_edges(2)}
+    return conv, given | {"edge_weight": _weight()}
+
+
+LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
+    "TFNConv": _tfn,
+    "TFNConv without self-interaction": _tfn_alone,
+    "SchNetConv": _schnet,
+    "SchNetConv without cutoff": _schnet_open,
+    "PaiNNConv": _painn,
+    "PaiNNConv without cutoff": _painn_open,
+    "EGNNConv": _egnn,
+    "EGNNConv that stays": _egnn_still,
+    "SEGNNConv": _segnn,
+    "SEGNNConv of aggregates": partial(_segnn, gate="aggregate"),
+    "SEGNNConv of one layer": partial(_segnn, num_message_layers=1),
+}
+
+
+def _layer(name: str, fuse: bool) -> Entry:
+    conv, given = LAYERS[name.removesuffix(" by messages")]()
+    conv.fuse = fuse
+    return Entry(conv, given)
+
+
+def _both_ends(name: str, fuse: bool) -> Entry:
+    """The same with one set of sources and another of targets."""
+    conv, given = LAYERS[name.split(", ")[0]]()
+    conv.fuse = fuse
+    parted: dict[str, Argument] = {}
+    pairs = [key for key in given if key in ("x", "vec", "pos")]
+    for key, argument in given.items():
+        if key in pairs:
+            shape, alias = argument.value.shape[1:], (key,)
+            more = {"rows": "sources", "aliases": alias}
+            parted[f"{key}_source"] = real(NODES, *shape, **more)
+            parted[f"{key}_target"] = real(NODES, *shape, rows="nodes", aliases=alias)
+        else:
+            parted[key] = argument
+
+    def call(**inputs: Any) -> Any:
+        for key in pairs:
+            inputs[key] = inputs.pop(f"{key}_source"), inputs.pop(f"{key}_target")
+        return conv(**inputs)
+
+    return Entry(call, parted)
+
+
+def _on_edges(name: str, fuse: bool) -> Entry:
+    conv, _ = LAYERS[name.split(".")[0]]()
+    conv.fuse = fuse
+    given = {
+        "x": _of_nodes(conv.irreps_in.dim, aliases=("pos",)),
+        "pos": positions(aliases=("positions",)),
+        "edge_index": edges(),
+        "edge_vec": _of_edges(3),
+        "edge_length": _of_edges(columns=False, valid=_unread_length(conv)),
+        "harmonics": _of_edges(4, aliases=("edge_sh",)),
+        "radial": _of_edges(conv.edge_dim, aliases=("edge_attr",)),
+        "edge_weight": _weight(),
+    }
+    for key in _unread(conv):
+        del given[key]
+    if "vel" in LAYERS[name.split(".")[0]]()[1]:
+        given["vel"] = _of_nodes(3)
+
+    where = positions().value
+
+    def call(x: Tensor, edge_index: Tensor, pos: Tensor = where, **inputs: Any) -> Any:
+        fields = {"edge_vec", "edge_length", "harmonics", "radial", "edge_weight"}
+        rest = {key: inputs.pop(key) for key in [*inputs] if key not in fields}
+        empty = dict.fromkeys(fields) | inputs
+        graph = Graph(pos, None, 1, edge_index)
+        return conv.on_edges(x, Edges(graph, **empty), **rest)
+
+    return Entry(call, given)
+
+
+def _unread_length(conv: EquivariantConv) -> dict[str, tuple[str, str]]:
+    if isinstance(conv, SchNetConv) and conv.envelope is None:
+        return {"missing": (FREE, "read by the envelope alone")}
+    return {}
+
+
+def _unread(conv: EquivariantConv) -> list[str]:
+    """What a layer does not look at."""
+    if isinstance(conv, TFNConv):
+        return ["pos", "edge_vec", "edge_length", "edge_weight"]
+    if isinstance(conv, SchNetConv):
+        weight = [] if conv.envelope is None else ["edge_weight"]
+        return ["pos", "edge_vec", "harmonics", *weight]
+    if isinstance(conv, PaiNNConv):
+        weight = [] if conv.envelope is None else ["edge_weight"]
+        return ["pos", "edge_length", "harmonics", *weight]
+    if isinstance(conv, EGNNConv):
+        radial = [] if conv.edge_dim else ["radial"]
+        return ["edge_length", "harmonics", *radial]
+    return ["edge_vec", "edge_length"]
+
+
+for way, fuse in (("", True), (" by messages", False)):
+    entry(partial(_layer, fuse=fuse), *(name + way for name in LAYERS))
+    plain = ("TFNConv", "SchNetConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    parted = ("TFNConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
+    whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
+    entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))
+
+
+def _dense_on_edges(name: str) -> Entry:
+    from pyg_equivariant.nn import Dense
+
+    layer = Dense(6 + 6 + 2, 8)
+
+    def call(x_source: Any, x_target: Any, edge_index: Any, edge_attr: Any) -> Tensor:
+        return layer.on_edges((x_source, x_target), edge_index, edge_attr)
+
+    given = {
+        "x_source": real(NODES, 6, rows="sources", aliases=("x",)),
+        "x_target": real(NODES, 6, rows="nodes", aliases=("x",)),
+        "edge_index": edges(),
+        "edge_attr": _of_edges(2),
+    }
+    return Entry(call, given)
+
+
+entry(_dense_on_edges, "Dense.on_edges")
