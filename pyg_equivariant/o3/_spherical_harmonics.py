@@ -189,6 +189,7 @@ def _listed_irreps(irreps_or_l: HarmonicsLike, p: int) -> Irreps:
         irreps_or_l, (str, Irrep, MulIrrep, Irreps)
     ):
         return Irreps(irreps_or_l)
-    return Irreps(
-        [(1, Irrep(i, p**i)) if isinstance(i, int) else i for i in irreps_or_l]
-    )
+    items = list(irreps_or_l)
+    if any(isinstance(item, bool) for item in items):
+        raise TypeError(f"a degree is an int, got {irreps_or_l!r}")
+    return Irreps([(1, Irrep(i, p**i)) if isinstance(i, int) else i for i in items])
