@@ -156,7 +156,7 @@ def test_no_name_is_taken_from_pyg() -> None:
 def test_each_step_takes_graphs_alone(transform: Any) -> None:
     name = type(transform).__name__
     with pytest.raises(TypeError, match=f"{name} needs a torch_geometric Data.*dict"):
-        transform.forward({"pos": torch.zeros(2, 3)})
+        transform({"pos": torch.zeros(2, 3)})
 
 
 def test_the_functional_names_work(molecules: list[Data]) -> None:
