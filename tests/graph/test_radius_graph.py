@@ -199,6 +199,25 @@ def test_parts_of_the_search_do_not_matter(
         assert len(edges(*whole)) > 1000
 
 
+def test_candidates_may_come_in_any_order(
+    generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pos = 2 * torch.rand(5, 3, generator=generator).double()
+    cell = torch.eye(3).double() + 0.3 * torch.rand(3, 3, generator=generator)
+    expected = radius_graph(pos, 2.0, cell=cell, backend="torch")
+    in_order = _radius_graph.cell_list
+
+    def shuffled(*arguments: Any) -> Any:
+        for j, i, shift in in_order(*arguments):
+            order = torch.randperm(len(j), generator=generator)
+            yield j[order], i[order], shift[order]
+
+    monkeypatch.setattr(_radius_graph, "cell_list", shuffled)
+    found = radius_graph(pos, 2.0, cell=cell, backend="torch")
+    assert edges(*found) == edges(*expected)
+    assert len(edges(*found)) > 20 * 25
+
+
 # Symmetries
 
 
