@@ -148,6 +148,17 @@ def test_derivatives(internal: bool, check_derivatives: Callable[..., None]) -> 
     check_derivatives(module, x1, x2, *([] if internal else [weight]))
 
 
+def test_both_inputs_are_checked() -> None:
+    module = FullyConnectedTensorProduct("2x0e", "1o", "1o")
+    x, y = torch.randn(3, 2), torch.randn(3, 3)
+    with pytest.raises(ValueError, match="x1 holds features of 2x0e: expected 2"):
+        module(y, y)
+    with pytest.raises(ValueError, match="x2 holds features of 1x1o: expected 3"):
+        module(x, x)
+    with pytest.raises(TypeError, match=r"x2 .*torch\.float64"):
+        module(x, y.double())
+
+
 def test_weights_are_given_once() -> None:
     module = FullyConnectedTensorProduct("2x0e", "0e", "0e")
     x, y = torch.randn(3, 2), torch.randn(3, 1)

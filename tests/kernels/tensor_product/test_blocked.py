@@ -93,10 +93,11 @@ def test_derivatives_at_generic_and_at_zero_features(
     assert gradgradcheck(function, arguments)
 
 
-def test_paths_without_weights_need_none() -> None:
+@pytest.mark.parametrize("shapes", ["shared weights", "broadcast", "no batch"])
+def test_paths_without_weights_need_none(shapes: str) -> None:
     product = TensorProductPaths.elementwise("2x1o+0e", "2x1o+0e")
     compute = BlockedTensorProduct(product)
-    x1, x2, _ = inputs(product, "shared weights")
+    x1, x2, _ = inputs(product, shapes)
     found = compute(x1, x2, None, compute.constants)
     torch.testing.assert_close(found, tensor_product(product, x1, x2))
 
