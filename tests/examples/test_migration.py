@@ -49,6 +49,7 @@ def test_an_old_checkpoint_predicts(tmp_path: Path) -> None:
     old = {
         "hyper_parameters": {"settings": {**SETTINGS, **told}, "scaling": SCALING},
         "state_dict": weights,
+        "global_step": 0,
     }
     with pytest.raises(TypeError, match="target"):
         load_task(old)
