@@ -1,6 +1,6 @@
 """Kernels equal plain torch: any shapes, layouts, graphs and derivatives to the third.
 
-A few examples, always the same, run in every session; many, always others, with
+A few examples, always the same, run every time; many, always others, with
 ``pytest -m slow``. A failure prints what was drawn, the seed of all numbers included.
 """
 
