@@ -214,8 +214,15 @@ class TwiceDifferentiable:
             form = self.parse(ctx.form)
             outputs = self.reference.second(x, shift, grad, along, form)
             inputs = [t for t in given if t is not None]
+            # The second derivative of a linear function is constant
+            pairs = zip(outputs, grads, strict=True)
+            varying = [(out, grad) for out, grad in pairs if out.requires_grad]
             results = torch.autograd.grad(
-                outputs, inputs, grads, create_graph=again, materialize_grads=True
+                [out for out, _ in varying],
+                inputs,
+                [grad for _, grad in varying],
+                create_graph=again,
+                materialize_grads=True,
             )
         if shift is None:
             return results[0], None, *results[1:], None

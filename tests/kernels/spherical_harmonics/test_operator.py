@@ -60,6 +60,16 @@ def assert_same(found: list[Tensor], expected: list[Tensor], rtol: float) -> Non
         torch.testing.assert_close(a, b, rtol=0, atol=rtol * max(scale, 1.0))
 
 
+@pytest.mark.parametrize("count", [0, 5])
+def test_a_linear_function_has_a_third_derivative(count: int) -> None:
+    """The second no longer depends on what it would be a derivative by."""
+    form = Form((1,), False, "norm")
+    vectors = torch.randn(count, 3, dtype=torch.float64, requires_grad=True)
+    found = derivatives(lambda x: operators.value(x, None, form.text()), vectors, 3)
+    plain = derivatives(lambda x: operators.reference.value(x, None, form), vectors, 3)
+    assert_same(found, plain, 1e-12)
+
+
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_values_and_three_derivatives(form: tuple[tuple[int, ...], bool, str]) -> None:
     degrees, *rest = form
