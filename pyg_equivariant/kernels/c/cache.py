@@ -54,11 +54,6 @@ def cache_folder() -> Path | None:
         return None
 
 
-def _is_foreign(state: os.stat_result) -> bool:
-    """Whether a file belongs to a user that is not trusted, or others may write."""
-    return bool(state.st_mode & _OTHERS_WRITE) or _belongs_to_another(state)
-
-
 def _belongs_to_another(state: os.stat_result) -> bool:
     if not hasattr(os, "getuid"):
         return False
@@ -141,11 +136,9 @@ def _own_bytes(path: Path) -> bytes:
     """What a file of ours holds: the file that is open is the one looked at."""
     with path.open("rb") as file:
         state = os.fstat(file.fileno())
-        ours = not hasattr(os, "getuid") or state.st_uid in (
-            os.getuid(),
-            *_administrators(),
-        )
-        if not ours or state.st_mode & _OTHERS_WRITE or not stat.S_ISREG(state.st_mode):
+        others_write = bool(state.st_mode & _OTHERS_WRITE)
+        is_file = stat.S_ISREG(state.st_mode)
+        if others_write or not is_file or _belongs_to_another(state):
             raise PermissionError(f"others could have written {path}")
         return file.read()
 
