@@ -39,6 +39,7 @@ TIERS = [
         "kernels.spherical_harmonics",
         "kernels.activation",
         "kernels.matmul",
+        "kernels.species",
     },
     {"kernels.convolution"},
     {"kernels.fully_connected"},

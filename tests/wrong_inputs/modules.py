@@ -150,6 +150,20 @@ def _two(name: str) -> Entry:
     )
 
 
+def _of_species(name: str) -> Entry:
+    dense = "dense" in name
+    module = nn.SpeciesLinear(IRREPS, "2x0e+3x1o", 4)
+    labels = torch.tensor([1, 0, 2, 2, 0])
+    arguments = {
+        "x": real(NODES, DIM, rows="nodes"),
+        "species": Argument(labels, "labels", "nodes"),
+    }
+    if dense:
+        one_hot = {"missing": (FREE, "one-hot")}
+        arguments["attr"] = real(3, 4, rows="species", valid=one_hot)
+    return Entry(module, arguments)
+
+
 def _weighted(name: str) -> Entry:
     module = _depthwise(False)
     number = module.weight_numel
@@ -160,6 +174,7 @@ def _weighted(name: str) -> Entry:
 
 
 entry(_two, "SteerableLinear", "SteerableMLP", "FullyConnectedTensorProduct")
+entry(_of_species, "SpeciesLinear", "SpeciesLinear of dense attributes")
 entry(_weighted, "TensorProduct", "TensorProduct of shared weights")
 
 
