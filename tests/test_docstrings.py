@@ -25,6 +25,7 @@ PACKAGES = [
         "datasets",
         "interop",
         "testing",
+        "training",
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')

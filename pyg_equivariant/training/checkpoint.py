@@ -26,7 +26,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Lightning writes to the system's folder for temporary files and moves the file from
     there: where that folder is another file system, the move is a copy, and a process
     killed during it leaves half a checkpoint in place of the whole one before it. It
-    does not wait for the disk, either. See :func:`training.files.whole_file`.
+    does not wait for the disk, either. See :func:`~.files.whole_file`.
     """
 
     def save_checkpoint(

@@ -1,4 +1,4 @@
-"""Molecules of any data set, divided and ready for training."""
+"""Structures of any data set, divided and ready for training."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 
-from .graphs import Molecules, MoleculeTable
 from .loaders import EpochOrder, TrainingLoader, evaluation_loader
 from .scaling import Scaling, fit_scaling
 from .settings import Settings
+from .structures import Structures
+from .table import StructureTable
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Target:
     """What is predicted.
 
     Args:
-        dataset: to whose molecules it belongs.
-        name: as in the papers, and on the command line.
-        unit: the unit that papers report errors in.
+        dataset: to whose structures it belongs.
+        name: of the label, as in the papers and on the command line.
+        unit: the unit that errors are reported in.
         factor: how many of that unit make one of the data.
     """
 
@@ -34,29 +35,29 @@ class Target:
 
 
 class Split(NamedTuple):
-    """Which molecules are for what, by their place in the data set."""
+    """Which structures are for what, by their place in the data set."""
 
     train: Tensor
     val: Tensor
     test: Tensor
 
 
-class MoleculeData(L.LightningDataModule):
-    """Training, validation and test molecules, with one property each.
+class StructureData(L.LightningDataModule):
+    """Training, validation and test structures.
 
     Args:
-        molecules: all that the data set has.
+        structures: all that the data set has.
         split: which of them are for what.
-        target: the property.
+        target: what is to be predicted of them.
         settings: of the run; of the training and validation sets only the first
-            ``num_train`` and ``num_val`` molecules are used.
+            ``num_train`` and ``num_val`` structures are used.
         num_workers: processes that load the training set.
         published: the error that a paper reports, and the split it was found on.
     """
 
     def __init__(
         self,
-        molecules: Molecules,
+        structures: Structures,
         split: Split,
         target: Target,
         settings: Settings,
@@ -64,7 +65,7 @@ class MoleculeData(L.LightningDataModule):
         published: tuple[float, str] | None = None,
     ) -> None:
         super().__init__()
-        self.molecules = molecules
+        self.structures = structures
         self.split = Split(
             split.train[: settings.num_train], split.val[: settings.num_val], split.test
         )
@@ -72,26 +73,32 @@ class MoleculeData(L.LightningDataModule):
         self.settings = settings
         self.num_workers = num_workers
         self.published = published
-        self._tables: dict[str, MoleculeTable] = {}
+        self._tables: dict[str, StructureTable] = {}
 
-    def subset(self, name: str) -> Molecules:
-        """The molecules of ``"train"``, ``"val"`` or ``"test"``."""
-        return self.molecules.select(getattr(self.split, name))
+    def subset(self, name: str) -> Structures:
+        """The structures of ``"train"``, ``"val"`` or ``"test"``."""
+        return self.structures.select(getattr(self.split, name))
 
-    def table(self, name: str) -> MoleculeTable:
+    def table(self, name: str) -> StructureTable:
         """The same with their edges, which are found once."""
         if name not in self._tables:
-            self._tables[name] = MoleculeTable(self.subset(name), self.settings.cutoff)
+            self._tables[name] = StructureTable(self.subset(name), self.settings.cutoff)
         return self._tables[name]
 
     def scaling(self) -> Scaling:
         """References, mean and deviation of the training set."""
-        return fit_scaling(self.subset("train"), self.settings.references)
+        return fit_scaling(
+            self.subset("train"), self.target.name, self.settings.references
+        )
+
+    def species(self) -> list[int]:
+        """Atomic numbers of the training set."""
+        return self.subset("train").z.unique().tolist()
 
     def avg_num_neighbors(self) -> float:
         """Edges per atom of the training set."""
         table = self.table("train")
-        return table.edge_index.shape[1] / max(len(table.z), 1)
+        return table.edge_index.shape[1] / max(len(table.structures.z), 1)
 
     def train_dataloader(self) -> TrainingLoader:
         table = self.table("train")
