@@ -26,6 +26,7 @@ PACKAGES = [
         "interop",
         "testing",
         "training",
+        "units",
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')

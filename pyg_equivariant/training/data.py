@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import lightning as L
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 
 from .loaders import EpochOrder, TrainingLoader, evaluation_loader
-from .scaling import Scaling, fit_scaling
+from .references import Scaling, fit_references
+from .scaling import scale_label
 from .settings import Settings
+from .splits import Split
 from .structures import Structures
 from .table import StructureTable
 
@@ -32,14 +32,6 @@ class Target:
     name: str
     unit: str
     factor: float = 1.0
-
-
-class Split(NamedTuple):
-    """Which structures are for what, by their place in the data set."""
-
-    train: Tensor
-    val: Tensor
-    test: Tensor
 
 
 class StructureData(L.LightningDataModule):
@@ -87,9 +79,10 @@ class StructureData(L.LightningDataModule):
 
     def scaling(self) -> Scaling:
         """References, mean and deviation of the training set."""
-        return fit_scaling(
-            self.subset("train"), self.target.name, self.settings.references
-        )
+        training = self.subset("train")
+        if self.settings.weights:
+            return fit_references(training)
+        return scale_label(training, self.target.name, self.settings.references)
 
     def species(self) -> list[int]:
         """Atomic numbers of the training set."""

@@ -44,7 +44,7 @@ class MeanError(NamedTuple):
 
     mae: float
     standard_error: float
-    count: int
+    count: int  # type: ignore[assignment]
     rmse: float = math.nan
 
 

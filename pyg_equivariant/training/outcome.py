@@ -35,8 +35,9 @@ def write_outcome(
         )
     }
     text = _report(folder, settings, task, data, errors, extra)
-    shown = {q: pair[:2] for q, pair in tested.items() if q.weight}
-    draw_report(folder / FIGURE, folder / CURVE, shown or tested)
+    weighed = [quantity for quantity in tested if quantity.weight]
+    shown = {quantity: tested[quantity][:2] for quantity in weighed or tested}
+    draw_report(folder / FIGURE, folder / CURVE, shown)
     return f"{text}\n  written to      {folder / REPORT}, {FIGURE}"
 
 

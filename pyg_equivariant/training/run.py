@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from pyg_equivariant.networks import find_network
 
@@ -58,7 +58,7 @@ class Run:
         self.folder = folder
         self.callbacks = callbacks
         self.settings = settings
-        self._lock = FolderLock(folder) if rank_zero_only.rank == 0 else None
+        self._lock = FolderLock(folder) if _is_first() else None
         self.last: Path | None = None
         self.first_step = 0
         try:
@@ -144,7 +144,7 @@ class Run:
         told = {name: getattr(data, name)() for name in names}
         return replace(self.settings, network={**self.settings.network, **told})
 
-    def _callbacks(self, task: Task, checkpoint_every: int) -> Sequence[L.Callback]:
+    def _callbacks(self, task: Task, checkpoint_every: int) -> list[L.Callback]:
         monitor = task.monitor
         callbacks: list[L.Callback] = [
             ProgressBar(),
@@ -171,6 +171,10 @@ class Run:
             )
         last = LastCheckpoint(self.folder, checkpoint_every)
         return [*callbacks, *self.callbacks, last]
+
+
+def _is_first() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _read_settings(path: Path) -> Settings:

@@ -40,7 +40,9 @@ class SmoothedPlateau(ReduceLROnPlateau):
         self.smoothed: float | None = None
         super().__init__(optimizer, factor=0.5, patience=patience)
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:
+    def step(  # type: ignore[override]
+        self, metrics: Any, epoch: int | None = None
+    ) -> None:
         """Take in the error of one epoch."""
         error = float(metrics)
         if self.smoothed is not None:

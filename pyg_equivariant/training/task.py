@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -16,7 +17,7 @@ from pyg_equivariant.nn.models import MolecularModel
 from .data import Target
 from .errors import MeanError, Predictions, Quantity, mean_error
 from .losses import masked_loss
-from .scaling import Scaling
+from .references import Scaling
 from .schedules import SmoothedPlateau, make_schedule, set_total_steps
 from .settings import Settings
 
@@ -85,7 +86,8 @@ class Task(L.LightningModule):
             name = quantity.named("train")
             values[name] = error
             self.log(name, error, prog_bar=True, logger=False, batch_size=size)
-        if self.global_step % self.trainer.log_every_n_steps == 0:
+        trainer: Any = self.trainer
+        if self.global_step % trainer.log_every_n_steps == 0:
             self._write(values)
         return loss
 
@@ -106,7 +108,12 @@ class Task(L.LightningModule):
         for quantity, (predicted, true) in self.compare(batch, self(batch)).items():
             each = len(true) != len(batch.index)
             index = batch.index[batch.batch] if each else batch.index
-            self.gathered[quantity.key].update(index, predicted, true)
+            self._gathered(quantity).update(index, predicted, true)
+
+    def _gathered(self, quantity: Quantity) -> Predictions:
+        metric = self.gathered[quantity.key]
+        assert isinstance(metric, Predictions)
+        return metric
 
     def validation_step(self, batch: Data, batch_idx: int) -> None:
         self._gather(batch)
@@ -142,14 +149,14 @@ class Task(L.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         for quantity, pair in self._collect().items():
-            shown = [quantity.factor * value.cpu() for value in pair]
-            self.tested[quantity] = (*shown, mean_error(*shown))  # type: ignore[assignment]
+            predicted, true = (quantity.factor * value.cpu() for value in pair)
+            self.tested[quantity] = predicted, true, mean_error(predicted, true)
 
     def _collect(self) -> Pairs:
         """Predictions and truth of all processes, in float64."""
         found = {}
         for quantity in self.quantities:
-            metric = self.gathered[quantity.key]
+            metric = self._gathered(quantity)
             if metric.predicted:
                 predicted, true = metric.compute()
                 found[quantity] = predicted.double(), true.double()
@@ -174,7 +181,8 @@ class Task(L.LightningModule):
     def _total_steps(self) -> int:
         # Not trainer.estimated_stepping_batches: it sets the training loader up before
         # a checkpoint has said where to go on in it
-        return self.settings.epochs * len(self.trainer.datamodule.train_dataloader())
+        trainer: Any = self.trainer
+        return self.settings.epochs * len(trainer.datamodule.train_dataloader())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.plateau is not None:
@@ -192,16 +200,12 @@ class Task(L.LightningModule):
 
 def build_network(settings: Settings, scaling: Scaling) -> MolecularModel:
     """A network that predicts in the unit of the data."""
-    atomref = scaling.atomref
-    if atomref is not None:
-        atomref = torch.tensor(atomref, dtype=torch.float64)
-    return find_network(settings.model).model(
-        **settings.network,
-        head=settings.head,
-        mean=scaling.mean,
-        scale=scaling.scale,
-        atomref=atomref,
-    )
+    make: Callable[..., MolecularModel] = find_network(settings.model).model
+    references = None
+    if scaling.atomref is not None:
+        references = torch.tensor(scaling.atomref, dtype=torch.float64)
+    units = {"mean": scaling.mean, "scale": scaling.scale, "atomref": references}
+    return make(**settings.network, head=settings.head, **units)
 
 
 def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:

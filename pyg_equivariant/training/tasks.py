@@ -8,7 +8,7 @@ from typing import Any
 from .data import Target
 from .potential_task import PotentialTask
 from .property_task import PropertyTask
-from .scaling import Scaling
+from .references import Scaling
 from .settings import Settings
 from .task import Task
 

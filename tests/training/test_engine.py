@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from pyg_equivariant.training.data import Split, StructureData, Target
+from pyg_equivariant.training.data import StructureData, Target
 from pyg_equivariant.training.flags import add_flags, chosen, train
 from pyg_equivariant.training.settings import Settings
+from pyg_equivariant.training.splits import Split
 from pyg_equivariant.training.structures import Structures
 
 ENGINE = Path(__file__).resolve().parents[2] / "pyg_equivariant" / "training"

@@ -20,8 +20,8 @@ from pyg_equivariant.training.errors import MeanError, mean_error
 from pyg_equivariant.training.qm9.data import QM9Molecules, open_qm9
 from pyg_equivariant.training.qm9.presets import PRESETS, settle
 from pyg_equivariant.training.qm9.targets import TARGETS
+from pyg_equivariant.training.references import Scaling
 from pyg_equivariant.training.report import write_report
-from pyg_equivariant.training.scaling import Scaling
 from pyg_equivariant.training.settings import Settings
 from pyg_equivariant.training.task import build_network
 from pyg_equivariant.training.tasks import load_task

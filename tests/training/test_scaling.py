@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_equivariant.training.scaling import Scaling, fit_scaling
+from pyg_equivariant.training.references import Scaling, fit_scaling
 from pyg_equivariant.training.structures import Structures
 
 SIZES = torch.tensor([2, 3, 4, 3])

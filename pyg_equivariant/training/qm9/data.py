@@ -13,7 +13,7 @@ from torch_geometric.datasets import QM9
 
 from ..data import StructureData
 from ..files import NotWrittenError, first_line, whole_file
-from ..scaling import Scaling, fit_scaling
+from ..references import Scaling, fit_scaling
 from ..settings import Settings
 from ..structures import Structures
 from .presets import published_error
