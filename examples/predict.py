@@ -14,15 +14,18 @@ import sys
 from pathlib import Path
 
 import torch
-from training.checkpoint import load_run
-from training.files import whole_file
-from training.graphs import Molecules, MoleculeTable
-from training.loaders import evaluation_loader
-from training.qm9.targets import TARGETS, free_energies
-from training.task import PropertyTask, load_task
+
+from pyg_equivariant.training.checkpoint import load_run
+from pyg_equivariant.training.files import whole_file
+from pyg_equivariant.training.loaders import evaluation_loader
+from pyg_equivariant.training.qm9.targets import TARGETS, free_energies
+from pyg_equivariant.training.structures import Structures
+from pyg_equivariant.training.table import StructureTable
+from pyg_equivariant.training.task import Task
+from pyg_equivariant.training.tasks import load_task
 
 
-def read_molecules(path: Path) -> tuple[list[str], Molecules]:
+def read_molecules(path: Path) -> tuple[list[str], Structures]:
     """Formulas and molecules of all frames.
 
     Raises:
@@ -47,15 +50,17 @@ def read_molecules(path: Path) -> tuple[list[str], Molecules]:
     pos = torch.cat([torch.from_numpy(frame.positions).float() for frame in frames])
     sizes = torch.tensor([len(frame) for frame in frames])
     formulas = [frame.get_chemical_formula() for frame in frames]
-    return formulas, Molecules(z, pos, sizes, torch.zeros(len(sizes)))
+    return formulas, Structures(z, pos, sizes)
 
 
 @torch.no_grad()
-def predict(task: PropertyTask, molecules: Molecules) -> torch.Tensor:
+def predict(task: Task, molecules: Structures) -> torch.Tensor:
     """The property of each molecule, in the unit of the papers, in float64."""
-    table = MoleculeTable(molecules, task.settings.cutoff)
+    table = StructureTable(molecules, task.settings.cutoff)
     batches = evaluation_loader(table, batch_size=100)
-    predicted = torch.cat([task(batch, len(batch.y)) for batch in batches])
+    predicted = torch.cat([task(batch)[task.target.name] for batch in batches]).squeeze(
+        -1
+    )
     return predicted.double() * task.target.factor
 
 

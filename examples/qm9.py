@@ -12,12 +12,12 @@ import argparse
 import sys
 from functools import partial
 
-from training.console import keep_quiet
-from training.flags import add_flags, chosen, train
-from training.qm9.data import QM9Molecules
-from training.qm9.presets import PRESETS, settle
-from training.qm9.splits import SPLITS
-from training.qm9.targets import TARGETS
+from pyg_equivariant.training.console import keep_quiet
+from pyg_equivariant.training.flags import add_flags, chosen, train
+from pyg_equivariant.training.qm9.data import QM9Molecules
+from pyg_equivariant.training.qm9.presets import PRESETS, settle
+from pyg_equivariant.training.qm9.splits import SPLITS
+from pyg_equivariant.training.qm9.targets import TARGETS
 
 
 def main(arguments: list[str]) -> None:

@@ -48,6 +48,11 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
+    {"training.structures", "training.files"},
+    {"training.readers"},
+    {"training"},
+    {"training.qm9"},
+    {"commands"},
     {"__main__"},
 ]
 FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
@@ -56,8 +61,10 @@ SIBLINGS_APART = {"nn.conv", "transforms"}
 # What may be imported when a module loads: these and the standard library ...
 AT_LOAD = {"torch", "numpy"}
 PYG_FLOOR = FLOORS["nn.conv"]
+TRAINING_AT_LOAD = {"lightning", "torchmetrics"}
 # ... and what only inside a function, or for the type checker.
 DEFERRED = {"o3": {"sympy"}, "kernels": {"triton", "jinja2"}, "nn": set()}
+DEFERRED |= {"training": {"matplotlib", "ase", "torch_geometric"}}
 DEFERRED_ELSEWHERE = {"torch_geometric", "torch_scatter", "vesin", "ase", "e3nn"}
 
 
@@ -175,6 +182,8 @@ def _foreign_fault(key: str, name: str, deferred: bool) -> str | None:
     allowed = AT_LOAD
     if FLOORS[unit] >= PYG_FLOOR:
         allowed = allowed | {"torch_geometric"}
+    if unit.split(".")[0] == "training":
+        allowed = allowed | TRAINING_AT_LOAD
     if deferred:
         package = "kernels" if unit.startswith("kernels.") else unit
         allowed = allowed | DEFERRED.get(package, DEFERRED_ELSEWHERE)

@@ -26,7 +26,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Lightning writes to the system's folder for temporary files and moves the file from
     there: where that folder is another file system, the move is a copy, and a process
     killed during it leaves half a checkpoint in place of the whole one before it. It
-    does not wait for the disk, either. See :func:`training.files.whole_file`.
+    does not wait for the disk, either. See :func:`~.files.whole_file`.
     """
 
     def save_checkpoint(
@@ -39,9 +39,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, file)
 
     def load_checkpoint(
-        self, path: str | Path, map_location: Any = "cpu", **_: Any
+        self,
+        path: str | Path,
+        map_location: Any | None = None,
+        weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        return load_checkpoint(path, map_location)
+        return load_checkpoint(path, map_location or "cpu")
 
 
 def load_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -169,7 +172,8 @@ def _distributed() -> bool:
 
 
 def _random_state() -> dict[str, Any]:
-    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    state: Any = np.random.get_state(legacy=True)
+    kind, keys, position, has_gauss, cached = state
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,

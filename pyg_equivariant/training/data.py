@@ -1,19 +1,20 @@
-"""Molecules of any data set, divided and ready for training."""
+"""Structures of any data set, divided and ready for training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import lightning as L
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch_geometric.data import Data
 
-from .graphs import Molecules, MoleculeTable
 from .loaders import EpochOrder, TrainingLoader, evaluation_loader
-from .scaling import Scaling, fit_scaling
+from .references import Scaling, fit_references
+from .scaling import scale_label
 from .settings import Settings
+from .splits import Split
+from .structures import Structures
+from .table import StructureTable
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Target:
     """What is predicted.
 
     Args:
-        dataset: to whose molecules it belongs.
-        name: as in the papers, and on the command line.
-        unit: the unit that papers report errors in.
+        dataset: to whose structures it belongs.
+        name: of the label, as in the papers and on the command line.
+        unit: the unit that errors are reported in.
         factor: how many of that unit make one of the data.
     """
 
@@ -33,30 +34,22 @@ class Target:
     factor: float = 1.0
 
 
-class Split(NamedTuple):
-    """Which molecules are for what, by their place in the data set."""
-
-    train: Tensor
-    val: Tensor
-    test: Tensor
-
-
-class MoleculeData(L.LightningDataModule):
-    """Training, validation and test molecules, with one property each.
+class StructureData(L.LightningDataModule):
+    """Training, validation and test structures.
 
     Args:
-        molecules: all that the data set has.
+        structures: all that the data set has.
         split: which of them are for what.
-        target: the property.
+        target: what is to be predicted of them.
         settings: of the run; of the training and validation sets only the first
-            ``num_train`` and ``num_val`` molecules are used.
+            ``num_train`` and ``num_val`` structures are used.
         num_workers: processes that load the training set.
         published: the error that a paper reports, and the split it was found on.
     """
 
     def __init__(
         self,
-        molecules: Molecules,
+        structures: Structures,
         split: Split,
         target: Target,
         settings: Settings,
@@ -64,7 +57,7 @@ class MoleculeData(L.LightningDataModule):
         published: tuple[float, str] | None = None,
     ) -> None:
         super().__init__()
-        self.molecules = molecules
+        self.structures = structures
         self.split = Split(
             split.train[: settings.num_train], split.val[: settings.num_val], split.test
         )
@@ -72,26 +65,33 @@ class MoleculeData(L.LightningDataModule):
         self.settings = settings
         self.num_workers = num_workers
         self.published = published
-        self._tables: dict[str, MoleculeTable] = {}
+        self._tables: dict[str, StructureTable] = {}
 
-    def subset(self, name: str) -> Molecules:
-        """The molecules of ``"train"``, ``"val"`` or ``"test"``."""
-        return self.molecules.select(getattr(self.split, name))
+    def subset(self, name: str) -> Structures:
+        """The structures of ``"train"``, ``"val"`` or ``"test"``."""
+        return self.structures.select(getattr(self.split, name))
 
-    def table(self, name: str) -> MoleculeTable:
+    def table(self, name: str) -> StructureTable:
         """The same with their edges, which are found once."""
         if name not in self._tables:
-            self._tables[name] = MoleculeTable(self.subset(name), self.settings.cutoff)
+            self._tables[name] = StructureTable(self.subset(name), self.settings.cutoff)
         return self._tables[name]
 
     def scaling(self) -> Scaling:
         """References, mean and deviation of the training set."""
-        return fit_scaling(self.subset("train"), self.settings.references)
+        training = self.subset("train")
+        if self.settings.weights:
+            return fit_references(training)
+        return scale_label(training, self.target.name, self.settings.references)
+
+    def species(self) -> list[int]:
+        """Atomic numbers of the training set."""
+        return self.subset("train").z.unique().tolist()
 
     def avg_num_neighbors(self) -> float:
         """Edges per atom of the training set."""
         table = self.table("train")
-        return table.edge_index.shape[1] / max(len(table.z), 1)
+        return table.edge_index.shape[1] / max(len(table.structures.z), 1)
 
     def train_dataloader(self) -> TrainingLoader:
         table = self.table("train")

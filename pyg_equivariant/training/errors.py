@@ -1,14 +1,42 @@
-"""The mean absolute error, its own standard error, and the predictions behind it."""
+"""What is measured, the errors and their own standard errors."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
+
+
+class Quantity(NamedTuple):
+    """One thing whose error is reported.
+
+    Args:
+        name: in logs; empty where there is one quantity only.
+        unit: of the errors.
+        factor: how many of that unit make one of the predictions'.
+        weight: of its loss, 0 if it is only shown.
+        scale: what its loss is measured in.
+    """
+
+    name: str
+    unit: str
+    factor: float = 1.0
+    weight: float = 1.0
+    scale: float = 1.0
+
+    @property
+    def key(self) -> str:
+        """A name of its own, for logs and reports."""
+        unit = self.unit.replace("/", "_per_").replace("^", "")
+        return f"{self.name}_{unit}".replace(".", "_") if self.name else "property"
+
+    def named(self, stage: str, kind: str = "mae") -> str:
+        """The name of an error in logs and progress bars, with its unit."""
+        name = f"{self.name}_{kind}" if self.name else kind
+        return f"{stage}_{name}_{self.unit.replace('/', '_per_')}"
 
 
 class MeanError(NamedTuple):
@@ -16,7 +44,8 @@ class MeanError(NamedTuple):
 
     mae: float
     standard_error: float
-    count: int
+    count: int  # type: ignore[assignment]
+    rmse: float = math.nan
 
 
 class Predictions(Metric):
@@ -42,20 +71,26 @@ class Predictions(Metric):
         self.true.append(true)
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """Predictions and true values, in the order of the molecules."""
-        order = dim_zero_cat(self.index).argsort()
+        """Predictions and true values, in the order of the structures."""
+        order = dim_zero_cat(self.index).argsort(stable=True)
         return dim_zero_cat(self.predicted)[order], dim_zero_cat(self.true)[order]
 
 
 def mean_error(predicted: Tensor, true: Tensor) -> MeanError:
-    """The error of the mean over these molecules, in float64."""
-    error = (predicted.double() - true.double()).abs()
+    """The error of the mean over all labels that are not NaN, in float64."""
+    known = ~true.isnan()
+    error = (predicted[known].double() - true[known].double()).abs()
     count = len(error)
     deviation = float(error.std()) if count > 1 else math.nan
-    return MeanError(float(error.mean()), deviation / math.sqrt(max(count, 1)), count)
+    return MeanError(
+        float(error.mean()),
+        deviation / math.sqrt(max(count, 1)),
+        count,
+        float(error.square().mean().sqrt()),
+    )
 
 
 def mean_predictor(training: Tensor, true: Tensor) -> MeanError:
     """The error of one who always says the mean of the training set."""
-    mean = training.double().mean()
-    return mean_error(torch.full_like(true, float(mean), dtype=torch.float64), true)
+    mean = training.double().nanmean(0)
+    return mean_error(mean.expand(true.shape), true)

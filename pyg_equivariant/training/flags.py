@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from .data import MoleculeData
+from .data import StructureData
 from .run import Run
 from .schedules import SCHEDULES
 from .settings import Settings
@@ -51,10 +51,10 @@ def _add_settings(
     add = group.add_argument
     add("--preset", help=f"whose: {', '.join(presets)} (default: that of the model)")
     add("--split", help=splits)
-    add("--num-train", type=int, help="only so many training molecules")
-    add("--num-val", type=int, help="only so many validation molecules")
+    add("--num-train", type=int, help="only so many training structures")
+    add("--num-val", type=int, help="only so many validation structures")
     add("--epochs", type=int, help="schedules stretch with it")
-    add("--batch-size", type=int, help="molecules in a step of each process")
+    add("--batch-size", type=int, help="structures in a step of each process")
     add("--lr", type=float, help="learning rate at the beginning")
     add("--weight-decay", type=float)
     add("--schedule", help=", ".join(SCHEDULES))
@@ -90,7 +90,7 @@ def chosen(flags: argparse.Namespace) -> dict[str, Any]:
 def train(
     flags: argparse.Namespace,
     settings: Settings,
-    open_data: Callable[[Settings, int], MoleculeData],
+    open_data: Callable[[Settings, int], StructureData],
 ) -> None:
     """Train, test, report.
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 from torch_geometric.data import Data
 
-from .graphs import MoleculeTable
+from .table import StructureTable
 
 
 class EpochOrder(Sampler[int]):
@@ -60,7 +60,7 @@ class TrainingLoader(DataLoader[Data]):
 
     def __init__(
         self,
-        table: MoleculeTable,
+        table: StructureTable,
         order: EpochOrder,
         batch_size: int,
         num_workers: int = 0,
@@ -96,7 +96,7 @@ class TrainingLoader(DataLoader[Data]):
 
 
 def evaluation_loader(
-    table: MoleculeTable, batch_size: int, rank: int = 0, world_size: int = 1
+    table: StructureTable, batch_size: int, rank: int = 0, world_size: int = 1
 ) -> DataLoader[Data]:
     """Every sample once, in order, divided among the processes without filling up."""
     share = range(rank, len(table), world_size)

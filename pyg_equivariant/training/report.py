@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from .curve import read_curve
 from .data import Target
-from .errors import MeanError
+from .errors import MeanError, Quantity
 from .files import whole_file
 from .settings import Settings
+
+REPORT = "report.json"
 
 
 def write_report(
@@ -41,11 +39,10 @@ def write_report(
         "published_split": paper_split,
         **extra,
     }
-    with whole_file(folder / "report.json") as partial:
-        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    _write(folder, values)
     lines = [
         f"{settings.model} on {target.name} of {target.dataset}, "
-        f"split {settings.split}, {error.count} test molecules",
+        f"split {settings.split}, {error.count} test structures",
         f"  test MAE        {_with_error(error)} {target.unit}",
         f"  mean predictor  {_with_error(baseline)} {target.unit}",
     ]
@@ -55,6 +52,47 @@ def write_report(
     return "\n".join([*lines, f"  published       {listed}"])
 
 
+def write_potential_report(
+    folder: Path,
+    settings: Settings,
+    target: Target,
+    errors: dict[Quantity, tuple[MeanError, MeanError]],
+    extra: dict[str, Any],
+) -> str:
+    """Write ``report.json`` of a potential, and return the table for people.
+
+    Args:
+        folder: of the run.
+        settings: of the run.
+        target: whose data set is named.
+        errors: of each quantity: that of the network, and that of one who always says
+            the mean of the training set (of energies, above the references).
+        extra: what else the file is to hold.
+    """
+    values: dict[str, Any] = {"model": settings.model, "dataset": target.dataset}
+    values |= {"target": settings.target, "split": settings.split}
+    title = f"{settings.model} on {target.dataset}, split {settings.split}"
+    rows = [("", "test MAE", "RMSE", "mean predictor", "")]
+    for quantity, (error, baseline) in errors.items():
+        values |= {
+            f"test_{quantity.key}_mae": error.mae,
+            f"test_{quantity.key}_standard_error": error.standard_error,
+            f"test_{quantity.key}_rmse": error.rmse,
+            f"mean_predictor_{quantity.key}_mae": baseline.mae,
+            f"num_test_{quantity.key}": error.count,
+        }
+        shown = _with_error(error), f"{error.rmse:.4g}", f"{baseline.mae:.4g}"
+        rows.append((quantity.name, *shown, quantity.unit))
+    _write(folder, {**values, **extra})
+    lines = [f"  {a:8}{b:>16}{c:>10}{d:>16}  {e}".rstrip() for a, b, c, d, e in rows]
+    return "\n".join([title, *lines])
+
+
+def _write(folder: Path, values: dict[str, Any]) -> None:
+    with whole_file(folder / REPORT) as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
 def _with_error(error: MeanError) -> str:
     """The error to as many digits as its standard error allows."""
     spread = error.standard_error
@@ -62,52 +100,3 @@ def _with_error(error: MeanError) -> str:
         return f"{error.mae:.4g}"
     digits = max(0, 1 - math.floor(math.log10(spread)))
     return f"{error.mae:.{digits}f} ± {spread:.{digits}f}"
-
-
-def draw_report(
-    path: Path,
-    curve: Path,
-    names: tuple[str, str],
-    unit: str,
-    values: tuple[Tensor, Tensor],
-) -> None:
-    """Draw the learning curve, and predicted against true values, into one figure.
-
-    Args:
-        path: of the figure.
-        curve: what was logged, see :mod:`training.curve`.
-        names: of the training and the validation error in it.
-        unit: of these errors and of the values.
-        values: predictions and truth of the test set.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    for name, label in zip(names, ("training", "validation"), strict=True):
-        epochs, errors = _by_epoch(read_curve(curve), name)
-        left.plot(epochs, errors, label=label, marker=".")
-    left.set(xlabel="epoch", ylabel=f"MAE ({unit})", yscale="log")
-    left.legend()
-
-    predicted, true = values
-    right.plot(true, predicted, ".", markersize=2, rasterized=True)
-    ends = [float(true.min()), float(true.max())]
-    right.plot(ends, ends, color="black", linewidth=0.8)
-    right.set(xlabel=f"true ({unit})", ylabel=f"predicted ({unit})")
-    with whole_file(path) as partial:
-        figure.savefig(partial, dpi=150, format="png")
-
-
-def _by_epoch(
-    rows: dict[int, dict[str, float]], name: str
-) -> tuple[list[float], list[float]]:
-    """The mean of a logged quantity in each epoch, counted from one."""
-    errors: dict[float, list[float]] = defaultdict(list)
-    for row in rows.values():
-        if name in row:
-            errors[row["epoch"] + 1].append(row[name])
-    epochs = sorted(errors)
-    return epochs, [sum(errors[epoch]) / len(errors[epoch]) for epoch in epochs]

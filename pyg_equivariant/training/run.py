@@ -15,20 +15,20 @@ from lightning.pytorch.callbacks import (
     ModelCheckpoint,
 )
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from pyg_equivariant.networks import find_network
 
 from .checkpoint import BEST, LAST, LastCheckpoint, RandomState, load_run
 from .console import ProgressBar
-from .curve import CURVE, CurveLogger
-from .data import MoleculeData
+from .curve import CurveLogger
+from .data import StructureData
 from .devices import on_devices
-from .errors import mean_predictor
 from .files import FolderLock, first_line, whole_file
-from .report import draw_report, write_report
+from .outcome import write_outcome
 from .settings import Settings
-from .task import PropertyTask, load_task
+from .task import Task
+from .tasks import load_task, make_task
 
 SETTINGS = "settings.json"
 
@@ -58,7 +58,7 @@ class Run:
         self.folder = folder
         self.callbacks = callbacks
         self.settings = settings
-        self._lock = FolderLock(folder) if rank_zero_only.rank == 0 else None
+        self._lock = FolderLock(folder) if _is_first() else None
         self.last: Path | None = None
         self.first_step = 0
         try:
@@ -87,16 +87,16 @@ class Run:
 
     def fit(
         self,
-        data: MoleculeData,
+        data: StructureData,
         max_time: str | None = None,
         checkpoint_every: int = 500,
         profiler: str | None = None,
         **flags: Any,
-    ) -> PropertyTask:
+    ) -> Task:
         """Train; ``flags`` are those of Lightning's ``Trainer`` for devices."""
         L.seed_everything(self.settings.seed, verbose=False)
         settings, scaling = self._complete(data), data.scaling()
-        task = PropertyTask(asdict(settings), scaling._asdict(), asdict(data.target))
+        task = make_task(settings, scaling, data.target, data.species())
         steps = -(-len(data.table("train")) // self.settings.batch_size)
         trainer = L.Trainer(
             max_epochs=self.settings.epochs,
@@ -120,7 +120,7 @@ class Run:
         trainer.fit(task, data, ckpt_path=self.last)
         return task
 
-    def test(self, data: MoleculeData, **flags: Any) -> str | None:
+    def test(self, data: StructureData, **flags: Any) -> str | None:
         """Test the best weights and write the report; its text, on one process."""
         checkpoint = load_run(self.folder / BEST)
         task = load_task(checkpoint, data.target)
@@ -132,36 +132,20 @@ class Run:
             **on_devices(**flags),
         )
         trainer.test(task, data, verbose=False)
-        if not trainer.is_global_zero or task.tested is None:
+        if not trainer.is_global_zero or not task.tested:
             return None
-        predicted, true, error = task.tested
-        training = data.subset("train").y.double() * task.target.factor
-        text = write_report(
-            self.folder,
-            self.settings,
-            task.target,
-            error,
-            mean_predictor(training, true),
-            data.published,
-            {"best_epoch": checkpoint["epoch"], "best_step": checkpoint["global_step"]},
-        )
-        figure = self.folder / "report.png"
-        names = (task.named("train"), task.named("val"))
-        draw_report(
-            figure, self.folder / CURVE, names, task.target.unit, (predicted, true)
-        )
-        return f"{text}\n  written to      {self.folder / 'report.json'}, {figure.name}"
+        best = {"best_epoch": checkpoint["epoch"]}
+        best["best_step"] = checkpoint["global_step"]
+        return write_outcome(self.folder, self.settings, task, data, best)
 
-    def _complete(self, data: MoleculeData) -> Settings:
+    def _complete(self, data: StructureData) -> Settings:
         """The settings, with what only the training set tells."""
         names = find_network(self.settings.model).from_training_set
         told = {name: getattr(data, name)() for name in names}
         return replace(self.settings, network={**self.settings.network, **told})
 
-    def _callbacks(
-        self, task: PropertyTask, checkpoint_every: int
-    ) -> Sequence[L.Callback]:
-        monitor = task.named("val")
+    def _callbacks(self, task: Task, checkpoint_every: int) -> list[L.Callback]:
+        monitor = task.monitor
         callbacks: list[L.Callback] = [
             ProgressBar(),
             RandomState(),
@@ -187,6 +171,10 @@ class Run:
             )
         last = LastCheckpoint(self.folder, checkpoint_every)
         return [*callbacks, *self.callbacks, last]
+
+
+def _is_first() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def _read_settings(path: Path) -> Settings:

@@ -1,56 +1,37 @@
-"""What a property is on average, so that the network learns only the rest."""
+"""Mean and scale of any label."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import torch
-
-from .graphs import Molecules
-
-_NUM_ELEMENTS = 100
+from .references import Scaling, fit_scaling
+from .structures import Structures
 
 
-class Scaling(NamedTuple):
-    """A prediction is the network's output times ``scale``, plus the rest of these."""
-
-    mean: float
-    scale: float
-    atomref: list[float] | None
-
-
-def fit_scaling(
-    molecules: Molecules, references: bool, shifted: bool = True
+def scale_label(
+    structures: Structures, label: str, references: bool, shifted: bool = True
 ) -> Scaling:
-    r"""Fit atom references, mean and mean absolute deviation, in float64.
+    """The scaling of a label of any shape, of structures or of atoms.
 
-    The references :math:`r_z` minimize :math:`\sum_m (y_m - \sum_{i \in m} r_{z_i})^2`;
-    mean and deviation are those of what they leave.
+    What is not one number for each structure has no references, and a mean only if it
+    is one number for each atom; numbers of its own kind are all scaled alike.
 
     Args:
-        molecules: of the training set.
-        references: whether to fit references.
+        structures: of the training set.
+        label: what is predicted.
+        references: whether to fit references, see :func:`fit_scaling`.
         shifted: whether a mean may be added to the prediction.
 
     Raises:
-        ValueError: if there is no molecule.
+        ValueError: if no structure has that label.
     """
-    z, _, sizes, y = molecules
-    if len(y) == 0:
-        raise ValueError("got an empty training set, expected at least one molecule")
-    rest = y.double()
-    atomref = None
-    if references:
-        counts = torch.zeros(len(y), _NUM_ELEMENTS, dtype=torch.float64)
-        molecule = torch.arange(len(y)).repeat_interleave(sizes)
-        counts.index_put_((molecule, z), torch.ones(()).double(), accumulate=True)
-        present = counts.any(dim=0)
-        # The pseudo-inverse also serves a set of too few molecules to tell atoms apart
-        fitted = torch.linalg.pinv(counts[:, present]) @ rest
-        values = torch.zeros(_NUM_ELEMENTS, dtype=torch.float64)
-        values[present] = fitted
-        rest = rest - counts @ values
-        atomref = values.tolist()
-    mean = float(rest.mean()) if shifted else 0.0
-    deviation = float((rest - rest.mean()).abs().mean())
-    return Scaling(mean, deviation if deviation > 0 else 1.0, atomref)
+    if label not in structures.labels:
+        known = ", ".join(structures.labels) or "none"
+        raise ValueError(f"got no label {label!r} to train on, only {known}")
+    values = structures.labels[label]
+    if values.numel() == len(structures.sizes):
+        return fit_scaling(structures, label, references, shifted)
+    known_rows = values.reshape(len(values), -1).isfinite().all(1)
+    rest = values[known_rows].double()
+    if not len(rest):
+        raise ValueError(f"no structure of the training set has a label {label!r}")
+    mean = float(rest.mean()) if shifted and rest[0].numel() == 1 else 0.0
+    return Scaling(mean, float((rest - mean).square().mean().sqrt()) or 1.0, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from torch.optim import Optimizer
@@ -39,7 +40,9 @@ class SmoothedPlateau(ReduceLROnPlateau):
         self.smoothed: float | None = None
         super().__init__(optimizer, factor=0.5, patience=patience)
 
-    def step(self, metrics: Any, epoch: int | None = None) -> None:
+    def step(  # type: ignore[override]
+        self, metrics: Any, epoch: int | None = None
+    ) -> None:
         """Take in the error of one epoch."""
         error = float(metrics)
         if self.smoothed is not None:
@@ -77,5 +80,33 @@ def make_schedule(
     if name == "plateau":
         return SmoothedPlateau(optimizer)
     if name == "steps":
-        return MultiStepLR(optimizer, [total_steps * 8 // 10, total_steps * 9 // 10])
+        return MultiStepLR(optimizer, _milestones(total_steps))
     raise ValueError(f"got schedule {name!r}, expected one of {', '.join(SCHEDULES)}")
+
+
+def set_total_steps(schedule: Any, total_steps: int) -> None:
+    """Stretch a schedule that was begun for another number of steps.
+
+    The rate becomes what a run of that length has at this step; it rises where the
+    schedule had fallen. Schedules that know no end stay as they are.
+
+    Args:
+        schedule: as :func:`make_schedule` gives it, after some steps.
+        total_steps: how many steps the run has now.
+    """
+    if isinstance(schedule, CosineAnnealingLR):
+        changed, schedule.T_max = schedule.T_max != total_steps, total_steps
+    elif isinstance(schedule, MultiStepLR):
+        milestones = Counter(_milestones(total_steps))
+        changed, schedule.milestones = schedule.milestones != milestones, milestones
+    else:
+        return
+    if changed:
+        rates = schedule._get_closed_form_lr()
+        for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        schedule._last_lr = list(rates)
+
+
+def _milestones(total_steps: int) -> list[int]:
+    return [total_steps * 8 // 10, total_steps * 9 // 10]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -10,8 +10,11 @@ from typing import Any
 class Settings:
     """A run; two runs with equal settings on one machine draw the same curve.
 
-    ``target``, ``split`` and ``preset`` are words of the data set. ``asdict`` makes
-    plain values of all, which checkpoints and JSON can hold.
+    ``target``, ``split`` and ``preset`` are words of the data set. ``weights`` are
+    those of energy, forces and stress in the loss of a potential, none for another
+    property; ``per_atom`` counts energies per atom there. ``init`` is the file that the
+    first weights come from. ``asdict`` makes plain values of all, which checkpoints and
+    JSON can hold.
     """
 
     model: str
@@ -35,6 +38,9 @@ class Settings:
     head: str
     references: bool
     network: dict[str, Any]
+    weights: dict[str, float] = field(default_factory=dict)
+    per_atom: bool = True
+    init: str | None = None
 
     def differences(self, other: Settings) -> dict[str, tuple[Any, Any]]:
         """What the other run does otherwise, both values side by side."""

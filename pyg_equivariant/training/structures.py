@@ -32,7 +32,8 @@ class Structures(NamedTuple):
 
     Example:
         >>> z, pos = torch.tensor([8, 1, 1, 1, 1]), torch.zeros(5, 3)
-        >>> labels = {"energy": torch.tensor([-14.2, -6.7]), "forces": torch.zeros(5, 3)}
+        >>> energy, forces = torch.tensor([-14.2, -6.7]), torch.zeros(5, 3)
+        >>> labels = {"energy": energy, "forces": forces}
         >>> both = Structures(z, pos, torch.tensor([3, 2]), labels)
         >>> hydrogen = both.select(torch.tensor([1]))
         >>> hydrogen.z, hydrogen.labels["energy"]

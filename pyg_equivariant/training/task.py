@@ -1,36 +1,40 @@
-"""One property, one network: the loss, the errors and the optimizer."""
+"""One network in training: steps, errors, optimizer and schedule of any task."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 from torch_geometric.data import Data
 
 from pyg_equivariant.networks import find_network
+from pyg_equivariant.nn.models import MolecularModel
 
 from .data import Target
-from .errors import MeanError, Predictions, mean_error
-from .scaling import Scaling
-from .schedules import SmoothedPlateau, make_schedule
+from .errors import MeanError, Predictions, Quantity, mean_error
+from .losses import masked_loss
+from .references import Scaling
+from .schedules import SmoothedPlateau, make_schedule, set_total_steps
 from .settings import Settings
 
+Pairs = dict[Quantity, tuple[Tensor, Tensor]]  # predictions beside the truth
 
-class PropertyTask(L.LightningModule):
-    """Train a network on a property of molecules.
 
-    The network predicts in the unit of the data; the loss is in units of the mean
-    absolute deviation, errors are in the unit of the papers.
+class Task(L.LightningModule):
+    """Train a network: what all tasks share.
+
+    A task says what it measures (:meth:`measured`), what the network predicts of a
+    batch (:meth:`forward`) and what that is to be compared with (:meth:`compare`).
 
     Args:
         settings: of the run, ``asdict(Settings(...))``.
         scaling: mean, scale and references, ``Scaling(...)._asdict()``.
         target: what is predicted, ``asdict(Target(...))``.
+        species: atomic numbers of the training set.
     """
 
     def __init__(
@@ -38,39 +42,53 @@ class PropertyTask(L.LightningModule):
         settings: dict[str, Any],
         scaling: dict[str, Any],
         target: dict[str, Any],
+        species: list[int] | None = None,
     ) -> None:
         super().__init__()
         # With these and the weights, a checkpoint is complete: plain values only
         self.save_hyperparameters()
         self.settings = Settings(**settings)
         self.target = Target(**target)
-        self.deviation = scaling["scale"]
-        self.network = build_network(self.settings, Scaling(**scaling))
-        self.errors = Predictions()
+        self.scaling = Scaling(**scaling)
+        self.network = build_network(self.settings, self.scaling)
         self.plateau: SmoothedPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
-        self.tested: tuple[Tensor, Tensor, MeanError] | None = None
-
-    def forward(self, data: Data, batch_size: int) -> Tensor:
-        """Predict the property of every molecule."""
-        prediction: Tensor = self.network(
-            data.z,
-            data.pos,
-            data.batch,
-            edge_index=data.edge_index,
-            batch_size=batch_size,
+        self.quantities = self.measured()
+        self.gathered = torch.nn.ModuleDict(
+            {quantity.key: Predictions() for quantity in self.quantities}
         )
-        return prediction.squeeze(-1)
+        self.tested: dict[Quantity, tuple[Tensor, Tensor, MeanError]] = {}
+
+    def measured(self) -> tuple[Quantity, ...]:
+        """What errors are reported of."""
+        raise NotImplementedError
+
+    def compare(self, batch: Data, predicted: dict[str, Tensor]) -> Pairs:
+        """Predictions beside the labels of a batch, which are NaN where unknown."""
+        raise NotImplementedError
+
+    def loss(self, pairs: Pairs) -> Tensor:
+        """The sum of the losses of all quantities that have a weight."""
+        losses = [
+            quantity.weight * masked_loss(self.settings.loss, *pair, quantity.scale)
+            for quantity, pair in pairs.items()
+            if quantity.weight
+        ]
+        return torch.stack(losses).sum()
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
-        predicted = self(batch, len(batch.y))
-        loss_function = F.l1_loss if self.settings.loss == "l1" else F.mse_loss
-        loss = loss_function(predicted / self.deviation, batch.y / self.deviation)
-        error = (predicted.detach() - batch.y).abs().mean() * self.target.factor
-        name = self.named("train")
-        self.log(name, error, prog_bar=True, logger=False, batch_size=len(batch.y))
-        if self.global_step % self.trainer.log_every_n_steps == 0:
-            self._write({"loss": loss.detach(), name: error})
+        pairs = self.compare(batch, self(batch))
+        loss = self.loss(pairs)
+        size = len(batch.index)
+        values = {"loss": loss.detach()}
+        for quantity, (predicted, true) in pairs.items():
+            error = masked_loss("l1", predicted.detach(), true) * quantity.factor
+            name = quantity.named("train")
+            values[name] = error
+            self.log(name, error, prog_bar=True, logger=False, batch_size=size)
+        trainer: Any = self.trainer
+        if self.global_step % trainer.log_every_n_steps == 0:
+            self._write(values)
         return loss
 
     def _write(self, values: dict[str, Tensor]) -> None:
@@ -86,40 +104,68 @@ class PropertyTask(L.LightningModule):
         for logger in self.loggers:
             logger.log_metrics(row, step=self.global_step)
 
-    def validation_step(self, batch: Data, batch_idx: int) -> None:
-        self.errors.update(batch.index, self(batch, len(batch.y)), batch.y)
+    def _gather(self, batch: Data) -> None:
+        for quantity, (predicted, true) in self.compare(batch, self(batch)).items():
+            each = len(true) != len(batch.index)
+            index = batch.index[batch.batch] if each else batch.index
+            self._gathered(quantity).update(index, predicted, true)
 
-    def on_validation_epoch_end(self) -> None:
-        mae = self.collect()[2].mae
-        self.log(self.named("val"), mae, prog_bar=True)
-        if self.plateau is not None and not self.trainer.sanity_checking:
-            self.plateau.step(mae)
+    def _gathered(self, quantity: Quantity) -> Predictions:
+        metric = self.gathered[quantity.key]
+        assert isinstance(metric, Predictions)
+        return metric
+
+    def validation_step(self, batch: Data, batch_idx: int) -> None:
+        self._gather(batch)
 
     def test_step(self, batch: Data, batch_idx: int) -> None:
-        self.errors.update(batch.index, self(batch, len(batch.y)), batch.y)
+        self._gather(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        pairs = self._collect()
+        for quantity, pair in pairs.items():
+            error = mean_error(*pair)
+            mae, rmse = (quantity.named("val", kind) for kind in ("mae", "rmse"))
+            self.log(mae, error.mae * quantity.factor, prog_bar=True)
+            if quantity.name:
+                self.log(rmse, error.rmse * quantity.factor)
+        monitored = self._monitored(pairs)
+        if self.monitor == "val_loss":
+            self.log(self.monitor, monitored)
+        if self.plateau is not None and not self.trainer.sanity_checking:
+            self.plateau.step(monitored)
+
+    @property
+    def monitor(self) -> str:
+        """What is lowest of the best weights."""
+        first, *others = self.quantities
+        return "val_loss" if others else first.named("val")
+
+    def _monitored(self, pairs: Pairs) -> float:
+        if self.monitor == "val_loss":
+            return float(self.loss(pairs))
+        (quantity,) = pairs
+        return mean_error(*pairs[quantity]).mae * quantity.factor
 
     def on_test_epoch_end(self) -> None:
-        self.tested = self.collect()
+        for quantity, pair in self._collect().items():
+            predicted, true = (quantity.factor * value.cpu() for value in pair)
+            self.tested[quantity] = predicted, true, mean_error(predicted, true)
 
-    def collect(self) -> tuple[Tensor, Tensor, MeanError]:
-        """Predictions, truth and error of all processes, in the unit of the papers."""
-        predicted, true = self.errors.compute()
-        self.errors.reset()
-        predicted = predicted.double() * self.target.factor
-        true = true.double() * self.target.factor
-        return predicted.cpu(), true.cpu(), mean_error(predicted, true)
-
-    def named(self, stage: str) -> str:
-        """The name of an error in logs and progress bars, with its unit."""
-        return f"{stage}_mae_{self.target.unit.replace('/', '_per_')}"
+    def _collect(self) -> Pairs:
+        """Predictions and truth of all processes, in float64."""
+        found = {}
+        for quantity in self.quantities:
+            metric = self._gathered(quantity)
+            if metric.predicted:
+                predicted, true = metric.compute()
+                found[quantity] = predicted.double(), true.double()
+            metric.reset()
+        return found
 
     def configure_optimizers(self) -> Any:
         optimizer = make_optimizer(self.settings, self.network)
-        # Not trainer.estimated_stepping_batches: it sets the training loader up before
-        # a checkpoint has said where to go on in it
-        steps = len(self.trainer.datamodule.train_dataloader())
-        total_steps = self.settings.epochs * steps
-        schedule = make_schedule(self.settings.schedule, optimizer, total_steps)
+        schedule = make_schedule(self.settings.schedule, optimizer, self._total_steps())
         if isinstance(schedule, SmoothedPlateau):
             # Lightning moves a plateau forward after the checkpoint of the epoch, and
             # not at all after a resume: it is moved in on_validation_epoch_end instead.
@@ -132,6 +178,12 @@ class PropertyTask(L.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def _total_steps(self) -> int:
+        # Not trainer.estimated_stepping_batches: it sets the training loader up before
+        # a checkpoint has said where to go on in it
+        trainer: Any = self.trainer
+        return self.settings.epochs * len(trainer.datamodule.train_dataloader())
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
@@ -142,18 +194,18 @@ class PropertyTask(L.LightningModule):
     def on_train_start(self) -> None:
         if self.plateau is not None and self._plateau_state is not None:
             self.plateau.load_state_dict(self._plateau_state)
+        for config in self.trainer.lr_scheduler_configs:
+            set_total_steps(config.scheduler, self._total_steps())
 
 
-def build_network(settings: Settings, scaling: Scaling) -> torch.nn.Module:
+def build_network(settings: Settings, scaling: Scaling) -> MolecularModel:
     """A network that predicts in the unit of the data."""
-    atomref = None if scaling.atomref is None else torch.tensor(scaling.atomref)
-    return find_network(settings.model).model(
-        **settings.network,
-        head=settings.head,
-        mean=scaling.mean,
-        scale=scaling.scale,
-        atomref=atomref,
-    )
+    make: Callable[..., MolecularModel] = find_network(settings.model).model
+    references = None
+    if scaling.atomref is not None:
+        references = torch.tensor(scaling.atomref, dtype=torch.float64)
+    units = {"mean": scaling.mean, "scale": scaling.scale, "atomref": references}
+    return make(**settings.network, head=settings.head, **units)
 
 
 def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
@@ -166,16 +218,3 @@ def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
     return kinds[settings.optimizer](
         network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
     )
-
-
-def load_task(checkpoint: dict[str, Any], target: Target | None = None) -> PropertyTask:
-    """The task of a checkpoint, with its weights: averaged ones if it averages.
-
-    Args:
-        checkpoint: as it was written.
-        target: of a checkpoint that names its target and no more, as older ones do.
-    """
-    older = {} if target is None else {"target": asdict(target)}
-    task = PropertyTask(**{**older, **checkpoint["hyper_parameters"]})
-    task.load_state_dict(checkpoint["state_dict"])
-    return task.eval()

@@ -10,12 +10,13 @@ import ase.io
 import predict
 import pytest
 import torch
-from training.checkpoint import BEST, load_checkpoint
-from training.qm9.data import QM9Molecules
-from training.qm9.presets import settle
-from training.qm9.targets import FREE_ATOMS
-from training.run import Run
-from training.task import load_task
+
+from pyg_equivariant.training.checkpoint import BEST, load_checkpoint
+from pyg_equivariant.training.qm9.data import QM9Molecules
+from pyg_equivariant.training.qm9.presets import settle
+from pyg_equivariant.training.qm9.targets import FREE_ATOMS
+from pyg_equivariant.training.run import Run
+from pyg_equivariant.training.tasks import load_task
 
 WATER = ase.Atoms("OH2", [[0.0, 0.0, 0.1], [0.0, 0.8, -0.5], [0.0, -0.8, -0.5]])
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from torch_geometric.data.data import BaseData
 from torch_geometric.datasets import QM9
 
-from ..data import MoleculeData
+from ..data import StructureData
 from ..files import NotWrittenError, first_line, whole_file
-from ..graphs import Molecules
-from ..scaling import Scaling, fit_scaling
+from ..references import Scaling, fit_scaling
 from ..settings import Settings
+from ..structures import Structures
 from .presets import published_error
 from .splits import split_molecules
 from .targets import TARGETS, find_property
@@ -23,7 +23,7 @@ from .targets import TARGETS, find_property
 _MOMENTS = ("dipole_magnitude", "spatial_extent")
 
 
-class QM9Molecules(MoleculeData):
+class QM9Molecules(StructureData):
     """The molecules of QM9.
 
     Args:
@@ -40,7 +40,7 @@ class QM9Molecules(MoleculeData):
         data, y = dataset._data, dataset._data.y[:, find_property(name).column]
         sizes = dataset.slices["z"].diff()
         super().__init__(
-            Molecules(data.z, data.pos.float(), sizes, y),
+            Structures(data.z, data.pos.float(), sizes, {name: y}),
             split_molecules(settings.split, len(dataset)),
             TARGETS[name],
             settings,
@@ -51,7 +51,9 @@ class QM9Molecules(MoleculeData):
     def scaling(self) -> Scaling:
         """Of moments, which charges make, only the deviation."""
         shifted = self.settings.head not in _MOMENTS
-        return fit_scaling(self.subset("train"), self.settings.references, shifted)
+        return fit_scaling(
+            self.subset("train"), self.target.name, self.settings.references, shifted
+        )
 
 
 class WholeQM9(QM9):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..data import Split
+from ..splits import Split
 
 NUM_MOLECULES = 130_831
 SPLITS = "cormorant, dimenet, equiformer or random:SEED"

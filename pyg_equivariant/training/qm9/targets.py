@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..data import Target
-from ..graphs import Molecules
+from ..structures import Structures
 
 
 class Property(NamedTuple):
@@ -92,7 +92,7 @@ def find_property(name: str) -> Property:
     return PROPERTIES[name]
 
 
-def free_energies(name: str, molecules: Molecules) -> Tensor | None:
+def free_energies(name: str, structures: Structures) -> Tensor | None:
     """Energies of the free atoms in the unit of the papers, float64: these are large.
 
     Added to an energy of atomization they make a total one; ``None`` for a property
@@ -103,5 +103,5 @@ def free_energies(name: str, molecules: Molecules) -> Tensor | None:
     energies = torch.zeros(100, dtype=torch.float64)
     for z, energy in FREE_ATOMS[name].items():
         energies[z] = energy
-    atoms = energies[molecules.z].split(molecules.sizes.tolist())
+    atoms = energies[structures.z].split(structures.sizes.tolist())
     return PROPERTIES[name].factor * torch.stack([each.sum() for each in atoms])

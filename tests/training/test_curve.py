@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.curve import CURVE, CurveLogger, read_curve
+from pyg_equivariant.training.curve import CURVE, CurveLogger, read_curve
 
 
 def test_what_is_logged_is_read_again(tmp_path: Path) -> None:

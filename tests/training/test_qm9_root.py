@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from torch_geometric.datasets import QM9
-from training.qm9.data import open_qm9
+
+from pyg_equivariant.training.qm9.data import open_qm9
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,13 +87,13 @@ def test_killed_while_processing_begins_anew(root: Path) -> None:
     """The processed set is there when it is whole."""
     shutil.rmtree(root / "processed")
     script = (
-        "import os, signal, sys; sys.path.insert(0, 'examples'); "
+        "import os, signal, sys; "
         "sys.modules['rdkit'] = None; "
         "from torch_geometric.io import fs\n"
         "def half(data, path):\n"
         "    open(path, 'wb').write(b'PK'); os.kill(os.getpid(), signal.SIGKILL)\n"
         "fs.torch_save = half\n"
-        "from training.qm9.data import open_qm9\n"
+        "from pyg_equivariant.training.qm9.data import open_qm9\n"
         f"open_qm9({str(root)!r})"
     )
     process = subprocess.run(

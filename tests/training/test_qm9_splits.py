@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training.errors import mean_predictor
-from training.qm9.splits import NUM_MOLECULES, split_molecules
+
+from pyg_equivariant.training.errors import mean_predictor
+from pyg_equivariant.training.qm9.splits import NUM_MOLECULES, split_molecules
 
 SIZES = {
     "cormorant": (100_000, 17_748, 13_083),

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training import checkpoint as module
-from training.checkpoint import (
+
+from pyg_equivariant.training import checkpoint as module
+from pyg_equivariant.training.checkpoint import (
     BEST,
     LAST,
     AtomicCheckpointIO,

@@ -13,10 +13,16 @@ from pathlib import Path
 import pytest
 import qm9
 import torch
-from training import files
-from training.checkpoint import BEST, LAST, AtomicCheckpointIO, load_checkpoint
-from training.files import LOCK, FolderLock, NotWrittenError, whole_file
-from training.run import SETTINGS
+
+from pyg_equivariant.training import files
+from pyg_equivariant.training.checkpoint import (
+    BEST,
+    LAST,
+    AtomicCheckpointIO,
+    load_checkpoint,
+)
+from pyg_equivariant.training.files import LOCK, FolderLock, NotWrittenError, whole_file
+from pyg_equivariant.training.run import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITED = """
@@ -32,7 +38,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, "examples")
-from training.files import FolderLock
+from pyg_equivariant.training.files import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)

@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
-from training.errors import Predictions, mean_error, mean_predictor
-from training.schedules import SCHEDULES, SmoothedPlateau, make_schedule
+
+from pyg_equivariant.training.errors import Predictions, mean_error, mean_predictor
+from pyg_equivariant.training.schedules import SCHEDULES, SmoothedPlateau, make_schedule
 
 
 def test_the_standard_error_is_that_of_the_mean(generator: torch.Generator) -> None:

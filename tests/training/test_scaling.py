@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from training.graphs import Molecules
-from training.scaling import Scaling, fit_scaling
+
+from pyg_equivariant.training.references import Scaling, fit_scaling
+from pyg_equivariant.training.structures import Structures
 
 SIZES = torch.tensor([2, 3, 4, 3])
 Z = torch.tensor([1, 1, 1, 6, 8, 6, 6, 1, 8, 8, 6, 1])
@@ -22,7 +23,10 @@ def fit(y: torch.Tensor, references: bool, **kwargs: bool) -> Scaling:
     sizes = SIZES[: len(y)]
     z = Z[: int(sizes.sum())]
     return fit_scaling(
-        Molecules(z, torch.zeros(len(z), 3), sizes, y), references, **kwargs
+        Structures(z, torch.zeros(len(z), 3), sizes, {"y": y}),
+        "y",
+        references,
+        **kwargs,
     )
 
 

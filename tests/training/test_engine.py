@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.data import MoleculeData, Split, Target
-from training.flags import add_flags, chosen, train
-from training.graphs import Molecules
-from training.settings import Settings
 
-ENGINE = Path(__file__).resolve().parents[2] / "examples" / "training"
+from pyg_equivariant.training.data import StructureData, Target
+from pyg_equivariant.training.flags import add_flags, chosen, train
+from pyg_equivariant.training.settings import Settings
+from pyg_equivariant.training.splits import Split
+from pyg_equivariant.training.structures import Structures
+
+ENGINE = Path(__file__).resolve().parents[2] / "pyg_equivariant" / "training"
 
 
 @pytest.mark.parametrize("path", ENGINE.glob("[!_]*.py"), ids=lambda path: path.stem)
@@ -21,15 +23,17 @@ def test_no_module_names_a_data_set(path: Path) -> None:
     assert "qm9" not in path.read_text("utf-8").lower()
 
 
-def springs(settings: Settings, num_workers: int = 0) -> MoleculeData:
+def springs(settings: Settings, num_workers: int = 0) -> StructureData:
     """Pairs of atoms on springs: energies of their lengths."""
     pos = torch.randn(120, 3)
     length = (pos[::2] - pos[1::2]).norm(dim=-1)
     sizes = torch.full((60,), 2)
-    molecules = Molecules(torch.ones(120).long(), pos, sizes, (length - 1).square())
+    molecules = Structures(
+        torch.ones(120).long(), pos, sizes, {"energy": (length - 1).square()}
+    )
     split = Split(*torch.arange(60).split([40, 10, 10]))
     target = Target("springs", "energy", "meV", 1000.0)
-    return MoleculeData(molecules, split, target, settings, num_workers)
+    return StructureData(molecules, split, target, settings, num_workers)
 
 
 def test_another_data_set_trains(tmp_path: Path, capsys) -> None:
@@ -64,7 +68,7 @@ def test_another_data_set_trains(tmp_path: Path, capsys) -> None:
     )
     train(flags, settings, springs)
     out = capsys.readouterr().out
-    assert "painn on energy of springs, split thirds, 10 test molecules" in out
+    assert "painn on energy of springs, split thirds, 10 test structures" in out
     assert "published       not listed" in out
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert (report["unit"], report["published_mae"]) == ("meV", None)

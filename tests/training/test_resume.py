@@ -11,12 +11,13 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from training.checkpoint import BEST, LAST, load_checkpoint
-from training.curve import CURVE, read_curve
-from training.qm9.data import QM9Molecules
-from training.qm9.presets import settle
-from training.run import SETTINGS, Run
-from training.settings import Settings
+
+from pyg_equivariant.training.checkpoint import BEST, LAST, load_checkpoint
+from pyg_equivariant.training.curve import CURVE, read_curve
+from pyg_equivariant.training.qm9.data import QM9Molecules
+from pyg_equivariant.training.qm9.presets import settle
+from pyg_equivariant.training.run import SETTINGS, Run
+from pyg_equivariant.training.settings import Settings
 
 CPU = {"accelerator": "cpu", "devices": 1}
 STEPS = 5  # of an epoch: 100 molecules, 20 at once

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from training.checkpoint import BEST, LAST, load_checkpoint
-from training.curve import CURVE, read_curve
+
+from pyg_equivariant.training.checkpoint import BEST, LAST, load_checkpoint
+from pyg_equivariant.training.curve import CURVE, read_curve
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 10
