@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
+from pyg_equivariant.files import whole_file
 from pyg_equivariant.training.checkpoint import load_run
-from pyg_equivariant.training.files import whole_file
 from pyg_equivariant.training.loaders import evaluation_loader
 from pyg_equivariant.training.qm9.targets import TARGETS, free_energies
 from pyg_equivariant.training.structures import Structures

@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from .files import first_line, whole_file
+from pyg_equivariant.files import first_line, whole_file
 
 BEST = "best.ckpt"
 LAST = "last.ckpt"
@@ -26,7 +26,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     Lightning writes to the system's folder for temporary files and moves the file from
     there: where that folder is another file system, the move is a copy, and a process
     killed during it leaves half a checkpoint in place of the whole one before it. It
-    does not wait for the disk, either. See :func:`~.files.whole_file`.
+    does not wait for the disk, either. See :func:`pyg_equivariant.files.whole_file`.
     """
 
     def save_checkpoint(

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from .files import whole_file
+from pyg_equivariant.files import whole_file
 
 CURVE = "metrics.csv"
 

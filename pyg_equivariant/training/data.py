@@ -33,6 +33,14 @@ class Target:
     unit: str
     factor: float = 1.0
 
+    @property
+    def own_unit(self) -> str:
+        """The unit of the data, which the network predicts in."""
+        if self.factor == 1:
+            return self.unit
+        milli = self.factor == 1000 and self.unit.startswith("m")
+        return self.unit[1:] if milli else f"{self.unit}/{self.factor:g}"
+
 
 class StructureData(L.LightningDataModule):
     """Training, validation and test structures.
@@ -77,9 +85,9 @@ class StructureData(L.LightningDataModule):
             self._tables[name] = StructureTable(self.subset(name), self.settings.cutoff)
         return self._tables[name]
 
-    def scaling(self) -> Scaling:
-        """References, mean and deviation of the training set."""
-        training = self.subset("train")
+    def scaling(self, training: Structures | None = None) -> Scaling:
+        """References, mean and deviation of the training set, or of other structures."""
+        training = self.subset("train") if training is None else training
         if self.settings.weights:
             return fit_references(training)
         return scale_label(training, self.target.name, self.settings.references)

@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
+from pyg_equivariant.files import whole_file
+
 from .curve import read_curve
 from .errors import Quantity
-from .files import whole_file
 
 
 def draw_report(

@@ -7,9 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
+from pyg_equivariant.files import whole_file
+
 from .data import Target
 from .errors import MeanError, Quantity
-from .files import whole_file
 from .settings import Settings
 
 REPORT = "report.json"

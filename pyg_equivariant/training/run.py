@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import (
-    EarlyStopping,
-    EMAWeightAveraging,
-    ModelCheckpoint,
-)
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pyg_equivariant.networks import find_network
+from pyg_equivariant.nn import save_model
 
-from .checkpoint import BEST, LAST, LastCheckpoint, RandomState, load_run
+from .callbacks import run_callbacks
+from .checkpoint import BEST, LAST, LastCheckpoint, load_run
 from .console import ProgressBar
 from .curve import CurveLogger
 from .data import StructureData
 from .devices import on_devices
-from .files import FolderLock, first_line, whole_file
+from .folder_lock import FolderLock
 from .outcome import write_outcome
+from .resume import check_resumable, read_settings, write_settings
 from .settings import Settings
 from .task import Task
 from .tasks import load_task, make_task
+from .warm_start import warm_start
 
-SETTINGS = "settings.json"
+MODEL = "model.pt"
 
 
 class Run:
@@ -78,7 +76,9 @@ class Run:
             )
         self.last = last
         self.first_step = int(load_run(last)["global_step"])
-        _check_same(_read_settings(self.folder / SETTINGS), self.settings)
+        longer = check_resumable(read_settings(self.folder), self.settings)
+        if longer and _is_first():
+            print(longer)
 
     def close(self) -> None:
         """Leave the folder to others."""
@@ -97,12 +97,18 @@ class Run:
         L.seed_everything(self.settings.seed, verbose=False)
         settings, scaling = self._complete(data), data.scaling()
         task = make_task(settings, scaling, data.target, data.species())
+        if settings.init is not None and self.last is None:
+            task = warm_start(task, settings.init, data)
         steps = -(-len(data.table("train")) // self.settings.batch_size)
         trainer = L.Trainer(
             max_epochs=self.settings.epochs,
             max_time=max_time,
             gradient_clip_val=self.settings.clip or None,
-            callbacks=self._callbacks(task, checkpoint_every),
+            callbacks=[
+                *run_callbacks(self.folder, self.settings, task.monitor),
+                *self.callbacks,
+                LastCheckpoint(self.folder, checkpoint_every),
+            ],
             logger=[
                 CurveLogger(self.folder, self.first_step),
                 TensorBoardLogger(self.folder, name="", version="tensorboard"),
@@ -114,14 +120,15 @@ class Run:
             **on_devices(**flags),
         )
         if trainer.is_global_zero:
-            text = json.dumps(asdict(self.settings), indent=2)
-            with whole_file(self.folder / SETTINGS) as partial:
-                partial.write_text(text + "\n", encoding="utf-8")
+            write_settings(self.folder, self.settings)
         trainer.fit(task, data, ckpt_path=self.last)
         return task
 
     def test(self, data: StructureData, **flags: Any) -> str | None:
-        """Test the best weights and write the report; its text, on one process."""
+        """Test the best weights, write the report and the model; the report's text.
+
+        Other processes than the first return ``None``.
+        """
         checkpoint = load_run(self.folder / BEST)
         task = load_task(checkpoint, data.target)
         trainer = L.Trainer(
@@ -132,66 +139,20 @@ class Run:
             **on_devices(**flags),
         )
         trainer.test(task, data, verbose=False)
-        if not trainer.is_global_zero or not task.tested:
+        if not trainer.is_global_zero:
             return None
+        save_model(task.network, self.folder / MODEL, task.card())
         best = {"best_epoch": checkpoint["epoch"]}
         best["best_step"] = checkpoint["global_step"]
-        return write_outcome(self.folder, self.settings, task, data, best)
+        text = write_outcome(self.folder, self.settings, task, data, best)
+        return f"{text}\n  the network     {self.folder / MODEL}"
 
     def _complete(self, data: StructureData) -> Settings:
         """The settings, with what only the training set tells."""
         names = find_network(self.settings.model).from_training_set
         told = {name: getattr(data, name)() for name in names}
-        return replace(self.settings, network={**self.settings.network, **told})
-
-    def _callbacks(self, task: Task, checkpoint_every: int) -> list[L.Callback]:
-        monitor = task.monitor
-        callbacks: list[L.Callback] = [
-            ProgressBar(),
-            RandomState(),
-            ModelCheckpoint(
-                self.folder,
-                filename=Path(BEST).stem,
-                monitor=monitor,
-                save_on_train_epoch_end=False,
-                enable_version_counter=False,
-            ),
-        ]
-        if self.settings.ema:
-            callbacks.append(
-                EMAWeightAveraging(decay=self.settings.ema, use_buffers=False)
-            )
-        if self.settings.patience:
-            callbacks.append(
-                EarlyStopping(
-                    monitor,
-                    patience=self.settings.patience,
-                    check_on_train_epoch_end=False,
-                )
-            )
-        last = LastCheckpoint(self.folder, checkpoint_every)
-        return [*callbacks, *self.callbacks, last]
+        return replace(self.settings, network={**told, **self.settings.network})
 
 
 def _is_first() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def _read_settings(path: Path) -> Settings:
-    try:
-        return Settings(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"{path} does not tell the settings of the run to be resumed "
-            f"({first_line(error)}); put it back, or name another folder with --folder"
-        ) from error
-
-
-def _check_same(saved: Settings, settings: Settings) -> None:
-    others = saved.differences(settings)
-    if others:
-        listed = ", ".join(f"{key} {a} (now {b})" for key, (a, b) in others.items())
-        raise ValueError(
-            f"the run to be resumed has other settings: {listed}; repeat its flags, or "
-            "name another folder with --folder"
-        )

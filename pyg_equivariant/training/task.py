@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch_geometric.data import Data
 
 from pyg_equivariant.networks import find_network
-from pyg_equivariant.nn.models import MolecularModel
+from pyg_equivariant.nn.models import Card, MolecularModel, describe_model
 
 from .data import Target
 from .errors import MeanError, Predictions, Quantity, mean_error
@@ -50,6 +50,7 @@ class Task(L.LightningModule):
         self.settings = Settings(**settings)
         self.target = Target(**target)
         self.scaling = Scaling(**scaling)
+        self.species = species or []
         self.network = build_network(self.settings, self.scaling)
         self.plateau: SmoothedPlateau | None = None
         self._plateau_state: dict[str, Any] | None = None
@@ -184,7 +185,15 @@ class Task(L.LightningModule):
         trainer: Any = self.trainer
         return self.settings.epochs * len(trainer.datamodule.train_dataloader())
 
+    def card(self) -> Card:
+        """What the network predicts, in which unit, for which atoms."""
+        species = tuple(self.species) or None
+        notes = {"dataset": self.target.dataset}
+        target = self.target
+        return Card(target.name, target.own_unit, species=species, notes=notes)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["network"] = describe_model(self.network, self.card())
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
 

@@ -17,9 +17,10 @@ from ..pool import pool
 from ._species import check_species
 from .features import Features
 from .heads import Head
+from .pretrained import Pretrained
 
 
-class MolecularModel(torch.nn.Module):
+class MolecularModel(Pretrained):
     """Base of the networks: ``model(z, pos, batch)``.
 
     Args:
@@ -66,6 +67,18 @@ class MolecularModel(torch.nn.Module):
             shape = (-1,) if name == "atomref" else ()
             self._exact[name] = value.reshape(shape)
             self.register_buffer(name, self._exact[name].to(device, dtype, copy=True))
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether predictions are smooth where atoms come within the cutoff."""
+        return True
+
+    @property
+    def is_extensive(self) -> bool:
+        """Whether predictions of parts beyond each other's reach add up."""
+        if self.cutoff is None or self.head is None or not self.head.extensive:
+            return False
+        return self.mean.is_meta or not bool(self.mean.any())
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""

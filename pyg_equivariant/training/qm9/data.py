@@ -11,8 +11,9 @@ from pathlib import Path
 from torch_geometric.data.data import BaseData
 from torch_geometric.datasets import QM9
 
+from pyg_equivariant.files import NotWrittenError, first_line, whole_file
+
 from ..data import StructureData
-from ..files import NotWrittenError, first_line, whole_file
 from ..references import Scaling, fit_scaling
 from ..settings import Settings
 from ..structures import Structures
@@ -48,11 +49,12 @@ class QM9Molecules(StructureData):
             published_error(settings.model, name),
         )
 
-    def scaling(self) -> Scaling:
+    def scaling(self, training: Structures | None = None) -> Scaling:
         """Of moments, which charges make, only the deviation."""
+        training = self.subset("train") if training is None else training
         shifted = self.settings.head not in _MOMENTS
         return fit_scaling(
-            self.subset("train"), self.target.name, self.settings.references, shifted
+            training, self.target.name, self.settings.references, shifted
         )
 
 

@@ -14,14 +14,15 @@ import pytest
 import qm9
 import torch
 
-from pyg_equivariant.training import files
+from pyg_equivariant.files import NotWrittenError
+from pyg_equivariant.training import folder_lock
 from pyg_equivariant.training.checkpoint import (
     BEST,
     LAST,
     AtomicCheckpointIO,
     load_checkpoint,
 )
-from pyg_equivariant.training.files import LOCK, FolderLock, NotWrittenError, whole_file
+from pyg_equivariant.training.folder_lock import LOCK, FolderLock
 from pyg_equivariant.training.run import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, "examples")
-from pyg_equivariant.training.files import FolderLock
+from pyg_equivariant.training.folder_lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)
@@ -49,27 +50,6 @@ def command(folder: Path, root: Path, *flags: str) -> list[str]:
     small = "--model schnet --target U0 --preset painn --accelerator cpu"
     small += " --batch-size 20 --hidden-channels 8 --num-layers 1"
     return [*small.split(), "--root", str(root), "--folder", str(folder), *flags]
-
-
-def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "file.txt"
-    with whole_file(path) as partial:
-        partial.write_text("one")
-        assert not path.exists()
-
-    def fail(error: BaseException) -> None:
-        with whole_file(path) as partial:
-            partial.write_text("two")
-            raise error
-
-    for error in (OSError(28, "No space left on device"), RuntimeError("a\nb")):
-        with pytest.raises(OSError, match=r"file\.txt could not be written") as caught:
-            fail(error)
-        assert "\n" not in str(caught.value)
-    with pytest.raises(KeyboardInterrupt):
-        fail(KeyboardInterrupt())
-    assert path.read_text() == "one"
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_second_run_in_the_folder_is_refused(qm9_root: Path, tmp_path: Path) -> None:
@@ -124,9 +104,9 @@ def test_without_locks_a_run_goes_on(
     def unknown(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(files.fcntl, "lockf", unknown)
+    monkeypatch.setattr(folder_lock.fcntl, "lockf", unknown)
     FolderLock(tmp_path)
-    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setattr(folder_lock, "fcntl", None)
     with pytest.raises(FileExistsError, match="in use"):
         FolderLock(tmp_path)
     FolderLock(tmp_path / "other")
