@@ -48,7 +48,7 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
-    {"training.structures"},
+    {"training.structures", "training.splits"},
     {"training.readers"},
     {"training"},
     {"training.qm9"},
