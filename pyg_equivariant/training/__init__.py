@@ -9,6 +9,7 @@ except ImportError as error:
         'training takes, with pip install "pyg_equivariant[training]"'
     ) from error
 
+from .fitting import fit
 from .structures import Structures
 
-__all__ = ["Structures"]
+__all__ = ["fit", "Structures"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import (
     EarlyStopping,
-    EMAWeightAveraging,
     ModelCheckpoint,
+    WeightAveraging,
 )
+from torch import Tensor
 
 from .checkpoint import BEST, RandomState
 from .console import ProgressBar
@@ -26,6 +29,22 @@ class Patience(EarlyStopping):
         if patience > self.patience:
             self.stopped_epoch = 0
         self.patience = patience
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    r"""An exponential moving average that soon forgets how it began.
+
+    After :math:`n` steps it keeps :math:`\min(d, (1 + n) / (10 + n))` of the past.
+
+    Args:
+        decay: :math:`d`, what it keeps at last.
+    """
+
+    def average(past: Tensor, present: Tensor, count: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + float(count)) / (10 + float(count)))
+        return torch.lerp(present, past, kept)
+
+    return average
 
 
 def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Callback]:
@@ -48,7 +67,8 @@ def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Call
         ),
     ]
     if settings.ema:
-        callbacks.append(EMAWeightAveraging(decay=settings.ema, use_buffers=False))
+        average = moving_average(settings.ema)
+        callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))
     if settings.patience:
         callbacks.append(
             Patience(

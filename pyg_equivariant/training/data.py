@@ -86,7 +86,7 @@ class StructureData(L.LightningDataModule):
         return self._tables[name]
 
     def scaling(self, training: Structures | None = None) -> Scaling:
-        """References, mean and deviation of the training set, or of other structures."""
+        """References, mean and deviation: of the training set, or of others."""
         training = self.subset("train") if training is None else training
         if self.settings.weights:
             return fit_references(training)

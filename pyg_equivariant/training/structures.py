@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -116,3 +116,53 @@ def rows_of(pointers: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     owner = torch.arange(len(index)).repeat_interleave(sizes)
     shift = start - (sizes.cumsum(0) - sizes)
     return torch.arange(len(owner)) + shift[owner], owner
+
+
+def join(parts: Sequence[Structures]) -> Structures:
+    """All structures of several tables; labels that a part lacks are NaN there.
+
+    Raises:
+        ValueError: if labels of a name do not fit each other, or one part has inputs
+            that another lacks.
+    """
+    if any(part.extra.keys() != parts[0].extra.keys() for part in parts):
+        names = [sorted(part.extra) for part in parts]
+        raise ValueError(f"the parts have different inputs: {names}")
+    labels = {name for part in parts for name in part.labels}
+    cells = any(part.cell is not None for part in parts)
+    boxes = [part if part.cell is not None else _open(part) for part in parts]
+    periodic = cells and all(part.pbc is not None for part in boxes)
+    return Structures(
+        torch.cat([part.z for part in parts]),
+        torch.cat([part.pos for part in parts]),
+        torch.cat([part.sizes for part in parts]),
+        {name: _join_label(parts, name) for name in sorted(labels)},
+        torch.cat([part.cell for part in boxes]) if cells else None,  # type: ignore[misc]
+        torch.cat([part.pbc for part in boxes]) if periodic else None,  # type: ignore[misc]
+        {
+            name: torch.cat([part.extra[name] for part in parts])
+            for name in parts[0].extra
+        },
+    )
+
+
+def _open(part: Structures) -> Structures:
+    """The same with cells of zeros."""
+    count = len(part.sizes)
+    none = torch.zeros(count, 3, dtype=torch.bool)
+    return part._replace(cell=part.pos.new_zeros(count, 3, 3), pbc=none)
+
+
+def _join_label(parts: Sequence[Structures], name: str) -> Tensor:
+    known = [part for part in parts if name in part.labels]
+    one = known[0].labels[name]
+    each = any(len(part.labels[name]) != len(part.sizes) for part in known)
+    if any(part.labels[name].shape[1:] != one.shape[1:] for part in known):
+        shapes = [tuple(part.labels[name].shape) for part in known]
+        raise ValueError(f"labels {name!r} have different shapes: {shapes}")
+    rows = []
+    for part in parts:
+        count = len(part.z) if each else len(part.sizes)
+        missing = one.new_full((count, *one.shape[1:]), torch.nan)
+        rows.append(part.labels.get(name, missing))
+    return torch.cat(rows)

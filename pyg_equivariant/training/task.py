@@ -86,7 +86,8 @@ class Task(L.LightningModule):
             error = masked_loss("l1", predicted.detach(), true) * quantity.factor
             name = quantity.named("train")
             values[name] = error
-            self.log(name, error, prog_bar=True, logger=False, batch_size=size)
+            shown = bool(quantity.weight)
+            self.log(name, error, prog_bar=shown, logger=False, batch_size=size)
         trainer: Any = self.trainer
         if self.global_step % trainer.log_every_n_steps == 0:
             self._write(values)
@@ -127,7 +128,8 @@ class Task(L.LightningModule):
         for quantity, pair in pairs.items():
             error = mean_error(*pair)
             mae, rmse = (quantity.named("val", kind) for kind in ("mae", "rmse"))
-            self.log(mae, error.mae * quantity.factor, prog_bar=True)
+            shown = bool(quantity.weight)
+            self.log(mae, error.mae * quantity.factor, prog_bar=shown)
             if quantity.name:
                 self.log(rmse, error.rmse * quantity.factor)
         monitored = self._monitored(pairs)
