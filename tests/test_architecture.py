@@ -49,6 +49,7 @@ TIERS = [
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
     {"training.structures", "training.splits"},
+    {"training.references"},
     {"training.readers"},
     {"training"},
     {"training.qm9"},

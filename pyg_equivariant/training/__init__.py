@@ -10,6 +10,7 @@ except ImportError as error:
     ) from error
 
 from .fitting import fit
+from .prediction import predict
 from .structures import Structures
 
-__all__ = ["fit", "Structures"]
+__all__ = ["fit", "predict", "Structures"]

@@ -16,7 +16,6 @@ from lightning.pytorch.callbacks import (
 from torch import Tensor
 
 from .checkpoint import BEST, RandomState
-from .console import ProgressBar
 from .settings import Settings
 
 
@@ -56,7 +55,6 @@ def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Call
         monitor: what is lowest of the best weights.
     """
     callbacks: list[L.Callback] = [
-        ProgressBar(),
         RandomState(),
         ModelCheckpoint(
             folder,

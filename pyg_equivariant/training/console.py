@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -28,6 +29,11 @@ class ProgressBar(TQDMProgressBar):
         metrics = super().get_metrics(trainer, model)
         metrics.pop("v_num", None)
         return metrics
+
+
+def show(progress: bool) -> Sequence[L.Callback]:
+    """The progress bar, or nothing."""
+    return [ProgressBar()] if progress else []
 
 
 def keep_quiet() -> None:

@@ -28,6 +28,7 @@ def fit(
     unit: str = "",
     reader: dict[str, Any] | None = None,
     machine: dict[str, Any] | None = None,
+    verbose: bool = True,
     **settings: Any,
 ) -> MolecularModel:
     """Train a network on structures of your own; a potential where there are energies.
@@ -56,6 +57,7 @@ def fit(
         reader: options of the reader, such as ``{"energy": "REF_energy"}``.
         machine: what :meth:`Run.fit` takes besides: ``accelerator``, ``devices``,
             ``num_nodes``, ``precision``, ``max_time``.
+        verbose: whether to show the progress and the report (default: ``True``).
         settings: any of :class:`Settings`, such as ``epochs``, ``lr``, ``cutoff``,
             ``weights={"forces": 100.0}``; ``hidden_channels`` and all else that the
             network takes go into ``arguments``, a dictionary.
@@ -83,8 +85,8 @@ def fit(
         ...         epochs=1,
         ...         arguments={"hidden_channels": 8, "num_layers": 1},
         ...         machine={"accelerator": "cpu"},
-        ...     )  # doctest: +ELLIPSIS
-        painn on structures, ...
+        ...         verbose=False,
+        ...     )
         >>> model.card.species, model(springs.z[:2], pos[:2]).shape
         ((1,), torch.Size([1, 1]))
     """
@@ -98,11 +100,11 @@ def fit(
     )
     with closing(Run(Path(folder), chosen, resume)) as run:
         own = open_data(divided, chosen, unit=unit)
-        devices = {"accelerator": "auto", **(machine or {})}
+        devices = {"progress": verbose, **(machine or {})}
         run.fit(own, **devices)
         for name in ("max_time", "checkpoint_every", "profiler"):
             devices.pop(name, None)
         report = run.test(own, **devices)
-    if report is not None:
+    if report is not None and verbose:
         print(report)
     return load_model(Path(folder) / MODEL)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from .data import StructureData
+from .losses import LOSSES
 from .run import Run
 from .schedules import SCHEDULES
 from .settings import Settings
@@ -16,41 +17,34 @@ from .settings import Settings
 # Flags that take the place of what a preset says, those among them for the network, and
 # those for Lightning's Trainer
 _CHOSEN = (
-    *("split", "num_train", "num_val", "epochs", "batch_size", "lr", "weight_decay"),
+    *("num_train", "num_val", "epochs", "batch_size", "lr", "weight_decay"),
     *("schedule", "loss", "ema", "clip", "patience", "seed"),
 )
 _NETWORK = ("hidden_channels", "num_layers")
 _DEVICES = ("accelerator", "devices", "num_nodes", "precision")
 
 
-def add_flags(
-    parser: argparse.ArgumentParser, presets: Iterable[str], splits: str
-) -> None:
+def add_flags(parser: argparse.ArgumentParser, defaults: str) -> None:
     """Folder, settings and machine of a run.
 
     Args:
         parser: of the command.
-        presets: their names.
-        splits: what ``--split`` takes, in words.
+        defaults: whose settings are taken where none are chosen, in words.
     """
     add = parser.add_argument
     add("--folder", type=Path, help="folder of this run (default: runs/MODEL-TARGET)")
     add(
         "--resume",
         action="store_true",
-        help="go on with the run of that folder, if any",
+        help="go on with the run of that folder, if any; --epochs may grow",
     )
-    _add_settings(parser, presets, splits)
+    _add_settings(parser, defaults)
     _add_machine(parser)
 
 
-def _add_settings(
-    parser: argparse.ArgumentParser, presets: Iterable[str], splits: str
-) -> None:
-    group = parser.add_argument_group("settings, by default those of the paper")
+def _add_settings(parser: argparse.ArgumentParser, defaults: str) -> None:
+    group = parser.add_argument_group(f"settings, {defaults}")
     add = group.add_argument
-    add("--preset", help=f"whose: {', '.join(presets)} (default: that of the model)")
-    add("--split", help=splits)
     add("--num-train", type=int, help="only so many training structures")
     add("--num-val", type=int, help="only so many validation structures")
     add("--epochs", type=int, help="schedules stretch with it")
@@ -58,7 +52,7 @@ def _add_settings(
     add("--lr", type=float, help="learning rate at the beginning")
     add("--weight-decay", type=float)
     add("--schedule", help=", ".join(SCHEDULES))
-    add("--loss", choices=("l1", "mse"))
+    add("--loss", choices=LOSSES)
     add("--ema", type=float, help="decay of the averaged weights, 0 for none")
     add("--clip", type=float, help="largest norm of the gradient, 0 for any")
     add("--patience", type=int, help="stop after so many epochs without progress")
@@ -91,6 +85,7 @@ def train(
     flags: argparse.Namespace,
     settings: Settings,
     open_data: Callable[[Settings, int], StructureData],
+    name: str | None = None,
 ) -> None:
     """Train, test, report.
 
@@ -98,8 +93,11 @@ def train(
         flags: of the command.
         settings: of the run.
         open_data: the data set, given settings and the number of workers.
+        name: of what is learned, for the folder (default: that of the target).
     """
-    folder = flags.folder or Path("runs") / f"{settings.model}-{settings.target}"
+    folder = (
+        flags.folder or Path("runs") / f"{settings.model}-{name or settings.target}"
+    )
     with closing(Run(folder, settings, flags.resume)) as run:
         data = open_data(settings, flags.num_workers)
         devices = {name: getattr(flags, name) for name in _DEVICES}

@@ -29,7 +29,7 @@ class Divided(NamedTuple):
     split: Split
     name: str
     division: str
-    isolated: Mapping[int, float]
+    isolated: Mapping[int, float] | None = None
 
 
 def read(source: Source, **options: Any) -> tuple[Reading, str]:

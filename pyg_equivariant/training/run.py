@@ -16,7 +16,7 @@ from pyg_equivariant.nn import save_model
 
 from .callbacks import run_callbacks
 from .checkpoint import BEST, LAST, LastCheckpoint, load_run
-from .console import ProgressBar
+from .console import show
 from .curve import CurveLogger
 from .data import StructureData
 from .devices import on_devices
@@ -91,6 +91,7 @@ class Run:
         max_time: str | None = None,
         checkpoint_every: int = 500,
         profiler: str | None = None,
+        progress: bool = True,
         **flags: Any,
     ) -> Task:
         """Train; ``flags`` are those of Lightning's ``Trainer`` for devices."""
@@ -104,7 +105,9 @@ class Run:
             max_epochs=self.settings.epochs,
             max_time=max_time,
             gradient_clip_val=self.settings.clip or None,
+            enable_progress_bar=progress,
             callbacks=[
+                *show(progress),
                 *run_callbacks(self.folder, self.settings, task.monitor),
                 *self.callbacks,
                 LastCheckpoint(self.folder, checkpoint_every),
@@ -124,7 +127,9 @@ class Run:
         trainer.fit(task, data, ckpt_path=self.last)
         return task
 
-    def test(self, data: StructureData, **flags: Any) -> str | None:
+    def test(
+        self, data: StructureData, progress: bool = True, **flags: Any
+    ) -> str | None:
         """Test the best weights, write the report and the model; the report's text.
 
         Other processes than the first return ``None``.
@@ -132,7 +137,8 @@ class Run:
         checkpoint = load_run(self.folder / BEST)
         task = load_task(checkpoint, data.target)
         trainer = L.Trainer(
-            callbacks=[ProgressBar()],
+            callbacks=list(show(progress)),
+            enable_progress_bar=progress,
             logger=False,
             enable_checkpointing=False,
             use_distributed_sampler=False,

@@ -106,7 +106,8 @@ class Task(L.LightningModule):
         for logger in self.loggers:
             logger.log_metrics(row, step=self.global_step)
 
-    def _gather(self, batch: Data) -> None:
+    def gather(self, batch: Data) -> None:
+        """Predict a batch, and keep that beside its labels."""
         for quantity, (predicted, true) in self.compare(batch, self(batch)).items():
             each = len(true) != len(batch.index)
             index = batch.index[batch.batch] if each else batch.index
@@ -118,13 +119,13 @@ class Task(L.LightningModule):
         return metric
 
     def validation_step(self, batch: Data, batch_idx: int) -> None:
-        self._gather(batch)
+        self.gather(batch)
 
     def test_step(self, batch: Data, batch_idx: int) -> None:
-        self._gather(batch)
+        self.gather(batch)
 
     def on_validation_epoch_end(self) -> None:
-        pairs = self._collect()
+        pairs = self.collect()
         for quantity, pair in pairs.items():
             error = mean_error(*pair)
             mae, rmse = (quantity.named("val", kind) for kind in ("mae", "rmse"))
@@ -151,12 +152,12 @@ class Task(L.LightningModule):
         return mean_error(*pairs[quantity]).mae * quantity.factor
 
     def on_test_epoch_end(self) -> None:
-        for quantity, pair in self._collect().items():
+        for quantity, pair in self.collect().items():
             predicted, true = (quantity.factor * value.cpu() for value in pair)
             self.tested[quantity] = predicted, true, mean_error(predicted, true)
 
-    def _collect(self) -> Pairs:
-        """Predictions and truth of all processes, in float64."""
+    def collect(self) -> Pairs:
+        """What was gathered by all processes, in float64; it is forgotten."""
         found = {}
         for quantity in self.quantities:
             metric = self._gathered(quantity)

@@ -38,7 +38,7 @@ def springs(settings: Settings, num_workers: int = 0) -> StructureData:
 
 def test_another_data_set_trains(tmp_path: Path, capsys) -> None:
     parser = argparse.ArgumentParser()
-    add_flags(parser, ["none"], "thirds")
+    add_flags(parser, "none")
     words = ["--accelerator", "cpu", "--epochs", "2", "--num-layers", "1"]
     flags = parser.parse_args([*words, "--folder", str(tmp_path)])
     assert chosen(flags)["epochs"] == 2

@@ -23,7 +23,7 @@ from pyg_equivariant.training.checkpoint import (
     load_checkpoint,
 )
 from pyg_equivariant.training.folder_lock import LOCK, FolderLock
-from pyg_equivariant.training.run import SETTINGS
+from pyg_equivariant.training.resume import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMITED = """

@@ -16,7 +16,8 @@ from pyg_equivariant.training.checkpoint import BEST, LAST, load_checkpoint
 from pyg_equivariant.training.curve import CURVE, read_curve
 from pyg_equivariant.training.qm9.data import QM9Molecules
 from pyg_equivariant.training.qm9.presets import settle
-from pyg_equivariant.training.run import SETTINGS, Run
+from pyg_equivariant.training.resume import SETTINGS
+from pyg_equivariant.training.run import Run
 from pyg_equivariant.training.settings import Settings
 
 CPU = {"accelerator": "cpu", "devices": 1}
