@@ -26,6 +26,7 @@ PACKAGES = [
         "interop",
         "testing",
         "training",
+        "training.readers",
         "units",
     )
 ]

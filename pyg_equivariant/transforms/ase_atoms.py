@@ -91,8 +91,8 @@ def from_ase(
         elif name in source.info:
             data[name] = number(source.info[name]).unsqueeze(0)
         elif results.get(name) is not None:
-            value = number(results[name])
-            data[name] = value if name in OF_ATOMS else value.unsqueeze(0)
+            result = number(results[name])
+            data[name] = result if name in OF_ATOMS else result.unsqueeze(0)
         else:
             known = sorted({*source.arrays, *source.info, *results})
             raise ValueError(f"keep names {name!r}, the atoms have {known}")

@@ -87,12 +87,11 @@ def read_ase(
     if isolated:
         files, references = take_isolated(files, energy, unit.energy)
     frames = [frame for file in files for frame in file]
-    names = _find_names(frames, {"energy": energy, "forces": forces, "stress": stress})
-    every = {**names, **labels}
+    asked = {"energy": energy, "forces": forces, "stress": stress, **labels}
+    names = _find_names(frames, asked)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    structures = _structures(frames, every, inputs, unit, dtype)
-    lengths = tuple(map(len, files))
-    return Reading(structures, references, None, lengths, _say(every))
+    structures = _structures(frames, names, inputs, unit, dtype)
+    return Reading(structures, references, None, tuple(map(len, files)), _say(names))
 
 
 def _frames(path: PathLike) -> list[Atoms]:
@@ -101,13 +100,17 @@ def _frames(path: PathLike) -> list[Atoms]:
         from ase.io.formats import UnknownFileTypeError
     except ImportError as error:
         raise ImportError("read_ase needs ASE: pip install ase") from error
+    whole = "@" not in Path(path).name or Path(path).is_file()
     try:
-        frames = ase.io.read(path, index=":")
+        frames = ase.io.read(
+            path, index=":" if whole else None, do_not_split_by_at_sign=whole
+        )
     except UnknownFileTypeError as error:
-        raise ValueError(f"ASE does not know the format of {path}: {error}") from None
+        raise ValueError(f"ASE cannot read {path}: {error}") from None
+    frames = frames if isinstance(frames, list) else [frames]
     if not frames:
         raise ValueError(f"{path} holds no structure")
-    return list(frames)
+    return frames
 
 
 def _units(energy: str, length: str, stress: str | None) -> _Units:
