@@ -150,6 +150,11 @@ class EGNN(MolecularModel):
         )
         self.reset_parameters()
 
+    @property
+    def is_smooth(self) -> bool:
+        """With ``smooth=True``, or with edges between all pairs."""
+        return self.smooth or self.cutoff is None
+
     def represent(  # type: ignore[override]
         self,
         z: Tensor,

@@ -18,11 +18,14 @@ class Head(torch.nn.Module):
             ``"node"`` (not at all), or ``None`` if it is no sum of atomic scalars.
         invariant: whether the prediction stays the same under rotations.
         translates: whether it moves with the origin, as positions do.
+        extensive: whether it is a sum over atoms with nothing after it, so that parts
+            of a system add up.
     """
 
     reduce: str | None = None
     invariant: bool = True
     translates: bool = False
+    extensive: bool = False
 
     def forward(
         self,
@@ -75,6 +78,7 @@ class ScalarHead(Head):
         self.pre = pre
         self.post = post
         self.reduce = reduce
+        self.extensive = reduce == "sum" and post is None
 
     def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``, or ``(|V|, out)``."""
@@ -102,6 +106,7 @@ class ExtensiveHead(Head):
     """
 
     reduce = "sum"
+    extensive = True
 
     def __init__(self, atomic: Head) -> None:
         super().__init__()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from ..pool import pool
 from ._species import check_species
 from .features import Features
 from .heads import Head
+
+_Model = TypeVar("_Model", bound="MolecularModel")
 
 
 class MolecularModel(torch.nn.Module):
@@ -33,11 +36,21 @@ class MolecularModel(torch.nn.Module):
 
     ``mean``, ``scale`` and ``atomref`` are part of the ``state_dict``: a saved model
     predicts in physical units. They keep their precision in ``model.double()``.
+
+    Attributes:
+        arguments: what the network was built with, defaults included.
     """
 
+    arguments: dict[str, Any]
     atomref: Tensor | None
     mean: Tensor
     scale: Tensor
+
+    def __new__(cls: type[_Model], *args: Any, **kwargs: Any) -> _Model:
+        """Keep the arguments, so that a file can tell how to build the network."""
+        self = super().__new__(cls)
+        self.arguments = _bound_arguments(cls, args, kwargs)
+        return self
 
     def __init__(
         self,
@@ -66,6 +79,18 @@ class MolecularModel(torch.nn.Module):
             shape = (-1,) if name == "atomref" else ()
             self._exact[name] = value.reshape(shape)
             self.register_buffer(name, self._exact[name].to(device, dtype, copy=True))
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether predictions are smooth where atoms come within the cutoff."""
+        return True
+
+    @property
+    def is_extensive(self) -> bool:
+        """Whether predictions of parts beyond each other's reach add up."""
+        if self.cutoff is None or self.head is None or not self.head.extensive:
+            return False
+        return self.mean.is_meta or not bool(self.mean.any())
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
@@ -157,6 +182,23 @@ class MolecularModel(torch.nn.Module):
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
         """The features of every atom."""
         raise TypeError(f"{type(self).__name__} does not define represent()")
+
+
+def _bound_arguments(
+    cls: type[MolecularModel], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a constructor is called with; nothing if it cannot be called so."""
+    try:
+        bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)
+    except TypeError:  # of which __init__ tells the caller
+        return {}
+    bound.apply_defaults()
+    given = list(bound.arguments.items())[1:]
+    return {name: _kept(value) for name, value in given}
+
+
+def _kept(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 def _check_units(

@@ -159,6 +159,16 @@ class SEGNN(MolecularModel):
             )
         self.reset_parameters()
 
+    @property
+    def is_smooth(self) -> bool:
+        """With ``smooth=True``, or with edges between all pairs."""
+        return self.smooth or self.cutoff is None
+
+    @property
+    def is_extensive(self) -> bool:
+        """With ``head="extensive"`` and ``norm=None``."""
+        return super().is_extensive and len(self.norms) == 0
+
     def represent(  # type: ignore[override]
         self,
         z: Tensor,
