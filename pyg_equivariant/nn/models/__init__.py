@@ -5,6 +5,7 @@ from .features import Features
 from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
+from .irreps_head import IrrepsHead
 from .make_head import make_head
 from .molecular import MolecularModel
 from .moment_heads import (
@@ -32,6 +33,7 @@ __all__ = [
     "Head",
     "ScalarHead",
     "ExtensiveHead",
+    "IrrepsHead",
     "DipoleHead",
     "PolarizabilityHead",
     "SpatialExtentHead",

@@ -143,7 +143,7 @@ class EdgeFeatures(EquivariantModule):
 
     def invariants(self, edge_attr: Tensor | None, edge_vec: Tensor) -> Tensor | None:
         """The invariants ``(|E|, num_scalars)`` of features, if there are any."""
-        return self.scalars(edge_attr, edge_vec, len(edge_vec))
+        return self.scalars(edge_attr, edge_vec, edge_vec.shape[0])
 
     def radial(self, edge_attr: Tensor | None, edges: Edges) -> Edges:
         """Edges whose radial features hold the invariants, under the envelope, too."""

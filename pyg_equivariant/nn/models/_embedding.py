@@ -57,11 +57,11 @@ class FeatureEmbedding(EquivariantModule):
         """Hidden features ``(|V|, irreps_out.dim)`` of numbers and features."""
         if self.species is None:
             refuse_beside(x)
-        features = self.admitted(z if self.species is None else x, like, len(like))
+        features = self.admitted(z if self.species is None else x, like, like.shape[0])
         hidden = self.linear(features).to(like.dtype)
         found, blocks = iter(self.linear.irreps_out.split(hidden)), []
         for (mul, ir), reached in zip(self.irreps_out, self._reached, strict=True):
-            shape = (len(like), ir.dim, mul)
+            shape = (like.shape[0], ir.dim, mul)
             blocks.append(next(found) if reached else like.new_zeros(shape))
         if self.species is not None:
             blocks[0] = blocks[0] + self.species(z).unsqueeze(1)

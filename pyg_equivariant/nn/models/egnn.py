@@ -19,7 +19,7 @@ from ._embedding import check_inputs, refuse_beside, scalars_or_irreps
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -68,6 +68,10 @@ class EGNN(MolecularModel):
         irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
         irreps_edge: irreps of the edge features given as ``edge_attr``, in place of
             ``edge_dim``; likewise.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features
@@ -109,6 +113,7 @@ class EGNN(MolecularModel):
         irreps_in: IrrepsLike | None = None,
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         irreps_in = scalars_or_irreps("in_channels", in_channels, irreps_in)
         irreps_edge = scalars_or_irreps("edge_dim", edge_dim or None, irreps_edge)
@@ -122,7 +127,8 @@ class EGNN(MolecularModel):
             return ScalarHead(MLP([out, hidden, width], act), post, reduce)
 
         vec_channels = 1 if update_pos else 0
-        built = make_head(head, scalar_head, out, vec_channels, act, moves=update_pos)
+        sizes = out, vec_channels, act, update_pos
+        built = make_head(head, scalar_head, *sizes, Asked(irreps_out, cutoff))
         super().__init__(cutoff, built, mean, scale, atomref)
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
@@ -209,8 +215,8 @@ class EGNN(MolecularModel):
         """Species, features or both, as scalars."""
         if self.species is None:
             refuse_beside(x)
-            return self.features(z, pos, len(pos))
-        species, x = self.species(z), self.features(x, pos, len(pos))
+            return self.features(z, pos, pos.shape[0])
+        species, x = self.species(z), self.features(x, pos, pos.shape[0])
         return species if x is None else torch.cat([species, x], dim=-1)
 
     def __repr__(self) -> str:

@@ -154,6 +154,7 @@ class MolecularModel(torch.nn.Module):
         features = self.represent(z, graph, **inputs)
         if self.head is None:
             return features
+        features = features._replace(graph=graph)
         out = self.head(features, z, graph.batch, graph.batch_size)
         out = out.to(graph.pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:

@@ -16,7 +16,7 @@ from ._admitted import EdgeFeatures
 from ._embedding import node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -52,6 +52,10 @@ class PaiNN(MolecularModel):
         irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
         irreps_edge: irreps of edge features given as ``edge_attr``, whose scalars and
             inner products join the radial features.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
@@ -83,12 +87,15 @@ class PaiNN(MolecularModel):
         irreps_in: IrrepsLike | None = None,
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         def scalar_head(reduce: str) -> Head:
             widths = [hidden_channels, hidden_channels // 2, 1]
             return ScalarHead(MLP(widths, init="xavier"), None, reduce)
 
-        built = make_head(head, scalar_head, hidden_channels, hidden_channels)
+        sizes = hidden_channels, hidden_channels
+        asked = Asked(irreps_out, cutoff)
+        built = make_head(head, scalar_head, *sizes, asked=asked)
         super().__init__(cutoff, built, mean, scale, atomref)
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers

@@ -19,7 +19,7 @@ from ._admitted import EdgeFeatures
 from ._embedding import node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -52,6 +52,10 @@ class SchNet(MolecularModel):
         irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
         irreps_edge: irreps of edge features given as ``edge_attr``, which join the
             radial features; likewise.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
@@ -80,6 +84,7 @@ class SchNet(MolecularModel):
         irreps_in: IrrepsLike | None = None,
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         def scalar_head(reduce: str) -> Head:
             widths = [hidden_channels, hidden_channels // 2, 1]
@@ -87,7 +92,9 @@ class SchNet(MolecularModel):
                 MLP(widths, ShiftedSoftplus(), init="xavier"), None, reduce
             )
 
-        built = make_head(head, scalar_head, hidden_channels, 0, ShiftedSoftplus())
+        asked = Asked(irreps_out, cutoff)
+        given = hidden_channels, 0, ShiftedSoftplus()
+        built = make_head(head, scalar_head, *given, asked=asked)
         super().__init__(cutoff, built, mean, scale, atomref)
         self.hidden_channels = hidden_channels
         self.num_filters = num_filters
@@ -96,8 +103,9 @@ class SchNet(MolecularModel):
         self.num_elements = num_elements
 
         scalars = Irreps([(hidden_channels, "0e")])
-        given = (num_elements, scalars, irreps_in, irreps_x)
-        self.embedding = node_embedding(*given, padding_idx=0)
+        self.embedding = node_embedding(
+            num_elements, scalars, irreps_in, irreps_x, padding_idx=0
+        )
         self.edges = EdgeEmbedding(cutoff, GaussianBasis(num_radial, cutoff))
         self.edge_features = EdgeFeatures(irreps_edge)
         edge_dim = num_radial + self.edge_features.num_scalars

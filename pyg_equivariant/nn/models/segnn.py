@@ -23,7 +23,7 @@ from ._embedding import check_inputs, refuse_beside, scalars_or_irreps
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -80,6 +80,10 @@ class SEGNN(MolecularModel):
         irreps_node_attr: irreps of physical attributes given as ``node_attr``, such as
             ``"1x1e"`` for magnetic moments, which steer beside the harmonics; by
             default ``node_attr`` holds harmonics, which are added to theirs.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features
@@ -121,6 +125,7 @@ class SEGNN(MolecularModel):
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
         irreps_node_attr: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         irreps_edge = scalars_or_irreps("edge_dim", edge_dim or None, irreps_edge)
         check_inputs(irreps_in, irreps_x)
@@ -128,10 +133,12 @@ class SEGNN(MolecularModel):
         if irreps_hidden is None:
             irreps_hidden = balanced_irreps(hidden_channels, lmax, irreps_sh)
         hidden = Irreps(irreps_hidden)
+        direct = irreps_out is not None and irreps_pool is None
         if irreps_pool is None:
-            irreps_pool = _irreps_pool(head, hidden)
+            irreps_pool = hidden if direct else _irreps_pool(head, hidden)
         pooled = Irreps(irreps_pool)
-        super().__init__(cutoff, _head(head, pooled), mean, scale, atomref)
+        built = _head(head, Asked(irreps_out, cutoff, pooled))
+        super().__init__(cutoff, built, mean, scale, atomref)
         if norm not in ("instance", None):
             raise ValueError(f"norm is 'instance' or None, got {norm!r}")
         if distance not in ("squared", "length"):
@@ -175,7 +182,7 @@ class SEGNN(MolecularModel):
             EquivariantInstanceNorm(hidden) for _ in range(num_layers if norm else 0)
         )
         self.pre_pool = None
-        if head is not None:
+        if head is not None and not direct:
             self.pre_pool = SteerableMLP(
                 hidden, attr, hidden, pooled, e3nn_constants=e3nn_constants
             )
@@ -237,14 +244,15 @@ class SEGNN(MolecularModel):
         """The attribute of every node, with what is known of it besides."""
         pos = edges.pos
         if self.physical.irreps_in.dim:
-            parts = [edges.node_attr(), self.physical(node_attr, pos, len(pos))]
+            parts = [edges.node_attr(), self.physical(node_attr, pos, pos.shape[0])]
             return torch.cat(parts, dim=-1)
         if node_attr is not None:
             check_real(node_attr, "node_attr")
-            if node_attr.shape != (len(pos), self.irreps_sh.dim):
+            shape = (pos.shape[0], self.irreps_sh.dim)
+            if node_attr.shape != shape:
                 raise ValueError(
-                    f"expected harmonics {self.irreps_sh} as node_attr, "
-                    f"{(len(pos), self.irreps_sh.dim)}, got {tuple(node_attr.shape)}; "
+                    f"expected harmonics {self.irreps_sh} as node_attr {shape}, got "
+                    f"{tuple(node_attr.shape)}; "
                     "physical attributes of other irreps, such as pseudovectors, take "
                     "a network built with irreps_node_attr='1x1e'"
                 )
@@ -257,8 +265,8 @@ class SEGNN(MolecularModel):
         """Species, features or both."""
         if self.species is None:
             refuse_beside(x)
-            return self.features(z, pos, len(pos))
-        species, x = self.species(z), self.features(x, pos, len(pos))
+            return self.features(z, pos, pos.shape[0])
+        species, x = self.species(z), self.features(x, pos, pos.shape[0])
         return species if x is None else torch.cat([species, x], dim=-1)
 
     def __repr__(self) -> str:
@@ -284,16 +292,18 @@ def _features(
     return AdmittedFeatures(given, reached, name, products=others)
 
 
-def _head(head: str | Head | None, pooled: Irreps) -> Head | None:
-    if head == "vector":
+def _head(head: str | Head | None, asked: Asked) -> Head | None:
+    if head == "vector" and asked.irreps_out is None:
         return _SteerableVectorHead()
+    pooled = asked.irreps
+    assert pooled is not None
     width = pooled.count("0e")
 
     def scalar_head(reduce: str) -> Head:
         post = MLP([width, width, 1])
         return ScalarHead(torch.nn.Identity(), post, reduce)
 
-    return make_head(head, scalar_head, width, pooled.count("1o"))
+    return make_head(head, scalar_head, width, pooled.count("1o"), asked=asked)
 
 
 class _SteerableVectorHead(Head):

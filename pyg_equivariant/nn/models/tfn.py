@@ -19,7 +19,7 @@ from ._admitted import EdgeFeatures
 from ._embedding import node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -60,6 +60,10 @@ class TFN(MolecularModel):
         irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
         irreps_edge: irreps of edge features given as ``edge_attr``: invariants join the
             radial features, all but ``0e`` the harmonics of the edge.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
@@ -94,6 +98,7 @@ class TFN(MolecularModel):
         irreps_in: IrrepsLike | None = None,
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         irreps_sh = Irreps.spherical_harmonics(lmax)
         if irreps_hidden is None:
@@ -106,7 +111,8 @@ class TFN(MolecularModel):
         def scalar_head(reduce: str) -> Head:
             return ScalarHead(MLP([scalars, max(scalars // 2, 1), 1]), None, reduce)
 
-        built = make_head(head, scalar_head, scalars, vectors)
+        asked = Asked(irreps_out, cutoff, irreps)
+        built = make_head(head, scalar_head, scalars, vectors, asked=asked)
         super().__init__(cutoff, built, mean, scale, atomref)
         self.irreps_hidden = irreps
         self.irreps_sh = irreps_sh

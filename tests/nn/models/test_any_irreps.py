@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.export import Dim
 from torch_geometric.data import Data
 
 from pyg_equivariant.nn import SEGNN, ForceField
@@ -139,6 +140,44 @@ def test_forces_come_with_features(
     assert forces.abs().max() > 1e-3
 
 
+class _Named(torch.nn.Module):
+    """A network with all of its inputs by name, for the exporter."""
+
+    def __init__(self, model: MolecularModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        z: Tensor,
+        x: Tensor,
+        pos: Tensor,
+        batch: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor,
+    ) -> Tensor:
+        given = {"x": x, "edge_attr": edge_attr, "batch_size": 2}
+        return self.model(z, pos, batch, edge_index, **given)
+
+
+def test_exports_with_any_number_of_atoms_and_edges(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    small = {"lmax_attr": 1} if name == "SEGNN" else {}
+    model = build(name, num_layers=1, **small, **BESIDE, irreps_out="1x1e+1x2e").eval()
+    inputs = inputs_of(graphs["two_molecules"], BESIDE)
+    atoms, edges = Dim("atoms"), Dim("edges")
+    shapes = {key: {0: atoms} for key in ("z", "x", "pos", "batch")}
+    shapes |= {"edge_index": {1: edges}, "edge_attr": {0: edges}}
+    program = torch.export.export(
+        _Named(model), tuple(inputs.values()), dynamic_shapes=shapes
+    ).module()
+    other = inputs_of(graphs["planar"], BESIDE)
+    other["batch"] = torch.tensor([0, 0, 1, 1])
+    found = program(*other.values())
+    torch.testing.assert_close(found, model(**other, batch_size=2))
+
+
 @pytest.mark.slow
 def test_compiles_whole_and_once_for_all_batches(
     build: Build, name: str, graphs: dict[str, Data]
@@ -166,19 +205,21 @@ def test_what_was_not_announced_is_refused(
     data = graphs["two_molecules"]
     bare, both, alone = build(name), build(name, **BESIDE), build(name, **INSTEAD)
     inputs = inputs_of(data, BESIDE)
-    with pytest.raises(ValueError, match="x came.* without irreps_x"):
+    with pytest.raises(ValueError, match=r"x came.* without irreps_x"):
         bare(data.z, data.pos, data.batch, x=inputs["x"])
     edge_index, edge_attr = inputs["edge_index"], inputs["edge_attr"]
-    with pytest.raises(ValueError, match="edge_attr came.* without irreps_edge"):
+    with pytest.raises(ValueError, match=r"edge_attr came.* without irreps_edge"):
         bare(data.z, data.pos, edge_index=edge_index, edge_attr=edge_attr)
     for missing in ("x", "edge_attr"):
         with pytest.raises(ValueError, match=f"{missing} is missing: expected"):
             both(**{**inputs, missing: None})
-        with pytest.raises(ValueError, match=rf"{missing} of shape .* one row for each"):
+        with pytest.raises(
+            ValueError, match=rf"{missing} of shape .* one row for each"
+        ):
             both(**{**inputs, missing: inputs[missing][1:]})
     with pytest.raises(ValueError, match="build it with irreps_x, not irreps_in"):
         alone(**{**inputs, "z": inputs["x"]})
-    with pytest.raises(TypeError, match="z holds features of .*int64"):
+    with pytest.raises(TypeError, match=r"z holds features of .*int64"):
         alone(data.z, data.pos, edge_index=edge_index, edge_attr=edge_attr)
     with pytest.raises(ValueError, match="give one, which may hold all"):
         build(name, irreps_in="1x0e", irreps_x="1x0e")
@@ -198,8 +239,8 @@ def test_scalars_of_edges_have_one_of_two_names(build: Build, name: str) -> None
 
 
 def test_physical_attributes_of_any_irreps_steer(graphs: dict[str, Data]) -> None:
-    small: dict[str, Any] = {"hidden_channels": 8, "num_layers": 1, "lmax_attr": 1}
-    small |= {"cutoff": 2.5, "species": tuple(range(1, 10))}
+    small: dict[str, Any] = {"hidden_channels": 8, "num_layers": 1, "lmax": 1}
+    small |= {"lmax_attr": 1, "cutoff": 2.5, "species": tuple(range(1, 10))}
     data, irreps = graphs["two_molecules"], Irreps("2x1e+1x0o")
     model = SEGNN(**small, irreps_node_attr=irreps, irreps_out="1x1e").double()
     attr = irreps.randn(len(data.z), -1, dtype=torch.float64)
