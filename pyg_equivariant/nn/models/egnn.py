@@ -109,7 +109,7 @@ class EGNN(MolecularModel):
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
         irreps_in: IrrepsLike | None = None,
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,

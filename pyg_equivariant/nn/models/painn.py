@@ -82,7 +82,7 @@ class PaiNN(MolecularModel):
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
         num_elements: int = 100,
         irreps_in: IrrepsLike | None = None,
         irreps_x: IrrepsLike | None = None,

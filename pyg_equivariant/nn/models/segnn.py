@@ -121,7 +121,7 @@ class SEGNN(MolecularModel):
         head: str | Head | None = "mean",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
         irreps_node_attr: IrrepsLike | None = None,
