@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,11 +17,10 @@ from ..pool import pool
 from ._species import check_species
 from .features import Features
 from .heads import Head
+from .pretrained import Pretrained
 
-_Model = TypeVar("_Model", bound="MolecularModel")
 
-
-class MolecularModel(torch.nn.Module):
+class MolecularModel(Pretrained):
     """Base of the networks: ``model(z, pos, batch)``.
 
     Args:
@@ -38,21 +36,11 @@ class MolecularModel(torch.nn.Module):
 
     ``mean``, ``scale`` and ``atomref`` are part of the ``state_dict``: a saved model
     predicts in physical units. They keep their precision in ``model.double()``.
-
-    Attributes:
-        arguments: what the network was built with, defaults included.
     """
 
-    arguments: dict[str, Any]
     atomref: Tensor | None
     mean: Tensor
     scale: Tensor
-
-    def __new__(cls: type[_Model], *args: Any, **kwargs: Any) -> _Model:
-        """Keep the arguments, so that a file can tell how to build the network."""
-        self = super().__new__(cls)
-        self.arguments = _bound_arguments(cls, args, kwargs)
-        return self
 
     def __init__(
         self,
@@ -187,23 +175,6 @@ class MolecularModel(torch.nn.Module):
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
         """The features of every atom."""
         raise TypeError(f"{type(self).__name__} does not define represent()")
-
-
-def _bound_arguments(
-    cls: type[MolecularModel], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What a constructor is called with; nothing if it cannot be called so."""
-    try:
-        bound = inspect.signature(cls.__init__).bind(None, *args, **kwargs)
-    except TypeError:  # of which __init__ tells the caller
-        return {}
-    bound.apply_defaults()
-    given = list(bound.arguments.items())[1:]
-    return {name: _kept(value) for name, value in given}
-
-
-def _kept(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, Tensor) else value
 
 
 def _check_units(

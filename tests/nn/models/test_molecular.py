@@ -16,7 +16,6 @@ from pyg_equivariant.nn.models import (
     DipoleHead,
     Features,
     MolecularModel,
-    PaiNN,
     SchNet,
 )
 
