@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch_geometric.data import Data
 
+from pyg_equivariant.networks import NETWORKS
 from pyg_equivariant.nn import TFN, ForceField, PaiNN, SchNet
 from pyg_equivariant.nn.models import Features, IrrepsHead, MolecularModel
+from pyg_equivariant.nn.models.model_file import load_model, save_model
 from pyg_equivariant.o3 import CartesianTensor, Irreps, rand_matrix, rotate
 from pyg_equivariant.testing import assert_permutation_equivariant
 
@@ -227,3 +230,15 @@ def test_checkpoints_come_back(
     assert torch.equal(other(data.z, data.pos, data.batch), expected)
     other.reset_parameters()
     assert not torch.allclose(other(data.z, data.pos, data.batch), expected)
+
+
+def test_files_hold_irreps(name: str, graphs: dict[str, Data], tmp_path: Path) -> None:
+    irreps = {"irreps_x": Irreps("1x0e+1x1o"), "irreps_out": "ij=ji"}
+    network = next(n for n in NETWORKS.values() if n.model.__name__ == name)
+    model = network.build_small(**irreps, head="sum").eval()
+    save_model(model, tmp_path / "model.pt")
+    loaded = load_model(tmp_path / "model.pt")
+    data = graphs["two_molecules"]
+    x = torch.randn(len(data.z), 4)
+    inputs = data.z, data.pos.float(), data.batch
+    assert torch.equal(loaded(*inputs, x=x), model(*inputs, x=x))

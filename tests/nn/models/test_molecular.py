@@ -162,19 +162,6 @@ def test_the_base_has_no_features_of_its_own() -> None:
         model(torch.tensor([1]), torch.zeros(1, 3))
 
 
-def test_keeps_the_arguments_that_it_was_built_with() -> None:
-    atomref = torch.ones(10)
-    model = PaiNN(16, cutoff=4.0, atomref=atomref)
-    atomref.zero_()
-    expected = {"hidden_channels": 16, "num_layers": 3, "cutoff": 4.0, "head": "sum"}
-    assert expected.items() <= model.arguments.items()
-    assert model.arguments["atomref"].tolist() == [1.0] * 10
-    assert copy.deepcopy(model).arguments.keys() == model.arguments.keys()
-    assert copy.deepcopy(model).arguments["cutoff"] == 4.0
-    with pytest.raises(TypeError, match="unexpected keyword argument 'width'"):
-        PaiNN(width=3)
-
-
 @pytest.mark.parametrize(("head", "factor"), [("sum", 3), ("mean", 1), ("node", 1)])
 def test_a_mean_of_every_atom_is_joined_as_the_atoms_are(
     head: str, factor: int
