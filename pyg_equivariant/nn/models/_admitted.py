@@ -68,10 +68,11 @@ class AdmittedFeatures(EquivariantModule):
             return None
         check_features(x, self.irreps_in, self.name, like)
         if x.shape != (rows, self.irreps_in.dim):
+            of_edges = self.name == "edge_attr"
+            each = "edges of edge_index" if of_edges else "atoms"
             raise ValueError(
                 f"expected {self.name} of shape ({rows}, {self.irreps_in.dim}), one "
-                f"row for each {'edge' if 'edge' in self.name else 'atom'}, got "
-                f"{tuple(x.shape)}"
+                f"row for each of {rows} {each}, got {tuple(x.shape)}"
             )
         blocks = self.irreps_in.split(x)
         parts = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -9,7 +10,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 from ..linear import Linear
 from ..module import EquivariantModule
 from ._admitted import AdmittedFeatures
-from ._species import SpeciesEmbedding
+from ._species import SpeciesEmbedding, SpeciesFeatures
 
 
 class FeatureEmbedding(EquivariantModule):
@@ -66,6 +67,30 @@ class FeatureEmbedding(EquivariantModule):
         if self.species is not None:
             blocks[0] = blocks[0] + self.species(z).unsqueeze(1)
         return self.irreps_out.join(blocks)
+
+
+def one_hot_inputs(
+    species: SpeciesFeatures | None,
+    features: AdmittedFeatures,
+    z: Tensor,
+    x: Tensor | None,
+    like: Tensor,
+) -> Tensor:
+    """Species one-hot, features, or both side by side.
+
+    Args:
+        species: makes the former of ``z``; ``None`` where ``z`` holds features.
+        features: admits the latter.
+        z: atomic numbers or features.
+        x: features beside atomic numbers.
+        like: the positions.
+    """
+    rows = like.shape[0]
+    if species is None:
+        refuse_beside(x)
+        return features(z, like, rows)
+    numbers, others = species(z), features(x, like, rows)
+    return numbers if others is None else torch.cat([numbers, others], dim=-1)
 
 
 def refuse_beside(x: Tensor | None) -> None:

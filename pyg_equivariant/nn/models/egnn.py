@@ -15,7 +15,7 @@ from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ._admitted import AdmittedFeatures, EdgeFeatures
-from ._embedding import check_inputs, refuse_beside, scalars_or_irreps
+from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
@@ -195,7 +195,7 @@ class EGNN(MolecularModel):
             edge_attr: edge features ``(|E|, edge_dim)``.
             x: features beside atomic numbers, if built with ``irreps_x``.
         """
-        x = self.embedding(self._inputs(z, x, graph.pos))
+        x = self.embedding(one_hot_inputs(self.species, self.features, z, x, graph.pos))
         # The envelope is of where atoms start, which decides on edges.
         edges, pos = self.edges.embed(graph), graph.pos
         edge_attr = self.edge_features.invariants(edge_attr, edges.edge_vec)
@@ -210,14 +210,6 @@ class EGNN(MolecularModel):
         if not self.update_pos:
             return Features(x, None, pos)
         return Features(x, (pos - graph.pos).unsqueeze(-1), pos, start=graph.pos)
-
-    def _inputs(self, z: Tensor, x: Tensor | None, pos: Tensor) -> Tensor:
-        """Species, features or both, as scalars."""
-        if self.species is None:
-            refuse_beside(x)
-            return self.features(z, pos, pos.shape[0])
-        species, x = self.species(z), self.features(x, pos, pos.shape[0])
-        return species if x is None else torch.cat([species, x], dim=-1)
 
     def __repr__(self) -> str:
         return (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.o3 import Irreps, check_alike, check_real
 
 
 class Features(NamedTuple):
@@ -42,8 +42,16 @@ class Features(NamedTuple):
         """
         if self.steerable is not None:
             return self.steerable
+        check_real(self.x, "x")
         if self.vec is None:
             return self.x
+        check_alike(x=self.x, vec=self.vec)
+        rows = self.x.shape[0] if self.x.dim() else 0
+        if self.x.dim() != 2 or self.vec.dim() != 3 or self.vec.shape[0] != rows:
+            raise ValueError(
+                f"expected x (|V|, *) and vec (|V|, 3, *), got x {tuple(self.x.shape)} "
+                f"and vec {tuple(self.vec.shape)}"
+            )
         return torch.cat([self.x, self.vec.flatten(1)], dim=-1)
 
     @property

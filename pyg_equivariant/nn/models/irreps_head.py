@@ -124,6 +124,12 @@ class IrrepsHead(Head):
 
     def _begin(self, features: Features) -> Tensor:
         x = features.of_all_irreps()
+        if x.shape[-1:] != (self.irreps_in.dim,):
+            raise ValueError(
+                f"this head takes features {self.irreps_in}: expected "
+                f"{self.irreps_in.dim} numbers from x and vec together, got shape "
+                f"{tuple(x.shape)}"
+            )
         if self.linear is not None:
             return self.linear(x)
         assert self.conv is not None

@@ -13,17 +13,16 @@ from ..conv import SEGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..instance_norm import EquivariantInstanceNorm
-from ..mlp import MLP
 from ..module import check_dtype
-from ..pool import Atoms
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
 from ._admitted import AdmittedFeatures, EdgeFeatures
-from ._embedding import check_inputs, refuse_beside, scalars_or_irreps
+from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
+from ._segnn_head import irreps_of_pool, segnn_head
 from ._species import SpeciesFeatures
 from .features import Features
-from .heads import Head, ScalarHead
-from .make_head import Asked, make_head
+from .heads import Head
+from .make_head import Asked
 from .molecular import MolecularModel
 
 
@@ -135,9 +134,9 @@ class SEGNN(MolecularModel):
         hidden = Irreps(irreps_hidden)
         direct = irreps_out is not None and irreps_pool is None
         if irreps_pool is None:
-            irreps_pool = hidden if direct else _irreps_pool(head, hidden)
+            irreps_pool = hidden if direct else irreps_of_pool(head, hidden)
         pooled = Irreps(irreps_pool)
-        built = _head(head, Asked(irreps_out, cutoff, pooled))
+        built = segnn_head(head, Asked(irreps_out, cutoff, pooled))
         super().__init__(cutoff, built, mean, scale, atomref)
         if norm not in ("instance", None):
             raise ValueError(f"norm is 'instance' or None, got {norm!r}")
@@ -221,7 +220,9 @@ class SEGNN(MolecularModel):
         invariants = self._invariants(edges, edge_attr)
         edges = self.edge_features.steered(edge_attr, edges)
         attr = self._node_attr(edges, node_attr)
-        x = self.embedding(self._inputs(z, x, graph.pos), attr)
+        x = self.embedding(
+            one_hot_inputs(self.species, self.features, z, x, graph.pos), attr
+        )
         for k, conv in enumerate(self.convs):
             given = (edges.edge_index, edges.edge_sh, attr, invariants)
             x = conv(x, *given, edge_weight=edges.edge_weight)
@@ -261,14 +262,6 @@ class SEGNN(MolecularModel):
             node_attr = torch.nn.functional.pad(node_attr, (0, missing))
         return edges.node_attr(node_attr)
 
-    def _inputs(self, z: Tensor, x: Tensor | None, pos: Tensor) -> Tensor:
-        """Species, features or both."""
-        if self.species is None:
-            refuse_beside(x)
-            return self.features(z, pos, pos.shape[0])
-        species, x = self.species(z), self.features(x, pos, pos.shape[0])
-        return species if x is None else torch.cat([species, x], dim=-1)
-
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.irreps_hidden}, "
@@ -290,41 +283,6 @@ def _features(
     others = given.filter(drop=reached)
     name = "x" if irreps_in is None else "z"
     return AdmittedFeatures(given, reached, name, products=others)
-
-
-def _head(head: str | Head | None, asked: Asked) -> Head | None:
-    if head == "vector" and asked.irreps_out is None:
-        return _SteerableVectorHead()
-    pooled = asked.irreps
-    assert pooled is not None
-    width = pooled.count("0e")
-
-    def scalar_head(reduce: str) -> Head:
-        post = MLP([width, width, 1])
-        return ScalarHead(torch.nn.Identity(), post, reduce)
-
-    return make_head(head, scalar_head, width, pooled.count("1o"), asked=asked)
-
-
-class _SteerableVectorHead(Head):
-    """The vector that the last steerable layer gives."""
-
-    invariant = False
-
-    def predict(self, features: Features, atoms: Atoms) -> Tensor:
-        if features.vec is None:
-            raise ValueError("this head was built for vectors, but there are none")
-        return features.vec.squeeze(-1)
-
-
-def _irreps_pool(head: str | Head | None, hidden: Irreps) -> Irreps:
-    """What the steerable layers hand over to the head."""
-    scalars = (hidden.num_irreps, "0e")
-    if head == "vector":
-        return Irreps("1x1o")
-    if head in (None, "sum", "extensive", "mean", "node", "spatial_extent"):
-        return Irreps([scalars])
-    return Irreps([scalars, (hidden.count("1o"), "1o")])
 
 
 def balanced_irreps(channels: int, lmax: int, irreps_attr: IrrepsLike) -> Irreps:
