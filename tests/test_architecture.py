@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "pyg_equivariant"
 TIERS = [
-    {"o3", "files"},
+    {"o3", "files", "units"},
     {"kernels.templates", "kernels.registration", "kernels.environment"},
     {"kernels.c", "kernels.triton"},
     {"kernels.dispatch"},

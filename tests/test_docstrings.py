@@ -25,6 +25,7 @@ PACKAGES = [
         "datasets",
         "interop",
         "testing",
+        "units",
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')
