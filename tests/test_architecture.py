@@ -48,6 +48,7 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
+    {"simulation"},
     {"__main__"},
 ]
 FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}

@@ -19,12 +19,12 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from torch import Tensor
 
 from .dipole import Dipole, has_dipole
-from .ensemble import Ensemble, Model, as_ensemble, largest_cutoff, opened
+from .ensemble import Ensemble, Models, as_ensemble, largest_cutoff, opened
 from .neighbors import NeighborList
 from .potential import Prediction
 
 
-class Calculator(_Calculator):  # type: ignore[misc]
+class Calculator(_Calculator):
     """Energy, forces, stress and more of ``atoms``, from a network or several.
 
     Everything is in ASE's units: eV, angstrom, stress in eV/angstrom^3 as xx, yy, zz,
@@ -73,7 +73,7 @@ class Calculator(_Calculator):  # type: ignore[misc]
 
     def __init__(
         self,
-        models: Model | Sequence[Model],
+        models: Models,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         skin: float = 0.5,
@@ -81,9 +81,8 @@ class Calculator(_Calculator):  # type: ignore[misc]
         length_unit: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        several = isinstance(models, Sequence) and not isinstance(models, str)
-        known = [opened(m, device) for m in (models if several else [models])]
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+        known = opened(models)
         given = device, dtype, unit, length_unit
         self.dipoles = [Dipole(m, *given) for m in known if has_dipole(m)]
         self.ensemble: Ensemble | None = None
@@ -111,19 +110,21 @@ class Calculator(_Calculator):  # type: ignore[misc]
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
         """Fill ``results``, as ASE asks for it."""
-        super().calculate(atoms, properties, system_changes)
-        atoms = self.atoms
-        periodic, volume = bool(atoms.pbc.any()), atoms.cell.rank == 3
+        super().calculate(  # type: ignore[no-untyped-call]
+            atoms, properties, system_changes
+        )
+        system: Any = self.atoms
+        periodic, volume = bool(system.pbc.any()), system.cell.rank == 3
         for name, lacks in (("stress", not volume), ("dipole", periodic)):
             if lacks and name in properties:
                 raise PropertyNotImplementedError(
-                    f"there is no {name} of a system with the cell {atoms.cell} and "
-                    f"pbc {atoms.pbc}"
+                    f"there is no {name} of a system with the cell {system.cell} and "
+                    f"pbc {system.pbc}"
                 )
-        z = torch.tensor(atoms.numbers, device=self.device).long()
-        pos = self._tensor(atoms.positions)
-        cell = self._tensor(atoms.cell[:]).unsqueeze(0) if periodic or volume else None
-        pbc = torch.tensor(atoms.pbc, device=self.device).unsqueeze(0)
+        z = torch.tensor(system.numbers, device=self.device).long()
+        pos = self._tensor(system.positions)
+        cell = self._tensor(system.cell[:]).unsqueeze(0) if periodic or volume else None
+        pbc = torch.tensor(system.pbc, device=self.device).unsqueeze(0)
         box = (cell, pbc) if periodic else (None, None)
         edges = self.neighbors(pos, None, *box)
         if self.ensemble is not None:

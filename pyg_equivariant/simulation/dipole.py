@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.models import DipoleHead, ForceField, MolecularModel
+from pyg_equivariant.nn.models import DipoleHead
 from pyg_equivariant.units import LENGTHS
 
 from .frozen import FrozenNetwork, inner
@@ -46,7 +46,7 @@ class Dipole(FrozenNetwork):
 
     def __init__(
         self,
-        model: MolecularModel | ForceField,
+        model: Any,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         unit: str | None = None,
@@ -57,7 +57,7 @@ class Dipole(FrozenNetwork):
                 f"expected a network with head='dipole', got {inner(model).head}"
             )
         super().__init__(model, device, dtype, length_unit)
-        unit = unit or getattr(self.card, "unit", "D")
+        unit = unit or ("D" if inner(model).card is None else self.card.unit)
         if unit not in DIPOLES:
             raise ValueError(
                 f"got {unit!r} as the unit of a dipole moment, expected one of "

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from pyg_equivariant import networks
-from pyg_equivariant.nn.models import ForceField, MolecularModel
+from pyg_equivariant.nn.models import ForceField, MolecularModel, load_model
 
 from .frozen import FrozenNetwork
 from .potential import Potential, Prediction
 
 Model: TypeAlias = "MolecularModel | ForceField | Potential | str | PathLike[str]"
+Models: TypeAlias = "Model | Sequence[Model]"
 
 
 class Ensemble:
@@ -75,8 +76,8 @@ class Ensemble:
         if len(each) == 1:
             return each[0], None
         columns = [_stack(column) for column in zip(*each, strict=True)]
-        mean = [None if x is None else x.mean(0) for x in columns]
-        spread = [None if x is None else x.std(0) for x in columns]
+        mean: list[Any] = [None if x is None else x.mean(0) for x in columns]
+        spread: list[Any] = [None if x is None else x.std(0) for x in columns]
         return Prediction(*mean), Prediction(*spread)
 
     def __repr__(self) -> str:
@@ -95,7 +96,7 @@ def largest_cutoff(members: Sequence[FrozenNetwork]) -> float | None:
 
 
 def as_ensemble(
-    models: Model | Sequence[Model],
+    models: Models,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     unit: str | None = None,
@@ -115,27 +116,20 @@ def as_ensemble(
         TypeError: if they are something else.
         ValueError: if there are none, or one predicts no energy.
     """
-    several = isinstance(models, Sequence) and not isinstance(models, str)
-    given = {
-        "device": device,
-        "dtype": dtype,
-        "unit": unit,
-        "length_unit": length_unit,
-    }
+    given = device, dtype, unit, length_unit
     return Ensemble(
         [
-            model
-            if isinstance(model, Potential)
-            else Potential(opened(model, device), **given)
-            for model in (models if several else [models])
+            model if isinstance(model, Potential) else Potential(model, *given)
+            for model in opened(models)
         ]
     )
 
 
-def opened(
-    model: Model, device: torch.device | str | None = None
-) -> MolecularModel | ForceField:
-    """The network that a path leads to; anything else as it is."""
-    if isinstance(model, (str, PathLike)):
-        return networks.load(model, device=device)
-    return model
+def opened(models: Models) -> list[MolecularModel | ForceField | Potential]:
+    """The networks that came, alone or in a sequence, those of files among them."""
+    alone = isinstance(models, (str, PathLike)) or not isinstance(models, Sequence)
+    each: Sequence[Model] = [models] if alone else models  # type: ignore[list-item, assignment]
+    return [
+        load_model(Path(model)) if isinstance(model, (str, PathLike)) else model
+        for model in each
+    ]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph
-from pyg_equivariant.nn.models import ForceField, MolecularModel
+from pyg_equivariant.nn.models import Card, ForceField, MolecularModel
 from pyg_equivariant.units import in_angstrom
 
 
@@ -39,10 +39,8 @@ class FrozenNetwork:
         network = inner(model)
         if dtype is not None and not dtype.is_floating_point:
             raise ValueError(f"networks compute in a floating-point dtype, got {dtype}")
-        self.card = getattr(network, "card", None)
-        self.length = in_angstrom(
-            length_unit or getattr(self.card, "length_unit", "Ang")
-        )
+        self.card: Card = network.card or Card()
+        self.length = in_angstrom(length_unit or self.card.length_unit)
         copied = deepcopy(network).to(device=device, dtype=dtype)
         self.model = copied.eval().requires_grad_(False)
         like = next(self.model.parameters(), self.model.mean)
@@ -80,7 +78,7 @@ class FrozenNetwork:
         Raises:
             ValueError: naming them.
         """
-        species = getattr(self.card, "species", None)
+        species = self.card.species
         if species is None:
             return
         unknown = sorted(set(z.unique().tolist()) - set(species))

@@ -110,9 +110,10 @@ class NeighborList:
         batch_size: int,
     ) -> None:
         cutoff = None if self.cutoff is None else self.cutoff + self.skin
-        system = {"cell": cell, "pbc": pbc, "batch_size": batch_size}
         self._built = None
-        graph = neighbor_graph(pos.clone(), cutoff, batch, **system)
+        graph = neighbor_graph(
+            pos.clone(), cutoff, batch, cell=cell, pbc=pbc, batch_size=batch_size
+        )
         self._built = _Built(graph, _copy(periodic), _copy(pbc))
         self.builds += 1
 
@@ -125,19 +126,21 @@ class NeighborList:
     ) -> Tensor | None:
         """Positions in the images where the pairs were found, if these still do."""
         built = self._built
-        if built is None or pos.shape != built.graph.pos.shape:
+        if built is None:
             return None
-        pairs = (batch, built.graph.batch), (pbc, built.pbc), (pos, built.graph.pos)
-        if not all(_alike(*pair) for pair in pairs[:2]) or _apart(*pairs[2]):
+        if not _fits(pos, built.graph.pos) or not _fits(cell, built.cell):
+            return None
+        if not _alike(batch, built.graph.batch) or not _alike(pbc, built.pbc):
             return None
         if self.cutoff is None:
             return pos
         start, stretch = built.graph.pos, 1.0
-        if cell is not None and built.cell is not None:
-            if not torch.equal(cell, built.cell):
-                deform = _deformation(built.cell, cell)
-                start = _times(start, deform, batch)
-                stretch = 1 / float(torch.linalg.svdvals(deform).min())
+        if not _alike(cell, built.cell):
+            assert cell is not None
+            assert built.cell is not None
+            deform = _deformation(built.cell, cell)
+            start = _times(start, deform, batch)
+            stretch = 1 / float(torch.linalg.svdvals(deform).min())
         if self._reaches(pos - start, stretch):
             return pos
         if cell is None:
@@ -158,14 +161,15 @@ def _copy(x: Tensor | None) -> Tensor | None:
     return None if x is None else x.detach().clone()
 
 
-def _apart(x: Tensor, y: Tensor) -> bool:
-    return x.dtype != y.dtype or x.device != y.device
+def _fits(x: Tensor | None, y: Tensor | None) -> bool:
+    """Whether both are None, or tensors that differ in values alone."""
+    if x is None or y is None:
+        return x is y
+    return (x.shape, x.dtype, x.device) == (y.shape, y.dtype, y.device)
 
 
 def _alike(x: Tensor | None, y: Tensor | None) -> bool:
-    if x is None or y is None:
-        return x is y
-    return x.device == y.device and torch.equal(x, y)
+    return x is y or (x is not None and y is not None and torch.equal(x, y))
 
 
 def _periodic(cell: Tensor | None, pbc: Tensor | None, number: int) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""A trained network as simulations see it: in eV and angstrom, and done with learning."""
+"""Energies, forces and stress from a trained network, in eV and angstrom."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Potential(FrozenNetwork):
     ) -> None:
         check_energy(model)
         super().__init__(model, device, dtype, length_unit)
-        self.unit = in_ev(unit or getattr(self.card, "unit", "eV"))
+        self.unit = in_ev(unit or self.card.unit)
 
     @property
     def has_atomic_energies(self) -> bool:
@@ -138,6 +138,9 @@ class Potential(FrozenNetwork):
         """Energies and their derivatives by the edge vectors."""
         self.check_species(z)
         with torch.inference_mode(False), torch.enable_grad():
+            # what inference mode has made cannot be saved for a derivative
+            z, edge_index = z.clone(), edge_index.clone()
+            batch = None if batch is None else batch.clone()
             leaf = edge_vec.detach().clone().requires_grad_()
             pos = leaf.new_zeros(len(z), 3)  # energies are of edge vectors alone
             graph = self.graph(pos, edge_index, leaf, batch, batch_size)
