@@ -40,11 +40,17 @@ class FrozenNetwork:
         if dtype is not None and not dtype.is_floating_point:
             raise ValueError(f"networks compute in a floating-point dtype, got {dtype}")
         self.card: Card = network.card or Card()
-        self.length = in_angstrom(length_unit or self.card.length_unit)
+        self.length_name = length_unit or self.card.length_unit
+        self.length = in_angstrom(self.length_name)
         copied = deepcopy(network).to(device=device, dtype=dtype)
         self.model = copied.eval().requires_grad_(False)
         like = next(self.model.parameters(), self.model.mean)
         self.device, self.dtype = like.device, like.dtype
+
+    @property
+    def species(self) -> tuple[int, ...] | None:
+        """Atomic numbers that it was trained on, or was built for, if that is known."""
+        return self.card.species or self.model.arguments.get("species")
 
     @property
     def cutoff(self) -> float | None:
@@ -78,14 +84,13 @@ class FrozenNetwork:
         Raises:
             ValueError: naming them.
         """
-        species = self.card.species
-        if species is None:
+        if self.species is None:
             return
-        unknown = sorted(set(z.unique().tolist()) - set(species))
+        unknown = sorted(set(z.unique().tolist()) - set(self.species))
         if unknown:
             raise ValueError(
                 f"this {type(self.model).__name__} was trained on the species "
-                f"{list(species)}, got {unknown}"
+                f"{list(self.species)}, got {unknown}"
             )
 
     def __repr__(self) -> str:

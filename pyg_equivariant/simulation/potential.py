@@ -87,7 +87,8 @@ class Potential(FrozenNetwork):
     ) -> None:
         check_energy(model)
         super().__init__(model, device, dtype, length_unit)
-        self.unit = in_ev(unit or self.card.unit)
+        self.unit_name = unit or self.card.unit
+        self.unit = in_ev(self.unit_name)
 
     @property
     def has_atomic_energies(self) -> bool:
@@ -134,8 +135,19 @@ class Potential(FrozenNetwork):
         edge_vec: Tensor,
         batch: Tensor | None = None,
         batch_size: int = 1,
+        owned: int | None = None,
     ) -> PairDerivatives:
-        """Energies and their derivatives by the edge vectors."""
+        """Energies and their derivatives by the edge vectors.
+
+        Args:
+            z: as above.
+            edge_index: those within the cutoff, and no others.
+            edge_vec: as above.
+            batch: as above.
+            batch_size: as above.
+            owned: the energies of so many atoms, the first, are all that counts; the
+                network must predict sums over atoms.
+        """
         self.check_species(z)
         with torch.inference_mode(False), torch.enable_grad():
             # what inference mode has made cannot be saved for a derivative
@@ -144,7 +156,7 @@ class Potential(FrozenNetwork):
             leaf = edge_vec.detach().clone().requires_grad_()
             pos = leaf.new_zeros(len(z), 3)  # energies are of edge vectors alone
             graph = self.graph(pos, edge_index, leaf, batch, batch_size)
-            energy, energies = self._energies(z, graph)
+            energy, energies = self._energies(z, graph, owned)
             total = energy.sum() + 0 * leaf.sum()  # where there are no edges, too
             (by_edge,) = torch.autograd.grad(total, leaf)
         if energies is not None:
@@ -152,14 +164,16 @@ class Potential(FrozenNetwork):
         energy = energy.detach().to(leaf) * self.unit
         return PairDerivatives(energy, energies, by_edge * self.unit)
 
-    def _energies(self, z: Tensor, graph: Graph) -> tuple[Tensor, Tensor | None]:
-        if not self.has_atomic_energies:
+    def _energies(
+        self, z: Tensor, graph: Graph, owned: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        if owned is None and not self.has_atomic_energies:
             energy = self.model.predict(z, graph)
             assert isinstance(energy, Tensor)
             return energy.squeeze(-1), None
         energies = self.model.atomic_energies(z, graph).squeeze(-1)
         if graph.batch is None:
-            return energies.sum().unsqueeze(0), energies
+            return energies[:owned].sum().unsqueeze(0), energies
         energy = energies.new_zeros(graph.batch_size)
         return energy.index_add(0, graph.batch, energies), energies
 

@@ -151,6 +151,12 @@ class MolecularModel(Pretrained):
         return out
 
     @property
+    def num_hops(self) -> int:
+        """Over how many edges an atom is felt by the prediction of another."""
+        hops: int = self.arguments["num_layers"]
+        return hops
+
+    @property
     def has_atomic_energies(self) -> bool:
         """Whether the prediction is a sum of what :meth:`atomic_energies` gives."""
         if self.head is None or not self.head.extensive:
