@@ -56,6 +56,8 @@ FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
 SIBLINGS_APART = {"nn.conv", "transforms"}
 # What may be imported when a module loads: these and the standard library ...
 AT_LOAD = {"torch", "numpy"}
+# ... which modules for other programs cannot do without, and are not loaded without.
+PROGRAMS = {"simulation.ase": "ase", "simulation.torch_sim": "torch_sim"}
 PYG_FLOOR = FLOORS["nn.conv"]
 # ... and what only inside a function, or for the type checker.
 DEFERRED = {"o3": {"sympy"}, "kernels": {"triton", "jinja2"}, "nn": set()}
@@ -179,6 +181,7 @@ def _foreign_fault(key: str, name: str, deferred: bool) -> str | None:
     allowed = AT_LOAD
     if FLOORS[unit] >= PYG_FLOOR:
         allowed = allowed | {"torch_geometric"}
+    allowed = allowed | {PROGRAMS.get(_name(key).removeprefix(f"{PACKAGE}."), "torch")}
     if deferred:
         package = "kernels" if unit.startswith("kernels.") else unit
         allowed = allowed | DEFERRED.get(package, DEFERRED_ELSEWHERE)
@@ -300,6 +303,9 @@ def test_every_package_has_a_floor_and_every_floor_is_built() -> None:
         ("transforms.a", "from pyg_equivariant.datasets.b import B"),
         ("transforms.a", "from pyg_equivariant.graph._lattice import Lattice"),
         ("interop.a", "if True:\n    import e3nn"),
+        ("simulation.neighbors", "import ase"),
+        ("simulation.torch_sim", "import ase"),
+        ("networks.painn", "from pyg_equivariant.simulation import Potential"),
     ],
 )
 def test_a_planted_violation_is_noticed(module: str, source: str) -> None:
@@ -334,6 +340,8 @@ def test_a_planted_violation_is_noticed(module: str, source: str) -> None:
         ("transforms.a", "from pyg_equivariant.nn import Linear"),
         ("transforms.a", "from ._graphs import stores"),
         ("transforms.a", "def f():\n    import ase"),
+        ("simulation.ase", "import ase"),
+        ("simulation.torch_sim", "from torch_sim.models.interface import X"),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str) -> None:

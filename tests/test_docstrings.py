@@ -26,6 +26,7 @@ PACKAGES = [
         "interop",
         "testing",
         "units",
+        "simulation",
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')
