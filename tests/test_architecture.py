@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "pyg_equivariant"
 TIERS = [
-    {"o3", "files", "units"},
+    {"o3", "units", "files"},
     {"kernels.templates", "kernels.registration", "kernels.environment"},
     {"kernels.c", "kernels.triton"},
     {"kernels.dispatch"},
@@ -48,7 +48,12 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
-    {"simulation"},
+    {"simulation", "training.structures", "training.splits"},
+    {"training.references"},
+    {"training.readers"},
+    {"training"},
+    {"training.qm9"},
+    {"commands"},
     {"__main__"},
 ]
 FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
@@ -59,8 +64,10 @@ AT_LOAD = {"torch", "numpy"}
 # ... which modules for other programs cannot do without, and are not loaded without.
 PROGRAMS = {"simulation.ase": "ase", "simulation.torch_sim": "torch_sim"}
 PYG_FLOOR = FLOORS["nn.conv"]
+TRAINING_AT_LOAD = {"lightning", "torchmetrics"}
 # ... and what only inside a function, or for the type checker.
 DEFERRED = {"o3": {"sympy"}, "kernels": {"triton", "jinja2"}, "nn": set()}
+DEFERRED |= {"training": {"matplotlib", "ase", "torch_geometric"}}
 DEFERRED_ELSEWHERE = {"torch_geometric", "torch_scatter", "vesin", "ase", "e3nn"}
 DEFERRED_ELSEWHERE |= {"huggingface_hub"}
 
@@ -182,6 +189,8 @@ def _foreign_fault(key: str, name: str, deferred: bool) -> str | None:
     if FLOORS[unit] >= PYG_FLOOR:
         allowed = allowed | {"torch_geometric"}
     allowed = allowed | {PROGRAMS.get(_name(key).removeprefix(f"{PACKAGE}."), "torch")}
+    if unit.split(".")[0] == "training":
+        allowed = allowed | TRAINING_AT_LOAD
     if deferred:
         package = "kernels" if unit.startswith("kernels.") else unit
         allowed = allowed | DEFERRED.get(package, DEFERRED_ELSEWHERE)

@@ -25,8 +25,9 @@ PACKAGES = [
         "datasets",
         "interop",
         "testing",
-        "units",
         "simulation",
+        "training",
+        "units",
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')
