@@ -1,7 +1,7 @@
 """Neighbor lists, periodic or not, and the vectors along their edges."""
 
 from ._complete_graph import complete_graph
-from ._edge_vectors import edge_vectors
+from ._edge_vectors import check_open, edge_vectors
 from ._fps import fps
 from ._knn import knn
 from ._knn_graph import knn_graph
@@ -23,4 +23,5 @@ __all__ = [
     "check_search",
     "check_batch",
     "check_cell",
+    "check_open",
 ]

@@ -90,3 +90,6 @@ def test_edges_of_a_crystal_need_their_images(
         transform(data)
     del data.cell
     transform(data)
+    data.pbc = torch.tensor([[False, True, False]])
+    with pytest.raises(ValueError, match="pbc, but without edge_shift and cell"):
+        transform(data)
