@@ -6,7 +6,7 @@ from ._fps import fps
 from ._knn import knn
 from ._knn_graph import knn_graph
 from ._neighbor_graph import Graph, neighbor_graph
-from ._points import check_batch, check_cell, check_search
+from ._points import check_batch, check_cell, check_neighbors, check_search
 from ._radius import radius
 from ._radius_graph import radius_graph
 
@@ -21,6 +21,7 @@ __all__ = [
     "neighbor_graph",
     "edge_vectors",
     "check_search",
+    "check_neighbors",
     "check_batch",
     "check_cell",
     "check_open",

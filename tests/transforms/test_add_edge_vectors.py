@@ -69,7 +69,7 @@ def test_bad_input_is_one_clear_line(complex_: HeteroData) -> None:
     "transform",
     [
         AddEdgeVectors(),
-        AddSphericalHarmonics(1),
+        AddSphericalHarmonics(lmax=1),
         AddRadialBasis(BesselBasis(4, 3.0)),
         AddNodeAttributes(1),
     ],
