@@ -16,6 +16,7 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
 from .schnet import schnet_from_pyg
 from .segnn import segnn_from_reference
@@ -27,6 +28,7 @@ __all__ = [
     "painn_from_schnetpack",
     "egnn_from_reference",
     "segnn_from_reference",
+    "nequip_from_reference",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
