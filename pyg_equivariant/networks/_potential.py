@@ -41,7 +41,7 @@ class PotentialPreset:
         default_factory=lambda: {"energy": 1.0, "forces": 10.0, "stress": 100.0}
     )
     schedule: str = "cosine"
-    loss: str = "l1"
+    loss: str = "huber"
     optimizer: str = "adam"
     weight_decay: float = 0.0
     ema: float = 0.99
