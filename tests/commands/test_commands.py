@@ -82,7 +82,8 @@ def test_predictions_are_those_of_the_model(
     assert capsys.readouterr().out.startswith("formula\tenergy (eV)\n")
     main(["predict", str(model), str(source), "--out", str(tmp_path / "out.csv")])
     rows = list(csv.reader((tmp_path / "out.csv").open(encoding="utf-8")))
-    field = ForceField(load_model(model).double(), compute_stress=name == "crystals")
+    network = load_model(model).double()
+    field = ForceField(network, compute_stress=name == "crystals").eval()
     for frame, row in zip(ase.io.read(out, index=":"), rows[1:], strict=True):
         z, pos = torch.tensor(frame.numbers), torch.tensor(frame.positions)
         box = {}
