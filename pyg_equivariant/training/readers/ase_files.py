@@ -77,10 +77,13 @@ def read_ase(
 
     Raises:
         ImportError: if ASE is not installed.
+        TypeError: for anything but files.
         ValueError: if a file holds nothing, if a label could be any of several, if one
             that was asked for is not there, or if numbers are infinite.
     """
-    paths = [path] if isinstance(path, PathLike) else list(path)
+    paths = [path] if isinstance(path, PathLike) else path
+    if not isinstance(paths, Sequence) or not paths:
+        raise TypeError(f"expected a file, or a list of files, got {path!r}")
     files = [_frames(each) for each in paths]
     references: dict[int, float] = {}
     unit = _units(energy_unit, length_unit, stress_unit)

@@ -264,6 +264,9 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
         readers.read_ase(f"{path}@5:")
     with pytest.raises(FileNotFoundError):
         readers.read_ase(tmp_path / "c.extxyz")
+    for wrong in (5, []):
+        with pytest.raises(TypeError, match="expected a file, or a list of files, got"):
+            readers.read_ase(wrong)
 
 
 REAL = {

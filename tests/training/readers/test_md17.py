@@ -128,6 +128,11 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match=r"a\.npz holds x; expected coords"):
         readers.read_rmd17(tmp_path / "a.npz")
+    (tmp_path / "c.npz").write_text("Not found", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"c\.npz is no \.npz file"):
+        readers.read_rmd17(tmp_path / "c.npz")
+    with pytest.raises(FileNotFoundError):
+        readers.read_rmd17(tmp_path / "d.npz")
     wrong = {**arrays(3), "forces": np.zeros((3, 2, 3))}
     np.savez(tmp_path / "b.npz", **wrong)
     with pytest.raises(ValueError, match=r"forces of shape \(3, 2, 3\), expected"):

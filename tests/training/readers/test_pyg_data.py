@@ -174,6 +174,10 @@ def test_what_is_missing_is_named() -> None:
         readers.from_dataset(graphs, {"gap": "gap"})
     with pytest.raises(ValueError, match=r"column 4 of 'y', which has shape \(5, 4\)"):
         readers.from_dataset(graphs, ("y", 4))
+    with pytest.raises(TypeError, match=r"such as \('y', 4\), got \('y', 'gap'\)"):
+        readers.from_dataset(graphs, {"gap": ("y", "gap")})
+    with pytest.raises(TypeError, match=r"such as \('y', 4\), got 3"):
+        readers.from_dataset(graphs, 3)
     with pytest.raises(TypeError, match="'name' is a list, expected a tensor"):
         readers.from_dataset(graphs, "name")
     with pytest.raises(ValueError, match=r"need positions `pos`, the graphs have y"):
