@@ -48,7 +48,7 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
-    {"training.structures", "training.splits"},
+    {"simulation", "training.structures", "training.splits"},
     {"training.references"},
     {"training.readers"},
     {"training"},
@@ -61,6 +61,8 @@ FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
 SIBLINGS_APART = {"nn.conv", "transforms"}
 # What may be imported when a module loads: these and the standard library ...
 AT_LOAD = {"torch", "numpy"}
+# ... which modules for other programs cannot do without, and are not loaded without.
+PROGRAMS = {"simulation.ase": "ase", "simulation.torch_sim": "torch_sim"}
 PYG_FLOOR = FLOORS["nn.conv"]
 TRAINING_AT_LOAD = {"lightning", "torchmetrics"}
 # ... and what only inside a function, or for the type checker.
@@ -186,6 +188,7 @@ def _foreign_fault(key: str, name: str, deferred: bool) -> str | None:
     allowed = AT_LOAD
     if FLOORS[unit] >= PYG_FLOOR:
         allowed = allowed | {"torch_geometric"}
+    allowed = allowed | {PROGRAMS.get(_name(key).removeprefix(f"{PACKAGE}."), "torch")}
     if unit.split(".")[0] == "training":
         allowed = allowed | TRAINING_AT_LOAD
     if deferred:
@@ -309,6 +312,9 @@ def test_every_package_has_a_floor_and_every_floor_is_built() -> None:
         ("transforms.a", "from pyg_equivariant.datasets.b import B"),
         ("transforms.a", "from pyg_equivariant.graph._lattice import Lattice"),
         ("interop.a", "if True:\n    import e3nn"),
+        ("simulation.neighbors", "import ase"),
+        ("simulation.torch_sim", "import ase"),
+        ("networks.painn", "from pyg_equivariant.simulation import Potential"),
     ],
 )
 def test_a_planted_violation_is_noticed(module: str, source: str) -> None:
@@ -343,6 +349,8 @@ def test_a_planted_violation_is_noticed(module: str, source: str) -> None:
         ("transforms.a", "from pyg_equivariant.nn import Linear"),
         ("transforms.a", "from ._graphs import stores"),
         ("transforms.a", "def f():\n    import ase"),
+        ("simulation.ase", "import ase"),
+        ("simulation.torch_sim", "from torch_sim.models.interface import X"),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str) -> None:

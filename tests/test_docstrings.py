@@ -25,6 +25,7 @@ PACKAGES = [
         "datasets",
         "interop",
         "testing",
+        "simulation",
         "training",
         "training.readers",
         "units",
