@@ -27,6 +27,7 @@ PACKAGES = [
         "testing",
         "simulation",
         "training",
+        "training.readers",
         "units",
     )
 ]

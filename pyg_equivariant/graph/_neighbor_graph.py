@@ -104,7 +104,7 @@ def neighbor_graph(
             edge_index = complete_graph(len(pos), batch, pos.device)
     else:
         _check_given(pos, edge_index, edge_shift, cell)
-        if edge_shift is None and cell is not None:
+        if edge_shift is None:
             check_open(cell, pbc)
     if edge_shift is None:
         cell = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import lightning as L
@@ -53,6 +54,8 @@ class StructureData(L.LightningDataModule):
             ``num_train`` and ``num_val`` structures are used.
         num_workers: processes that load the training set.
         published: the error that a paper reports, and the split it was found on.
+        isolated: energies of isolated atoms in eV, by atomic number, which a potential
+            takes as references.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class StructureData(L.LightningDataModule):
         settings: Settings,
         num_workers: int = 0,
         published: tuple[float, str] | None = None,
+        isolated: Mapping[int, float] | None = None,
     ) -> None:
         super().__init__()
         self.structures = structures
@@ -73,6 +77,7 @@ class StructureData(L.LightningDataModule):
         self.settings = settings
         self.num_workers = num_workers
         self.published = published
+        self.isolated = isolated
         self._tables: dict[str, StructureTable] = {}
 
     def subset(self, name: str) -> Structures:
@@ -89,7 +94,7 @@ class StructureData(L.LightningDataModule):
         """References, mean and deviation: of the training set, or of others."""
         training = self.subset("train") if training is None else training
         if self.settings.weights:
-            return fit_references(training)
+            return fit_references(training, self.isolated)
         return scale_label(training, self.target.name, self.settings.references)
 
     def species(self) -> list[int]:

@@ -39,9 +39,10 @@ def fit(
 
     Args:
         data: a file (extended xyz or whatever ASE reads, ``.npz`` of MD17, ``.pt`` of
-            PyG), a data set of PyG or a list of its graphs, or
+            PyG), several that ASE reads, a data set of PyG or a list of its graphs, or
             :class:`~pyg_equivariant.training.Structures`. Potentials are trained in eV
-            and angstrom; readers convert.
+            and angstrom; readers convert, and take energies of isolated atoms, if there
+            are such, as references.
         network: its name (default: ``"painn"``).
         folder: of the run (default: ``"runs/model"``).
         target: label to predict; by default energies, forces and stress, as far as

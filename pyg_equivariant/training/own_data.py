@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 import torch
 from torch_geometric.data import Data, InMemoryDataset
@@ -16,16 +16,20 @@ from .settings import Settings
 from .splits import Split, split_random
 from .structures import Structures, join
 
-Source: TypeAlias = Structures | Reading | InMemoryDataset | Sequence[Data] | str | Path
+File: TypeAlias = str | Path
+Source: TypeAlias = (
+    Structures | Reading | InMemoryDataset | Sequence[Data] | File | Sequence[File]
+)
 
 
 class Divided(NamedTuple):
-    """Structures, which of them are for what, and both in words."""
+    """Structures, which of them are for what, both in words; and isolated atoms."""
 
     structures: Structures
     split: Split
     name: str
     division: str
+    isolated: Mapping[int, float] | None = None
 
 
 def read(source: Source, **options: Any) -> tuple[Reading, str]:
@@ -33,19 +37,28 @@ def read(source: Source, **options: Any) -> tuple[Reading, str]:
 
     Args:
         source: tables and readings are taken as they are; ``.npz`` files are those of
-            MD17, ``.pt`` files those of PyG, all others are read by ASE.
+            MD17, ``.pt`` files those of PyG, all others, and several at once, are read
+            by ASE.
         options: of the reader, see :mod:`pyg_equivariant.training.readers`.
     """
     if isinstance(source, Structures):
         return Reading(source), "structures"
     if isinstance(source, Reading):
         return source, "structures"
+    if _are_files(source):
+        return read_ase(source, **options), Path(source[0]).name
     if isinstance(source, (str, Path)) and not str(source).endswith(".pt"):
         path = Path(source)
         reader = read_rmd17 if path.suffix == ".npz" else read_ase
         return reader(path, **options), path.name
     name = Path(source).name if isinstance(source, (str, Path)) else ""
     return from_dataset(source, **options), name or type(source).__name__
+
+
+def _are_files(source: Source) -> TypeGuard[Sequence[File]]:
+    if not isinstance(source, (list, tuple)):
+        return False
+    return len(source) > 0 and all(isinstance(each, (str, Path)) for each in source)
 
 
 def divide(
@@ -87,7 +100,7 @@ def divide(
             words = "as given"
         if split is None:
             split, words = _random(count, seed), random
-        return Divided(first.structures.check(), split, names[0], words)
+        return Divided(first.structures.check(), split, names[0], words, first.isolated)
     own = torch.arange(count)
     others = [len(reading.structures.sizes) for reading in readings[1:]]
     rest = torch.arange(count, count + sum(others)).split(others)
@@ -98,7 +111,7 @@ def divide(
         split = Split(own, rest[0], rest[-1])
         words = ", ".join([*names[1:], names[-1]][:2])
     structures = join([reading.structures for reading in readings])
-    return Divided(structures.check(), split, names[0], words)
+    return Divided(structures.check(), split, names[0], words, first.isolated)
 
 
 def _random(count: int, seed: int, test: float = 0.1) -> Split:
@@ -120,9 +133,11 @@ def open_data(
         ValueError: if there are elements to validate or to test on that are none of
             those to train on.
     """
-    structures, split, name, _ = divided
+    structures, split, name, _, isolated = divided
     target = target_of(settings, name, unit)
-    data = StructureData(structures, split, target, settings, num_workers)
+    data = StructureData(
+        structures, split, target, settings, num_workers, isolated=isolated
+    )
     known = set(data.species())
     for part in ("val", "test"):
         unknown = set(data.subset(part).z.tolist()) - known

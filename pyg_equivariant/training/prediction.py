@@ -117,6 +117,6 @@ def check_species(structures: Structures, known: Iterable[int] | None) -> None:
         strange = torch.isin(structures.z, torch.tensor(sorted(unknown)))
         first = int(structures.batch()[strange][0])
         raise ValueError(
-            f"structure {first} of {len(structures.sizes)}, the first is 0, holds an "
-            f"element the network was not trained on: {listed} of all; it knows {others}"
+            f"structure {first} (the first is 0) holds an element that the network was "
+            f"not trained on; there are {listed} in all, and it knows {others}"
         )

@@ -81,7 +81,8 @@ def split_by_time(
     """
     parts: list[list[Tensor]] = [[], [], []]
     start = 0
-    for length in [lengths] if isinstance(lengths, int) else lengths:
+    each = [lengths] if isinstance(lengths, int) else lengths
+    for length in [length for length in each if length] or [0]:
         sizes = _sizes(length - 2 * gap, train, val, test)
         begin = start
         for part, size in zip(parts, sizes, strict=True):

@@ -68,3 +68,27 @@ def test_positions_that_are_not_finite_are_refused(molecules) -> None:
     molecules.pos[4, 1] = torch.nan
     with pytest.raises(ValueError, match="positions that are not finite"):
         StructureTable(molecules, CUTOFF)
+
+
+def test_a_crystal_beside_a_molecule_keeps_its_images(molecules) -> None:
+    cell = torch.zeros(5, 3, 3)
+    cell[2] = 2.0 * torch.eye(3)
+    table = StructureTable(molecules._replace(cell=cell), CUTOFF)
+    batch = table.__getitems__([4, 2])
+    pos = molecules.pos[4:9]
+    edge_index, edge_shift = radius_graph(pos, CUTOFF, cell=cell[2])
+    own = batch.batch[batch.edge_index[1]] == 1
+    assert torch.equal(batch.edge_index[:, own] - int(SIZES[4]), edge_index)
+    assert torch.equal(batch.edge_shift[own], edge_shift)
+    assert edge_shift.any()
+    assert not batch.edge_shift[~own].any()
+    assert torch.equal(batch.cell, cell[[4, 2]])
+    assert "cell" not in StructureTable(molecules, CUTOFF).__getitems__([0])
+
+
+def test_a_crystal_has_no_end_of_pairs(molecules) -> None:
+    crystals = molecules._replace(cell=3 * torch.eye(3).repeat(5, 1, 1))
+    with pytest.raises(ValueError, match="choose a finite cutoff"):
+        StructureTable(crystals, float("inf"))
+    flat = crystals._replace(pbc=torch.zeros(5, 3, dtype=torch.bool))
+    assert StructureTable(flat, float("inf")).edge_shift is None

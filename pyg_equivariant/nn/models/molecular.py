@@ -27,10 +27,12 @@ class MolecularModel(Pretrained):
         cutoff: radius within which atoms are joined; ``None`` joins all pairs of atoms
             of a graph.
         head: turns features into predictions; ``None`` returns the features.
-        mean: added to the prediction of every graph (or node) (default: 0).
+        mean: added once to the prediction of every graph (or node), however many atoms
+            it has (default: 0). A mean per atom is an ``atomref``.
         scale: multiplies the output of the head (default: 1).
-        atomref: one number per atomic number, or ``None``; joined to the prediction by
-            the sum or mean that the head takes over atoms.
+        atomref: one number per atomic number, or one number for every atom, or
+            ``None``; joined to the prediction by the sum or mean that the head takes
+            over atoms: what a sum of energies needs.
 
     ``mean``, ``scale`` and ``atomref`` are part of the ``state_dict``: a saved model
     predicts in physical units. They keep their precision in ``model.double()``.
@@ -46,7 +48,7 @@ class MolecularModel(Pretrained):
         head: Head | None,
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
     ) -> None:
         super().__init__()
         if cutoff is not None and not cutoff > 0:
@@ -140,10 +142,13 @@ class MolecularModel(Pretrained):
         features = self.represent(z, graph, **inputs)
         if self.head is None:
             return features
+        features = features._replace(graph=graph)
         out = self.head(features, z, graph.batch, graph.batch_size)
         out = out.to(graph.pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:
-            reference = self.atomref[z.long()].unsqueeze(-1)
+            one_for_all = len(self.atomref) == 1
+            which = torch.zeros_like(graph.pos[:, 0]) if one_for_all else z
+            reference = self.atomref[which.long()].unsqueeze(-1)
             if self.head.reduce != "node":
                 reduce = self.head.reduce
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
@@ -211,7 +216,7 @@ class MolecularModel(Pretrained):
             )
         if pos.is_floating_point():
             check_dtype(pos, next(self.parameters(), self.mean), "pos")
-        if self.atomref is not None:
+        if self.atomref is not None and len(self.atomref) > 1:
             check_species(z, len(self.atomref), "atomref")
 
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
@@ -220,7 +225,7 @@ class MolecularModel(Pretrained):
 
 
 def _check_units(
-    head: Head | None, mean: float, scale: float, atomref: Tensor | None
+    head: Head | None, mean: float, scale: float, atomref: Tensor | float | None
 ) -> None:
     """Refuse units that the prediction has no place for."""
     for name, value in (("mean", mean), ("scale", scale)):
@@ -238,9 +243,10 @@ def _check_units(
         raise ValueError(
             "atomref holds scalars of atoms, which this head does not predict"
         )
-    if atomref is not None and atomref.numel() != len(atomref):
+    if isinstance(atomref, Tensor) and atomref.numel() != atomref.shape[:1].numel():
         raise ValueError(
-            f"atomref is one number per atomic number, got shape {tuple(atomref.shape)}"
+            "atomref is one number per atomic number, or one for all, got shape "
+            f"{tuple(atomref.shape)}"
         )
     if mean != 0 and head is not None and not head.invariant:
         raise ValueError(

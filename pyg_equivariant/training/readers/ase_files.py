@@ -77,22 +77,24 @@ def read_ase(
 
     Raises:
         ImportError: if ASE is not installed.
+        TypeError: for anything but files.
         ValueError: if a file holds nothing, if a label could be any of several, if one
             that was asked for is not there, or if numbers are infinite.
     """
-    paths = [path] if isinstance(path, PathLike) else list(path)
+    paths = [path] if isinstance(path, PathLike) else path
+    if not isinstance(paths, Sequence) or not paths:
+        raise TypeError(f"expected a file, or a list of files, got {path!r}")
     files = [_frames(each) for each in paths]
     references: dict[int, float] = {}
     unit = _units(energy_unit, length_unit, stress_unit)
     if isolated:
         files, references = take_isolated(files, energy, unit.energy)
     frames = [frame for file in files for frame in file]
-    names = _find_names(frames, {"energy": energy, "forces": forces, "stress": stress})
-    every = {**names, **labels}
+    asked = {"energy": energy, "forces": forces, "stress": stress, **labels}
+    names = _find_names(frames, asked)
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    structures = _structures(frames, every, inputs, unit, dtype)
-    lengths = tuple(map(len, files))
-    return Reading(structures, references, None, lengths, _say(every))
+    structures = _structures(frames, names, inputs, unit, dtype)
+    return Reading(structures, references, None, tuple(map(len, files)), _say(names))
 
 
 def _frames(path: PathLike) -> list[Atoms]:
@@ -101,13 +103,17 @@ def _frames(path: PathLike) -> list[Atoms]:
         from ase.io.formats import UnknownFileTypeError
     except ImportError as error:
         raise ImportError("read_ase needs ASE: pip install ase") from error
+    whole = "@" not in Path(path).name or Path(path).is_file()
     try:
-        frames = ase.io.read(path, index=":")
+        frames = ase.io.read(
+            path, index=":" if whole else None, do_not_split_by_at_sign=whole
+        )
     except UnknownFileTypeError as error:
-        raise ValueError(f"ASE does not know the format of {path}: {error}") from None
+        raise ValueError(f"ASE cannot read {path}: {error}") from None
+    frames = frames if isinstance(frames, list) else [frames]
     if not frames:
         raise ValueError(f"{path} holds no structure")
-    return list(frames)
+    return frames
 
 
 def _units(energy: str, length: str, stress: str | None) -> _Units:

@@ -40,7 +40,7 @@ class Collated:
         if "pos" not in values:
             raise ValueError(
                 "structures need positions `pos`, the graphs have "
-                f"{', '.join(map(str, values)) or 'nothing'}"
+                f"{', '.join(sorted(values)) or 'nothing'}"
             )
         self.sizes = self._count("pos")
 
@@ -57,7 +57,7 @@ class Collated:
         """
         if name not in self._values:
             raise ValueError(
-                f"the graphs have no {name!r}, only {', '.join(self.names())}"
+                f"the graphs have no {name!r}, only {', '.join(sorted(self.names()))}"
             )
         value = self._values[name]
         if not isinstance(value, Tensor):
@@ -155,7 +155,15 @@ def _join(graphs: Sequence[Data]) -> Collated:
     if len(graphs) > 1:
         data, slices = InMemoryDataset.collate(graphs)
         return Collated(data.to_dict(), slices)
-    values = {name: torch.as_tensor(x) for name, x in graphs[0].to_dict().items()}
-    values = {name: x.view(1) if x.dim() == 0 else x for name, x in values.items()}
+    values = {name: _rows(value) for name, value in graphs[0].to_dict().items()}
     ends = {name: torch.tensor([0, len(x)]) for name, x in values.items()}
     return Collated(values, ends)
+
+
+def _rows(value: Any) -> Any:
+    """A value of one graph, as if collated."""
+    if isinstance(value, (int, float)):
+        value = torch.tensor(value)
+    if isinstance(value, Tensor):
+        return value.view(1) if value.dim() == 0 else value
+    return [value]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -104,6 +105,8 @@ def _raw_file(dataset: InMemoryDataset) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     """The arrays of a file, under one name each."""
+    if path.is_file() and not is_zipfile(path):
+        raise ValueError(f"{path} is no .npz file, or not all of one")
     with np.load(path) as arrays:
         found = {
             name: next((key for key in keys if key in arrays.files), None)

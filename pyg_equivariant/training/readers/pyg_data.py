@@ -106,11 +106,19 @@ def _columns(
         if not labels and "y" in names:
             labels = {"y": "y"}
     elif not isinstance(labels, Mapping):
-        labels = {labels if isinstance(labels, str) else labels[0]: labels}
-    return {
-        label: (column, None) if isinstance(column, str) else (column[0], column[1])
-        for label, column in labels.items()
-    }
+        labels = {_column(labels)[0]: labels}
+    return {label: _column(column) for label, column in labels.items()}
+
+
+def _column(column: Column) -> tuple[str, int | None]:
+    if isinstance(column, str):
+        return column, None
+    if not isinstance(column, tuple) or list(map(type, column)) != [str, int]:
+        raise TypeError(
+            "a label is an attribute, or an attribute and the number of a column, such "
+            f"as ('y', 4), got {column!r}"
+        )
+    return column
 
 
 def _species(graphs: Collated) -> Tensor:

@@ -53,6 +53,13 @@ def test_in_time_the_test_comes_last_in_each_trajectory() -> None:
         assert parts[1][0] - parts[0][-1] == parts[2][0] - parts[1][-1] == 6
 
 
+def test_a_file_without_structures_changes_nothing() -> None:
+    one, other = splits.split_by_time([0, 20, 0]), splits.split_by_time(20)
+    assert all(map(torch.equal, one, other))
+    with pytest.raises(ValueError, match="got 0 structures"):
+        splits.split_by_time([0, 0])
+
+
 def test_a_trajectory_shorter_than_its_gaps_is_refused() -> None:
     with pytest.raises(ValueError, match="got -6 structures"):
         splits.split_by_time(4, gap=5)
