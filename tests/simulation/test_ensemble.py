@@ -42,7 +42,10 @@ def test_the_largest_cutoff_serves_all(build: Build) -> None:
     assert ensemble.cutoff == 4.5
     assert ensemble.has_atomic_energies
     with pytest.warns(UserWarning, match="do not add up"):
-        assert as_ensemble([build(), build("egnn", cutoff=None, smooth=False)]).cutoff is None
+        assert (
+            as_ensemble([build(), build("egnn", cutoff=None, smooth=False)]).cutoff
+            is None
+        )
     with pytest.warns(UserWarning, match="do not add up"):
         mixed = as_ensemble([build(), build(head="mean")])
     assert not mixed.has_atomic_energies
