@@ -123,6 +123,7 @@ def inner(model: Any) -> MolecularModel:
     if not isinstance(network, MolecularModel):
         raise TypeError(
             "expected a network of pyg_equivariant.nn, or the ForceField around one, "
-            f"got {type(network).__name__}"
+            f"got {type(network).__name__}; a network of your own is a subclass of "
+            "nn.models.MolecularModel that defines represent(z, graph)"
         )
     return network
