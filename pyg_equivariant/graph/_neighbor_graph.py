@@ -31,11 +31,14 @@ class Graph(NamedTuple):
     """lattice vectors added to the source ``(|E|, 3)``, if periodic"""
     cell: Tensor | None = None
     """lattice vectors as rows, if periodic"""
+    sources: Tensor | None = None
+    """positions of the nodes that edges come from, if they are not those of ``pos``"""
 
     def edge_vec(self) -> Tensor:
         """The vectors along the edges, see :func:`edge_vectors`."""
+        pos = self.pos if self.sources is None else (self.sources, self.pos)
         return edge_vectors(
-            self.pos, self.edge_index, self.edge_shift, self.cell, self.batch
+            pos, self.edge_index, self.edge_shift, self.cell, self.batch
         )
 
 
