@@ -31,15 +31,27 @@ class Graph(NamedTuple):
     """lattice vectors added to the source ``(|E|, 3)``, if periodic"""
     cell: Tensor | None = None
     """lattice vectors as rows, if periodic"""
+    vectors: Tensor | None = None
+    """vectors along the edges ``(|E|, 3)``, where they are known and need not be those
+    between the positions"""
     sources: Tensor | None = None
     """positions of the nodes that edges come from, if they are not those of ``pos``"""
 
     def edge_vec(self) -> Tensor:
         """The vectors along the edges, see :func:`edge_vectors`."""
+        if self.vectors is not None:
+            return self.vectors
         pos = self.pos if self.sources is None else (self.sources, self.pos)
         return edge_vectors(
             pos, self.edge_index, self.edge_shift, self.cell, self.batch
         )
+
+    def moved_to(self, pos: Tensor) -> Graph:
+        """The same edges between nodes that are elsewhere now."""
+        vectors = self.vectors
+        if vectors is not None:
+            vectors = vectors + edge_vectors(pos - self.pos, self.edge_index)
+        return self._replace(pos=pos, vectors=vectors)
 
 
 def neighbor_graph(

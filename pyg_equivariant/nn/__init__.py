@@ -18,7 +18,17 @@ from .instance_norm import EquivariantInstanceNorm
 from .layer_norm import EquivariantLayerNorm
 from .linear import Linear
 from .mlp import MLP, RadialMLP
-from .models import EGNN, SEGNN, TFN, ForceField, PaiNN, SchNet
+from .models import (
+    EGNN,
+    SEGNN,
+    TFN,
+    Card,
+    ForceField,
+    PaiNN,
+    SchNet,
+    load_model,
+    save_model,
+)
 from .norm_activation import NormActivation
 from .radial import BesselBasis, GaussianBasis
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
@@ -44,6 +54,9 @@ __all__ = [
     "TFN",
     "SEGNN",
     "ForceField",
+    "save_model",
+    "load_model",
+    "Card",
     # steerable modules
     "Linear",
     "TensorProduct",

@@ -21,6 +21,8 @@ RESULTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "stress": ("stress", (1, 3, 3), (6,)),
     "dipole": ("dipole", (1, 3), (3,)),
 }
+# Further results that have a row for each atom.
+OF_ATOMS = ("forces", "energies", "stresses", "charges", "magmoms")
 # Where xx, yy, zz, yz, xz, xy stand in a matrix, and what stands at its places.
 VOIGT = (0, 4, 8, 5, 2, 1)
 MATRIX = (0, 5, 4, 5, 1, 3, 4, 3, 2)
@@ -48,8 +50,9 @@ def from_ase(
             batch of others that have them: PyG's collation raises, or leaves those of
             the others out, whichever comes first. ``False`` is refused where atoms are
             periodic. (default: always)
-        keep: names of further ``atoms.arrays`` (per atom) and ``atoms.info`` (per
-            graph) to keep.
+        keep: names of further ``atoms.arrays`` (per atom), ``atoms.info`` (per graph)
+            and results of the calculator to keep; one of several of that name is taken
+            in this order.
 
     Raises:
         TypeError: for anything but ``Atoms``.
@@ -94,8 +97,11 @@ def from_ase(
             data[name] = number(source.arrays[name])
         elif name in source.info:
             data[name] = number(source.info[name]).unsqueeze(0)
+        elif results.get(name) is not None:
+            result = number(results[name])
+            data[name] = result if name in OF_ATOMS else result.unsqueeze(0)
         else:
-            known = sorted({*source.arrays, *source.info})
+            known = sorted({*source.arrays, *source.info, *results})
             raise ValueError(f"keep names {name!r}, the atoms have {known}")
     return data
 

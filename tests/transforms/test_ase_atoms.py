@@ -142,6 +142,19 @@ def test_further_arrays_are_kept_by_name() -> None:
         from_ase(atoms, keep=["mass"])
 
 
+def test_further_results_are_kept_by_name() -> None:
+    atoms = ase_build.molecule("H2O")
+    results = {"free_energy": -1.5, "charges": np.arange(3.0)}
+    atoms.calc = singlepoint.SinglePointCalculator(atoms, **results)
+    atoms.calc.results["polarizability"] = np.eye(3)
+    data = from_ase(atoms, keep=("free_energy", "charges", "polarizability"))
+    assert data.free_energy.tolist() == [-1.5]
+    assert data.charges.tolist() == [0.0, 1.0, 2.0]
+    assert data.polarizability.shape == (1, 3, 3)
+    with pytest.raises(ValueError, match=r"'magmoms', the atoms have .*'free_energy'"):
+        from_ase(atoms, keep=["magmoms"])
+
+
 def test_the_atoms_are_not_shared() -> None:
     atoms = ase_build.molecule("H2O")
     before = atoms.positions.copy()

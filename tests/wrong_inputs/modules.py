@@ -253,13 +253,15 @@ HEADS: dict[str, Callable[[], torch.nn.Module]] = {
     "DipoleHead of masses": lambda: models.DipoleHead(8, 3, masses=torch.ones(10)),
     "PolarizabilityHead": lambda: models.PolarizabilityHead(8, 3),
     "SpatialExtentHead": lambda: models.SpatialExtentHead(8, 3),
+    "IrrepsHead": lambda: models.IrrepsHead("8x0e", "2x0e", None),
+    "IrrepsHead with vectors": lambda: models.IrrepsHead("8x0e+3x1o", "1x1o", None),
 }
 JOINED = outcome(FREE, "joined with x", "float64", "float16")
 ANY_CHARGE = dict.fromkeys(
     ("float32", "float64", "negative", "very negative", "huge", "too large"),
     (FREE, "a weight; features of atoms count as one each"),
 )
-NO_CHARGES = ("ScalarHead", "ExtensiveHead")
+NO_CHARGES = ("ScalarHead", "ExtensiveHead", "IrrepsHead")
 
 
 def _head(name: str) -> Entry:
@@ -284,7 +286,7 @@ def _head(name: str) -> Entry:
         "batch": _labels([0, 0, 1, 0, 1], valid={"missing": (FREE, "one graph")}),
         "batch_size": Argument(2, "size"),
     }
-    if name.startswith((*NO_CHARGES, "SpatialExtentHead")):
+    if name.startswith((*NO_CHARGES, "SpatialExtentHead")) and "with" not in name:
         del arguments["vec"]
     if name.startswith(NO_CHARGES):
         del arguments["pos"], arguments["z"]

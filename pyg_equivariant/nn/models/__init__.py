@@ -1,11 +1,15 @@
 """Complete networks: ``model(z, pos, batch)``."""
 
+from .card import Card
+from .described import DescribedModel
 from .egnn import EGNN
 from .features import Features
 from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
+from .irreps_head import IrrepsHead
 from .make_head import make_head
+from .model_file import describe_model, load_model, save_model
 from .molecular import MolecularModel
 from .moment_heads import (
     DipoleHead,
@@ -15,6 +19,7 @@ from .moment_heads import (
     VectorHead,
 )
 from .painn import PaiNN
+from .pretrained import Pretrained
 from .schnet import SchNet
 from .segnn import SEGNN, balanced_irreps
 from .tfn import TFN
@@ -27,11 +32,18 @@ __all__ = [
     "SEGNN",
     "ForceField",
     "EnergyForces",
+    "save_model",
+    "load_model",
+    "describe_model",
+    "Card",
     "MolecularModel",
+    "Pretrained",
+    "DescribedModel",
     "Features",
     "Head",
     "ScalarHead",
     "ExtensiveHead",
+    "IrrepsHead",
     "DipoleHead",
     "PolarizabilityHead",
     "SpatialExtentHead",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from pyg_equivariant.graph import check_batch, check_cell
 from pyg_equivariant.o3 import check_tensor, widen
 
 from ..pool import number_of_graphs
+from .molecular import MolecularModel
 
 
 class EnergyForces(NamedTuple):
@@ -57,6 +59,11 @@ class ForceField(torch.nn.Module):
         - **output:** energies :math:`(B, 1)`, forces :math:`(|V|, 3)` in energy per
           length, stress :math:`(B, 3, 3)` in energy per volume, or ``None``
 
+    Warns:
+        UserWarning: if the energies of a network jump where atoms come within its
+            cutoff, or those of parts far apart do not add up, which dynamics notices;
+            the message says what arguments cure it.
+
     Raises:
         ValueError: if the model predicts no energy, or stress is asked for and there is
             no cell.
@@ -79,6 +86,7 @@ class ForceField(torch.nn.Module):
         head = getattr(model, "head", model)
         if head is None or not getattr(head, "invariant", True):
             raise ValueError(f"forces need a model of an energy, got head={head}")
+        _warn_of_energies(model)
         self.model = model
         self.compute_stress = compute_stress
 
@@ -150,6 +158,39 @@ class ForceField(torch.nn.Module):
         return (
             f"{type(self).__name__}({self.model}, compute_stress={self.compute_stress})"
         )
+
+
+def _warn_of_energies(model: Callable[..., Tensor]) -> None:
+    """Say what of a network's energies dynamics would notice."""
+    if not isinstance(model, MolecularModel):
+        return
+    said, cure = [], []
+    if not model.is_smooth:
+        said.append("jump where atoms cross the cutoff")
+        cure.append("smooth=True")
+    if not model.is_extensive:
+        said.append("of parts far apart do not add up")
+        cure.extend(_for_extensive(model))
+    if said:
+        warnings.warn(
+            f"energies of this {type(model).__name__} {', and '.join(said)}: build a "
+            f"network for forces with {', '.join(cure)}",
+            stacklevel=3,
+        )
+
+
+def _for_extensive(model: MolecularModel) -> list[str]:
+    """The arguments that make energies add up, where they are others."""
+    cure = []
+    if model.cutoff is None:
+        cure.append("a cutoff")
+    if model.arguments.get("norm") is not None:
+        cure.append("norm=None")
+    if model.head is None or not model.head.extensive:
+        cure.append("head='extensive'")
+    if bool(model.mean.any()):
+        cure.append("atomref in place of mean")
+    return cure
 
 
 def _differentiable(x: Any) -> Any:

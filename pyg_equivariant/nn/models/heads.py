@@ -18,11 +18,14 @@ class Head(torch.nn.Module):
             ``"node"`` (not at all), or ``None`` if it is no sum of atomic scalars.
         invariant: whether the prediction stays the same under rotations.
         translates: whether it moves with the origin, as positions do.
+        extensive: whether it is a sum over atoms with nothing after it, so that parts
+            of a system add up.
     """
 
     reduce: str | None = None
     invariant: bool = True
     translates: bool = False
+    extensive: bool = False
 
     def forward(
         self,
@@ -38,6 +41,17 @@ class Head(torch.nn.Module):
         """The prediction: what a head defines, if not ``forward``."""
         raise TypeError(
             f"{type(self).__name__} defines neither forward() nor predict()"
+        )
+
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """What each atom adds to the prediction of an extensive head, ``(|V|, out)``.
+
+        Raises:
+            TypeError: if the prediction is no sum over atoms.
+        """
+        raise TypeError(
+            f"{type(self).__name__} predicts no sum over atoms with nothing after it, "
+            "as head='extensive' does"
         )
 
     def reset_parameters(self) -> None:
@@ -75,6 +89,7 @@ class ScalarHead(Head):
         self.pre = pre
         self.post = post
         self.reduce = reduce
+        self.extensive = reduce == "sum" and post is None
 
     def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``, or ``(|V|, out)``."""
@@ -83,6 +98,12 @@ class ScalarHead(Head):
         if self.reduce in ("sum", "mean"):
             out = atoms.pool(out, self.reduce)
         return out if self.post is None else self.post(out.to(dtype))
+
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """The terms of the sum, if nothing comes after it."""
+        if not self.extensive:
+            return super().per_atom(features, atoms)
+        return self.pre(features.x)
 
 
 class ExtensiveHead(Head):
@@ -102,6 +123,7 @@ class ExtensiveHead(Head):
     """
 
     reduce = "sum"
+    extensive = True
 
     def __init__(self, atomic: Head) -> None:
         super().__init__()
@@ -113,5 +135,8 @@ class ExtensiveHead(Head):
 
     def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``."""
-        out: Tensor = self.atomic(features, *atoms)
-        return atoms.pool(out)
+        return atoms.pool(self.per_atom(features, atoms))
+
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """The terms of the sum."""
+        return self.atomic(features, *atoms)

@@ -1,0 +1,121 @@
+"""A network says truly whether its energies are smooth and extensive, and warns."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+from pyg_equivariant.networks import NETWORKS, Network
+from pyg_equivariant.nn import SEGNN, ForceField, PaiNN
+from pyg_equivariant.nn.models import MolecularModel
+from pyg_equivariant.nn.models.heads import ScalarHead
+
+CUTOFF = 2.5
+CONFIGURATIONS = [
+    pytest.param(network, {**variant, **smooth, **extensive}, id="-".join(names))
+    for network in NETWORKS.values()
+    for name, variant in {"": {}, **network.variants}.items()
+    for smooth in ({}, network.smooth)
+    for extensive in ({"head": "mean"}, {"head": "sum"}, network.extensive)
+    for names in [
+        [network.name, name, *map(str, smooth), *map(str, extensive.values())]
+    ]
+]
+
+
+def build(network: Network, **arguments: Any) -> MolecularModel:
+    torch.manual_seed(0)
+    model = network.build_small(**{"cutoff": CUTOFF, **arguments}).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model
+
+
+@torch.no_grad()
+def jump(model: MolecularModel) -> float:
+    """By how much an energy changes as a third atom comes within the cutoff."""
+    z = torch.tensor([8, 1, 6])
+    pos = torch.tensor([[0.0, 0, 0], [1, 0, 0], [-CUTOFF, 0.3, 0]]).double()
+    pos[2] *= CUTOFF / pos[2].norm()
+    near, far = pos.clone(), pos.clone()
+    near[2] *= 1 - 1e-9
+    far[2] *= 1 + 1e-9
+    return float((model(z, near) - model(z, far)).abs().max())
+
+
+@torch.no_grad()
+def excess(model: MolecularModel) -> float:
+    """The energy of two molecules far apart beyond the energies of each."""
+    one, other = torch.tensor([8, 1, 1]), torch.tensor([6, 8])
+    a = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0.2]]).double()
+    b = torch.tensor([[50.0, 0, 0], [51, 0.3, 0.4]]).double()
+    both = model(torch.cat([one, other]), torch.cat([a, b]))
+    return float((both - model(one, a) - model(other, b)).abs().max())
+
+
+@pytest.mark.parametrize(("network", "arguments"), CONFIGURATIONS)
+def test_says_what_is_measured(network: Network, arguments: dict[str, Any]) -> None:
+    model = build(network, **arguments)
+    assert model.is_smooth == (jump(model) < 1e-7)
+    assert model.is_extensive == (excess(model) < 1e-10)
+
+
+def test_a_mean_of_each_graph_is_not_extensive() -> None:
+    model = PaiNN(hidden_channels=8, mean=3.0)
+    assert not model.is_extensive
+    assert excess(model.double()) > 2.9
+    model.mean.zero_()
+    assert model.is_extensive
+
+
+def test_all_pairs_are_smooth_and_not_extensive() -> None:
+    model = build(NETWORKS["egnn"], cutoff=None, head="extensive")
+    assert model.is_smooth
+    assert not model.is_extensive
+    assert excess(model) > 1e-6
+
+
+def test_a_head_with_a_network_after_the_sum_is_not_extensive() -> None:
+    last = torch.nn.Linear(2, 1)
+    assert not ScalarHead(torch.nn.Linear(8, 2), last).extensive
+    assert ScalarHead(torch.nn.Linear(8, 2)).extensive
+    assert not ScalarHead(torch.nn.Linear(8, 2), reduce="mean").extensive
+
+
+def test_forces_of_energies_that_jump_come_with_the_cure() -> None:
+    small = {"hidden_channels": 8, "num_layers": 1, "cutoff": 5.0}
+    with pytest.warns(UserWarning, match="energies of this SEGNN jump where") as found:
+        ForceField(SEGNN(**small))
+    assert found[0].filename == __file__
+    cure = str(found[0].message).rpartition("forces with ")[2]
+    assert cure == "smooth=True, norm=None, head='extensive'"
+    cured = SEGNN(**small, smooth=True, norm=None, head="extensive")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ForceField(cured)
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_the_registry_cures_every_network(name: str) -> None:
+    network = NETWORKS[name]
+    arguments = {"cutoff": CUTOFF, **network.smooth, **network.extensive}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ForceField(network.build_small(**arguments))
+
+
+def test_a_cutoff_and_references_are_the_cure_where_they_are_missing() -> None:
+    with pytest.warns(UserWarning, match="with a cutoff, head='extensive'"):
+        ForceField(build(NETWORKS["egnn"], cutoff=None))
+    with pytest.warns(UserWarning, match="with atomref in place of mean"):
+        ForceField(PaiNN(hidden_channels=8, mean=1.0))
+
+
+def test_a_function_of_the_callers_own_is_taken_as_it_is() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ForceField(lambda z, pos, batch=None: pos.sum().view(1, 1))
