@@ -202,7 +202,7 @@ class EGNN(MolecularModel):
         for conv in self.convs:
             edge_vec = edges.edge_vec
             if self.update_pos:
-                edge_vec = graph._replace(pos=pos).edge_vec()
+                edge_vec = graph.moved_to(pos).edge_vec()
             given = (edges.edge_index, edge_attr, vel, edge_vec, edges.edge_weight)
             x, pos = conv(x, pos, *given)
         if self.out is not None:

@@ -13,7 +13,7 @@ from pyg_equivariant.graph import Graph, neighbor_graph
 from pyg_equivariant.o3 import check_device, check_tensor
 
 from ..module import check_dtype
-from ..pool import pool
+from ..pool import Atoms, pool
 from ._species import check_species
 from .features import Features
 from .heads import Head
@@ -78,9 +78,7 @@ class MolecularModel(Pretrained):
     @property
     def is_extensive(self) -> bool:
         """Whether predictions of parts beyond each other's reach add up."""
-        if self.cutoff is None or self.head is None or not self.head.extensive:
-            return False
-        return self.mean.is_meta or not bool(self.mean.any())
+        return self.cutoff is not None and self.has_atomic_energies
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
@@ -156,6 +154,55 @@ class MolecularModel(Pretrained):
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
             out = out + reference
         return out
+
+    @property
+    def num_hops(self) -> int:
+        """Over how many edges an atom is felt by the prediction of another."""
+        hops: int = self.arguments["num_layers"]
+        return hops
+
+    @property
+    def has_atomic_energies(self) -> bool:
+        """Whether the prediction is a sum of what :meth:`atomic_energies` gives."""
+        if self.head is None or not self.head.extensive:
+            return False
+        return self.mean.is_meta or not bool(self.mean.any())
+
+    def atomic_energies(
+        self, z: Tensor, graph: Graph, **inputs: Tensor | None
+    ) -> Tensor:
+        """What each atom adds to the prediction, ``(|V|, 1)``.
+
+        In float64, where the device has it: references of atoms are large numbers, and
+        no digit of what the network predicts is lost beside them.
+
+        Args:
+            z: as for :meth:`predict`.
+            graph: likewise.
+            inputs: likewise.
+
+        Raises:
+            TypeError: if the prediction is no sum over atoms, see
+                :attr:`has_atomic_energies`.
+        """
+        if self.head is None or not self.has_atomic_energies:
+            raise TypeError(
+                f"this {type(self).__name__} predicts no sum over atoms; build it with "
+                "head='extensive' and mean=0"
+            )
+        features = self.represent(z, graph, **inputs)
+        atoms = Atoms(z, graph.batch, graph.batch_size)
+        dtype = torch.float32 if z.device.type == "mps" else torch.float64
+        out = self.head.per_atom(features, atoms).to(dtype) * self._unit("scale", dtype)
+        if self.atomref is not None:
+            out = out + self._unit("atomref", dtype)[z.long()].unsqueeze(-1)
+        return out
+
+    def _unit(self, name: str, dtype: torch.dtype) -> Tensor:
+        """A unit of the prediction, with the digits that a narrow buffer has lost."""
+        buffer, exact = getattr(self, name), self._exact[name]
+        kept = torch.equal(buffer, exact.to(buffer))
+        return (exact if kept else buffer).to(buffer.device, dtype)
 
     def _check(self, z: Tensor, pos: Tensor) -> None:
         check_tensor(z, "z")

@@ -193,6 +193,11 @@ class SEGNN(MolecularModel):
         return self.smooth or self.cutoff is None
 
     @property
+    def num_hops(self) -> int:
+        """One more than layers: what atoms start from depends on their edges, too."""
+        return super().num_hops + 1
+
+    @property
     def is_extensive(self) -> bool:
         """With ``head="extensive"`` and ``norm=None``."""
         return super().is_extensive and len(self.norms) == 0
