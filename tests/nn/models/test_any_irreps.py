@@ -160,6 +160,7 @@ class _Named(torch.nn.Module):
         return self.model(z, pos, batch, edge_index, **given)
 
 
+@pytest.mark.slow
 def test_exports_with_any_number_of_atoms_and_edges(
     build: Build, name: str, graphs: dict[str, Data]
 ) -> None:
