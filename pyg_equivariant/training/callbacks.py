@@ -20,14 +20,18 @@ from .settings import Settings
 
 
 class Patience(EarlyStopping):
-    """Lightning's early stopping, which waits anew once it is given more patience."""
+    """Lightning's early stopping, of runs that are resumed.
+
+    Lightning takes the patience of the checkpoint, whatever is asked for now, and
+    trains a run that had stopped for another epoch.
+    """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        patience = self.patience
-        super().load_state_dict(state_dict)
-        if patience > self.patience:
-            self.stopped_epoch = 0
-        self.patience = patience
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
