@@ -14,7 +14,7 @@ from .segnn import NETWORK as _SEGNN
 from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
-    network.name: network for network in (_SCHNET, _PAINN, _TFN, _EGNN, _SEGNN, _NEQUIP)
+    network.name: network for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _EGNN, _SEGNN)
 }
 """All networks, from invariant to steerable and non-linear.
 
