@@ -157,9 +157,17 @@ class MolecularModel(Pretrained):
 
     @property
     def num_hops(self) -> int:
-        """Over how many edges an atom is felt by the prediction of another."""
-        hops: int = self.arguments["num_layers"]
-        return hops
+        """Over how many edges an atom is felt by the prediction of another.
+
+        The number of layers; networks of one's own that have no argument
+        ``num_layers`` define it.
+        """
+        if "num_layers" not in self.arguments:
+            raise TypeError(
+                f"{type(self).__name__} was built without num_layers; define the "
+                "property num_hops: over how many edges an atom is felt"
+            )
+        return int(self.arguments["num_layers"])
 
     @property
     def has_atomic_energies(self) -> bool:

@@ -259,6 +259,11 @@ def test_an_infinite_number_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.extxyz", [water(energy=0.0), water(energy=np.inf)])
     with pytest.raises(ValueError, match=r"structure 1: expected energy \(energy\)"):
         readers.read_ase(path)
+    frame = water()
+    frame.arrays["forces"] = np.diag([0.0, 1.0, np.inf])
+    path = write(tmp_path / "b.extxyz", [frame])
+    with pytest.raises(ValueError, match=r"structure 0: expected forces \(forces\)"):
+        readers.read_ase(path)
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
