@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
@@ -34,7 +33,10 @@ class Patience(EarlyStopping):
             trainer.should_stop = True
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+Average = Callable[[Iterable[Tensor], Iterable[Tensor], Tensor | int], None]
+
+
+def moving_average(decay: float) -> Average:
     r"""An exponential moving average that soon forgets how it began.
 
     After :math:`n` steps it keeps :math:`\min(d, (1 + n) / (10 + n))` of the past.
@@ -43,11 +45,15 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
         decay: :math:`d`, what it keeps at last.
     """
 
-    def average(past: Tensor, present: Tensor, count: Tensor | int) -> Tensor:
-        kept = min(decay, (1 + float(count)) / (10 + float(count)))
-        return torch.lerp(present, past, kept)
+    def update(
+        averages: Iterable[Tensor], weights: Iterable[Tensor], count: Tensor | int
+    ) -> None:
+        steps = float(count)
+        kept = min(decay, (1 + steps) / (10 + steps))
+        for average, weight in zip(averages, weights, strict=True):
+            average.lerp_(weight, 1 - kept)
 
-    return average
+    return update
 
 
 def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Callback]:
@@ -70,7 +76,7 @@ def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Call
     ]
     if settings.ema:
         average = moving_average(settings.ema)
-        callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))
+        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=average))
     if settings.patience:
         callbacks.append(
             Patience(

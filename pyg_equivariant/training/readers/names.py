@@ -62,8 +62,10 @@ def find_name(
 
 
 def _matching(there: Mapping[str, int], names: Collection[str]) -> list[str]:
-    return [
+    """Those of the names, the most frequent first."""
+    found = [
         name
         for name in there
         if name.lower().replace("_", "").replace("-", "") in names
     ]
+    return sorted(found, key=lambda name: (-there[name], name))
