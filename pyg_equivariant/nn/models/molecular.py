@@ -78,7 +78,7 @@ class MolecularModel(Pretrained):
     @property
     def is_extensive(self) -> bool:
         """Whether predictions of parts beyond each other's reach add up."""
-        return self.cutoff is not None and self.has_atomic_energies
+        return self.cutoff is not None and self._is_sum
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
@@ -123,8 +123,14 @@ class MolecularModel(Pretrained):
             pbc: along which of them the system is periodic, ``(3,)`` or
                 ``(num_graphs, 3)``.
             batch_size: number of graphs, if known; saves a look at ``batch``.
-            inputs: what else the network takes.
+            inputs: what else the network was built to take: ``x``, features of atoms
+                beside atomic numbers; ``edge_attr``, features of the edges that
+                ``edge_index`` gives; and those of :meth:`represent`.
         """
+        if inputs.get("edge_attr") is not None and edge_index is None and self.cutoff:
+            raise ValueError(
+                "edge_attr belongs to edges that are given, but edge_index is None"
+            )
         self._check(z, pos)
         edges = edge_index, edge_shift, cell, pbc, batch_size
         return self.predict(z, self.graph(pos, batch, *edges), **inputs)
@@ -146,9 +152,7 @@ class MolecularModel(Pretrained):
         out = self.head(features, z, graph.batch, graph.batch_size)
         out = out.to(graph.pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:
-            one_for_all = len(self.atomref) == 1
-            which = torch.zeros_like(graph.pos[:, 0]) if one_for_all else z
-            reference = self.atomref[which.long()].unsqueeze(-1)
+            reference = _reference(self.atomref, z)
             if self.head.reduce != "node":
                 reduce = self.head.reduce
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
@@ -172,6 +176,10 @@ class MolecularModel(Pretrained):
     @property
     def has_atomic_energies(self) -> bool:
         """Whether the prediction is a sum of what :meth:`atomic_energies` gives."""
+        return self._is_sum and self.head is not None and self.head.reduce == "sum"
+
+    @property
+    def _is_sum(self) -> bool:
         if self.head is None or not self.head.extensive:
             return False
         return self.mean.is_meta or not bool(self.mean.any())
@@ -198,12 +206,12 @@ class MolecularModel(Pretrained):
                 f"this {type(self).__name__} predicts no sum over atoms; build it with "
                 "head='extensive' and mean=0"
             )
-        features = self.represent(z, graph, **inputs)
+        features = self.represent(z, graph, **inputs)._replace(graph=graph)
         atoms = Atoms(z, graph.batch, graph.batch_size)
         dtype = torch.float32 if z.device.type == "mps" else torch.float64
         out = self.head.per_atom(features, atoms).to(dtype) * self._unit("scale", dtype)
         if self.atomref is not None:
-            out = out + self._unit("atomref", dtype)[z.long()].unsqueeze(-1)
+            out = out + _reference(self._unit("atomref", dtype), z)
         return out
 
     def _unit(self, name: str, dtype: torch.dtype) -> Tensor:
@@ -230,6 +238,12 @@ class MolecularModel(Pretrained):
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
         """The features of every atom."""
         raise TypeError(f"{type(self).__name__} does not define represent()")
+
+
+def _reference(atomref: Tensor, z: Tensor) -> Tensor:
+    """Of every atom ``(|V|, 1)``, from one number for each species or one for all."""
+    which = z.new_zeros(len(z)) if len(atomref) == 1 else z
+    return atomref[which.long()].unsqueeze(-1)
 
 
 def _check_units(

@@ -247,6 +247,21 @@ def test_what_was_not_announced_is_refused(
         build(name, irreps_x="0x0e")
 
 
+def test_features_of_edges_that_are_found_are_refused(
+    smooth: Build, graphs: dict[str, Data]
+) -> None:
+    """Nobody knows their order."""
+    data = graphs["two_molecules"]
+    model = smooth(local=True, irreps_edge="1x0e")
+    edge_index = model.graph(data.pos, data.batch).edge_index
+    edge_attr = torch.randn(edge_index.shape[1], 1, dtype=torch.float64)
+    inputs = {"batch": data.batch, "edge_attr": edge_attr}
+    for call in (model, ForceField(model)):
+        with pytest.raises(ValueError, match=r"edge_attr .* but edge_index is None"):
+            call(data.z, data.pos, **inputs)
+    model(data.z, data.pos, **inputs, edge_index=edge_index)
+
+
 @pytest.mark.parametrize("name", ["EGNN", "SEGNN"], indirect=True)
 def test_scalars_of_edges_have_one_of_two_names(build: Build, name: str) -> None:
     with pytest.raises(ValueError, match="edge_dim=2 is 2x0e, got irreps 1x1o"):

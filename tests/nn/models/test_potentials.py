@@ -121,10 +121,13 @@ def test_a_function_of_the_callers_own_is_taken_as_it_is() -> None:
         ForceField(lambda z, pos, batch=None: pos.sum().view(1, 1))
 
 
+@pytest.mark.parametrize("other", [{}, {"irreps_out": "1x0e", "head": "sum"}])
+@pytest.mark.parametrize("atomref", [torch.arange(100).double(), 3.5])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
-def test_energies_of_atoms_add_up_to_the_prediction(network: Network) -> None:
-    atomref = torch.arange(100).double()
-    units = {"scale": 2.0, "atomref": atomref, **network.extensive}
+def test_energies_of_atoms_add_up_to_the_prediction(
+    network: Network, atomref: Any, other: dict[str, Any]
+) -> None:
+    units = {"scale": 2.0, "atomref": atomref, **network.extensive, **other}
     model = build(network, **network.smooth, **units)
     z, pos = torch.tensor([8, 1, 6, 1]), 2 * torch.rand(4, 3).double()
     batch = torch.tensor([0, 0, 1, 1])
