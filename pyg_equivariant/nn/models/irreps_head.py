@@ -173,6 +173,11 @@ class _SelfProduct(EquivariantModule):
             TensorProductPaths(blocks, blocks, self.irreps_out, tuple(paths))
         )
 
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        for module in (self.one, self.other, self.tp):
+            module.reset_parameters()
+
     def forward(self, x: Tensor) -> Tensor:
         """Features of ``irreps_out``."""
         return self.tp(self.one(x), self.other(x))

@@ -123,8 +123,14 @@ class MolecularModel(Pretrained):
             pbc: along which of them the system is periodic, ``(3,)`` or
                 ``(num_graphs, 3)``.
             batch_size: number of graphs, if known; saves a look at ``batch``.
-            inputs: what else the network takes.
+            inputs: what else the network was built to take: ``x``, features of atoms
+                beside atomic numbers; ``edge_attr``, features of the edges that
+                ``edge_index`` gives; and those of :meth:`represent`.
         """
+        if inputs.get("edge_attr") is not None and edge_index is None and self.cutoff:
+            raise ValueError(
+                "edge_attr belongs to edges that are given, but edge_index is None"
+            )
         self._check(z, pos)
         edges = edge_index, edge_shift, cell, pbc, batch_size
         return self.predict(z, self.graph(pos, batch, *edges), **inputs)
