@@ -26,7 +26,7 @@ _PRESET = (
 
 def choose_settings(
     training: Structures,
-    model: str = "painn",
+    model: str | None = None,
     target: str | None = None,
     split: str = "",
     init: str | None = None,
@@ -38,7 +38,7 @@ def choose_settings(
 
     Args:
         training: structures to train on.
-        model: name of the network.
+        model: name of the network (default: ``"painn"``, or that of ``init``).
         target: ``"energy"`` (without forces), or another label; by default energy,
             forces and stress, as far as there are such.
         split: the division in words.
@@ -52,7 +52,8 @@ def choose_settings(
         ValueError: for unknown names, and where no label tells what to train for.
     """
     begun = {} if init is None else architecture(init)
-    known = find_network(begun.get("model", model))
+    _check_begun(begun, {"model": model, **chosen}, init)
+    known = find_network(begun.get("model", model or "painn"))
     preset, labels = known.potential, _present(training)
     potential = _potential_labels(labels, target)
     weighed = {name: preset.weights[name] for name in potential}
@@ -82,6 +83,19 @@ def choose_settings(
     if init is None:
         arguments = _arguments(known, settings, training)
     return replace(settings, network={**arguments, **(network or {})})
+
+
+def _check_begun(
+    begun: Mapping[str, Any], chosen: Mapping[str, Any], init: str | None
+) -> None:
+    """Refuse what is not as in the file that a run begins with."""
+    for name, value in begun.items():
+        other = chosen.get(name)
+        if name != "network" and other is not None and other != value:
+            raise ValueError(
+                f"got {name}={other!r}, but the network of {init} has {value!r}; leave "
+                "that to the file"
+            )
 
 
 def _arguments(

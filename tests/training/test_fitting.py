@@ -132,6 +132,8 @@ def test_a_warm_start_predicts_at_once(structures, tmp_path: Path) -> None:
         assert torch.equal(model.get_parameter(name), value), name
     assert torch.equal(model.scale, first.scale)
     assert not torch.equal(model.atomref, first.atomref)
+    with pytest.raises(ValueError, match=r"got cutoff=4.0, but .* has 3.0; leave that"):
+        run(shifted, tmp_path / "third", init=init, cutoff=4.0, arguments={})
     with pytest.raises(
         ValueError, match=r"do not fit this PaiNN: convs\.0.* \(16,\) there"
     ) as e:
@@ -188,6 +190,9 @@ def test_what_cannot_be_trained_is_named(structures, tmp_path: Path) -> None:
     strange = strange._replace(z=torch.full_like(strange.z, 14))
     with pytest.raises(ValueError, match=r"test structures hold elements \[14\]"):
         run(data, tmp_path, test=strange)
+    unlabeled = data._replace(labels={"energy": data.labels["energy"] * torch.nan})
+    with pytest.raises(ValueError, match="to validate on has a label of energy"):
+        run(data, tmp_path, valid=unlabeled)
     bare: Structures = data._replace(labels={})
     with pytest.raises(ValueError, match="expected one of no labels"):
         run(bare, tmp_path)
