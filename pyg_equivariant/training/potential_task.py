@@ -53,7 +53,7 @@ class PotentialTask(Task):
     def forward(self, data: Data) -> dict[str, Tensor]:
         """Predict energies above the references, forces and stress, as weighed."""
         weights = self.settings.weights
-        given = network_inputs(data, self.network.mean.dtype)
+        given = network_inputs(data, self.network)
         with without_references(self.network):
             if FORCES not in weights and STRESS not in weights:
                 return {ENERGY: self.network(**given).squeeze(-1)}

@@ -63,7 +63,7 @@ def predict(
     table = StructureTable(structures._replace(labels={}), cutoff)
     found: dict[str, list[Tensor]] = {}
     for batch in evaluation_loader(table, batch_size):
-        given = network_inputs(batch.to(str(model.mean.device)), model.mean.dtype)
+        given = network_inputs(batch.to(str(model.mean.device)), model)
         if card.property == ENERGY:
             parts = _potential(model, given)
         else:
