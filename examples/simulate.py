@@ -185,11 +185,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/copper"))
     parser.add_argument("--model", type=Path, help="a network that is trained")
-    parser.add_argument("--network", choices=SIZES, default="tfn")
+    parser.add_argument("--network", choices=SIZES, default="schnet")
     parser.add_argument("--structures", type=int, default=300)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument(
-        "--steps", type=int, default=5000, help="of dynamics, 4 fs each"
+        "--steps", type=int, default=1000, help="of dynamics, 4 fs each"
     )
     flags = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", message="logm result may be inaccurate")
