@@ -129,11 +129,9 @@ class NequIP(MolecularModel):
         irreps_edge: IrrepsLike | None = None,
         irreps_out: IrrepsLike | None = None,
     ) -> None:
-        hidden = Irreps(
-            _irreps(hidden_channels, lmax, parity, published)
-            if irreps_hidden is None
-            else irreps_hidden
-        )
+        if irreps_hidden is None:
+            irreps_hidden = _irreps(hidden_channels, lmax, parity, published)
+        hidden = Irreps(irreps_hidden)
         scalars = hidden.count("0e")
         if scalars == 0:
             raise ValueError(f"atoms enter as scalars 0e, got irreps_hidden={hidden}")
@@ -142,17 +140,14 @@ class NequIP(MolecularModel):
         given = irreps_in if irreps_x is None else irreps_x
         vector = embedding_channels or scalars
         first = first_irreps(hidden, given, vector)
-        labels = irreps_sh
+        irreps_edge_sh = irreps_sh + edge_features.irreps_steerable
         if published and not parity:
-            labels = Irreps([(1, (ir.l, 1)) for _, ir in irreps_sh])
-        labels = labels + edge_features.irreps_steerable
+            irreps_edge_sh = Irreps([(mul, (ir.l, 1)) for mul, ir in irreps_edge_sh])
         narrow = not published and irreps_out is None and head in SCALARS
-        if radial_channels is None:
-            radial_channels = (64, 64) if published else (128,)
-        irreps = _layers(first, hidden, labels, num_layers, narrow)
-        readout = _readout(scalars, readout_channels, published)
+        irreps = _layers(first, hidden, irreps_edge_sh, num_layers, narrow)
 
         def scalar_head(reduce: str) -> Head:
+            readout = _readout(scalars, readout_channels, published)
             return ScalarHead(readout, None, reduce)
 
         asked = Asked(irreps_out, cutoff, irreps[-1])
@@ -177,22 +172,20 @@ class NequIP(MolecularModel):
             Gate.from_irreps(out, act_gate="silu", e3nn_constants=e3nn_constants)
             for out in irreps[1:]
         ]
+        if radial_channels is None:
+            radial_channels = (64, 64) if published else (128,)
         num_attr = 1 if self.species is None else count if published else vector
-        constant: Any = "e3nn" if e3nn_constants else None
-        act_radial = ROOT_TWO_SILU
-        if published:
-            act_radial = SecondMomentActivation("silu", constant)
         self.convs = ModuleList(
             NequIPConv(
                 before,
-                labels,
+                irreps_edge_sh,
                 act.irreps_in,
                 num_radial + edge_features.num_scalars,
                 tuple(radial_channels),
                 num_attr,
                 self_connection=published or k > 0,
                 avg_num_neighbors=avg_num_neighbors,
-                act=act_radial,
+                act=_radial_act(published, e3nn_constants),
             )
             for k, (before, act) in enumerate(zip(irreps[:-1], acts, strict=True))
         )
@@ -277,6 +270,12 @@ def _layers(
             wanted = hidden.filter(keep="0e")
         out.append(wanted.filter(keep=lambda block, r=reached: block.ir in r))
     return out
+
+
+def _radial_act(published: bool, e3nn_constants: bool) -> SecondMomentActivation:
+    """The activation of the radial networks."""
+    constant: Any = "e3nn" if e3nn_constants else None
+    return SecondMomentActivation("silu", constant) if published else ROOT_TWO_SILU
 
 
 def _readout(
