@@ -44,5 +44,6 @@ NETWORK = Network(
             source="its paper",
         ),
     ),
-    potential=PotentialPreset(lr=1e-3),
+    # of a length that is rounded about zero, where atoms stand in sites of symmetry
+    potential=PotentialPreset(lr=1e-3, network={"eps": 1e-2}),
 )
