@@ -13,7 +13,7 @@ from torch import Tensor
 from pyg_equivariant.nn.conv.nequip_conv import NequIPConv
 from pyg_equivariant.nn.models.nequip import NequIP
 
-from ._nequip_reader import find_reader
+from ._nequip_forms import find_reader
 from ._placement import Placement, build, replace_constants
 from ._signs import sign_before_e3nn_05
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from pyg_equivariant.interop import nequip_from_reference
-from pyg_equivariant.interop._nequip_reader import NequIPReader, find_reader
+from pyg_equivariant.interop._nequip_forms import find_reader
+from pyg_equivariant.interop._nequip_reader import NequIPReader
 from pyg_equivariant.interop._placement import Placement
 from pyg_equivariant.interop.nequip import _turn_signs
 from pyg_equivariant.nn import ForceField, NequIP
