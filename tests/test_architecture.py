@@ -39,6 +39,7 @@ TIERS = [
         "kernels.spherical_harmonics",
         "kernels.activation",
         "kernels.matmul",
+        "kernels.symmetric_contraction",
     },
     {"kernels.convolution"},
     {"kernels.fully_connected"},

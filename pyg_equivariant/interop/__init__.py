@@ -16,6 +16,10 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .mace_contraction import (
+    symmetric_contraction_from_mace,
+    symmetric_contraction_to_mace,
+)
 from .painn import painn_from_schnetpack
 from .schnet import schnet_from_pyg
 from .segnn import segnn_from_reference
@@ -30,6 +34,8 @@ __all__ = [
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
+    "symmetric_contraction_from_mace",
+    "symmetric_contraction_to_mace",
     "linear_from_e3nn",
     "linear_to_e3nn",
     "tensor_product_from_e3nn",

@@ -13,11 +13,15 @@ from .gate.reference import GateBlock, GateForm
 from .matmul.operator import matmul
 from .report import can_compile, count_kernels, kernel_report
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
+from .symmetric_contraction.form import ContractionPath
+from .symmetric_contraction.operator import SymmetricContractionKernel
 
 __all__ = [
     "TensorProductKernel",
     "Convolution",
     "NodeFirst",
+    "SymmetricContractionKernel",
+    "ContractionPath",
     "neighbor_sum",
     "edge_pairs",
     "spherical_harmonics",

@@ -34,6 +34,7 @@ from .radial import BesselBasis, GaussianBasis
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
+from .symmetric_contraction import SymmetricContraction
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Linear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "SymmetricContraction",
     "SphericalHarmonics",
     "spherical_harmonics",
     "SteerableLinear",
