@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "pyg_equivariant"
 TIERS = [
-    {"o3", "files"},
+    {"o3", "units", "files"},
     {"kernels.templates", "kernels.registration", "kernels.environment"},
     {"kernels.c", "kernels.triton"},
     {"kernels.dispatch"},
@@ -39,9 +39,9 @@ TIERS = [
         "kernels.spherical_harmonics",
         "kernels.activation",
         "kernels.matmul",
-        "kernels.symmetric_contraction",
+        "kernels.species",
     },
-    {"kernels.convolution"},
+    {"kernels.convolution", "kernels.symmetric_contraction"},
     {"kernels.fully_connected"},
     {"kernels"},
     {"graph"},
@@ -49,6 +49,12 @@ TIERS = [
     {"nn.conv"},
     {"nn.models"},
     {"networks", "transforms", "datasets", "interop", "testing"},
+    {"simulation", "training.structures", "training.splits"},
+    {"training.references"},
+    {"training.readers"},
+    {"training"},
+    {"training.qm9"},
+    {"commands"},
     {"__main__"},
 ]
 FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
@@ -56,9 +62,13 @@ FLOORS = {unit: floor for floor, tier in enumerate(TIERS) for unit in tier}
 SIBLINGS_APART = {"nn.conv", "transforms"}
 # What may be imported when a module loads: these and the standard library ...
 AT_LOAD = {"torch", "numpy"}
+# ... which modules for other programs cannot do without, and are not loaded without.
+PROGRAMS = {"simulation.ase": "ase", "simulation.torch_sim": "torch_sim"}
 PYG_FLOOR = FLOORS["nn.conv"]
+TRAINING_AT_LOAD = {"lightning", "torchmetrics"}
 # ... and what only inside a function, or for the type checker.
 DEFERRED = {"o3": {"sympy"}, "kernels": {"triton", "jinja2"}, "nn": set()}
+DEFERRED |= {"training": {"matplotlib", "ase", "torch_geometric"}}
 DEFERRED_ELSEWHERE = {"torch_geometric", "torch_scatter", "vesin", "ase", "e3nn"}
 DEFERRED_ELSEWHERE |= {"huggingface_hub"}
 
@@ -179,6 +189,9 @@ def _foreign_fault(key: str, name: str, deferred: bool) -> str | None:
     allowed = AT_LOAD
     if FLOORS[unit] >= PYG_FLOOR:
         allowed = allowed | {"torch_geometric"}
+    allowed = allowed | {PROGRAMS.get(_name(key).removeprefix(f"{PACKAGE}."), "torch")}
+    if unit.split(".")[0] == "training":
+        allowed = allowed | TRAINING_AT_LOAD
     if deferred:
         package = "kernels" if unit.startswith("kernels.") else unit
         allowed = allowed | DEFERRED.get(package, DEFERRED_ELSEWHERE)
@@ -300,6 +313,9 @@ def test_every_package_has_a_floor_and_every_floor_is_built() -> None:
         ("transforms.a", "from pyg_equivariant.datasets.b import B"),
         ("transforms.a", "from pyg_equivariant.graph._lattice import Lattice"),
         ("interop.a", "if True:\n    import e3nn"),
+        ("simulation.neighbors", "import ase"),
+        ("simulation.torch_sim", "import ase"),
+        ("networks.painn", "from pyg_equivariant.simulation import Potential"),
     ],
 )
 def test_a_planted_violation_is_noticed(module: str, source: str) -> None:
@@ -334,6 +350,8 @@ def test_a_planted_violation_is_noticed(module: str, source: str) -> None:
         ("transforms.a", "from pyg_equivariant.nn import Linear"),
         ("transforms.a", "from ._graphs import stores"),
         ("transforms.a", "def f():\n    import ase"),
+        ("simulation.ase", "import ase"),
+        ("simulation.torch_sim", "from torch_sim.models.interface import X"),
     ],
 )
 def test_what_is_allowed_passes(module: str, source: str) -> None:

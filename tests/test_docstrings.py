@@ -25,6 +25,10 @@ PACKAGES = [
         "datasets",
         "interop",
         "testing",
+        "simulation",
+        "training",
+        "training.readers",
+        "units",
     )
 ]
 PAPER = re.compile(r'`"[^"`]+"\s+<https?://[^>\s]+>`_')

@@ -1,20 +1,28 @@
 """Neighbor lists, periodic or not, and the vectors along their edges."""
 
 from ._complete_graph import complete_graph
-from ._edge_vectors import edge_vectors
+from ._edge_vectors import check_open, edge_vectors
+from ._fps import fps
+from ._knn import knn
+from ._knn_graph import knn_graph
 from ._neighbor_graph import Graph, neighbor_graph
-from ._points import check_batch, check_cell, check_search
+from ._points import check_batch, check_cell, check_neighbors, check_search
 from ._radius import radius
 from ._radius_graph import radius_graph
 
 __all__ = [
     "radius_graph",
     "radius",
+    "knn_graph",
+    "knn",
+    "fps",
     "complete_graph",
     "Graph",
     "neighbor_graph",
     "edge_vectors",
     "check_search",
+    "check_neighbors",
     "check_batch",
     "check_cell",
+    "check_open",
 ]

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ._grid import SLACK, Grid, dense_grid, room, sparse_grid
+from ._grid import SLACK, Grid, dense_grid, room, sparse_grid, squared
 from ._lattice import Lattice
 from ._points import Points
 
@@ -75,7 +75,7 @@ def _pairs(count: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _lay(
-    source: Points, target: Points, lattice: Lattice, cutoff: float
+    source: Points, target: Points, lattice: Lattice, cutoff: float | Tensor
 ) -> tuple[Grid, Tensor, Tensor]:
     """A grid over all points, and the places of sources and targets in it."""
     if source.pos is target.pos:
@@ -107,9 +107,12 @@ def _shelf(grid: Grid, number: Tensor) -> Callable[[Tensor], tuple[Tensor, Tenso
 
 
 def cell_list(
-    source: Points, target: Points, lattice: Lattice, cutoff: float
+    source: Points, target: Points, lattice: Lattice, cutoff: float | Tensor
 ) -> Iterator[Pairs]:
-    """Yield pairs among which are all that are closer than ``cutoff``."""
+    """Yield pairs among which are all that are closer than ``cutoff``.
+
+    That is one length for all graphs, or one for each.
+    """
     grid, sources, targets = _lay(source, target, lattice, cutoff)
 
     # Sources ordered by bin
@@ -132,6 +135,7 @@ def cell_list(
             moved = image[rows].unsqueeze(1).to(frame) @ frame
             seen_from = target.pos[at] - moved.squeeze(1)
             apart = source.pos.index_select(0, j) - seen_from.index_select(0, row)
-            near = apart.square().sum(-1) < (cutoff * (1 + SLACK)) ** 2
+            limit = squared(cutoff * (1 + SLACK), target.batch[at][row])
+            near = apart.square().sum(-1) < limit
             j, row = j[near], row[near]
             yield j, at[row], image[rows][row]

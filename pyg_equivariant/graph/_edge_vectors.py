@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,11 +12,23 @@ from pyg_equivariant.kernels import check_edge_index, check_nodes
 from ._points import check_batch, check_cell, check_ends, check_shift
 
 
-def check_open(cell: Tensor, pbc: Tensor | None = None) -> None:
-    """Refuse edges without images where there may be images."""
-    if torch.compiler.is_compiling():
-        return
-    if cell.any() and (pbc is None or torch.as_tensor(pbc).any()):
+def check_open(
+    cell: Tensor | None, pbc: Tensor | Sequence[bool] | bool | None = None
+) -> None:
+    """Refuse edges without images where there may be images.
+
+    What is compiled cannot look at numbers: it refuses any cell, but with ``False``.
+    """
+    compiles = torch.compiler.is_compiling()
+    repeats = None
+    if pbc is False or (pbc is not None and not compiles):
+        repeats = pbc is not False and bool(torch.as_tensor(pbc).any())
+    if cell is None and repeats:
+        raise ValueError(
+            "edge_index came with pbc, but without edge_shift and cell, which say what "
+            "images the edges join; pass both, or pbc=False for edges of no images"
+        )
+    if cell is not None and repeats is not False and (compiles or cell.any()):
         raise ValueError(
             "edge_index and a cell came without edge_shift, which says what images the "
             "edges join; pass edge_shift as radius_graph returns it, or cell=None or "
@@ -139,8 +153,7 @@ def vectors_along(
     j, i = edge_index[0], edge_index[1]
     vectors = source.index_select(0, j) - target.index_select(0, i)
     if edge_shift is None:
-        if cell is not None:
-            check_open(cell)
+        check_open(cell)
         return vectors
     graph = None if batch is None else batch.index_select(0, i)
     return vectors + _translations(edge_shift, cell, graph, vectors)

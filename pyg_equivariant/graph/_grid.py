@@ -54,7 +54,7 @@ class Grid(NamedTuple):
         return self.first[batch] + (p0 * b1 + p1) * b2 + p2
 
 
-def room(points: Points, lattice: Lattice, cutoff: float) -> Room:
+def room(points: Points, lattice: Lattice, cutoff: float | Tensor) -> Room:
     """Measure the points, which lie within their cells, along the lattice vectors."""
     batch, num_graphs = points.batch, len(lattice.pbc)
     inverse = torch.linalg.inv(lattice.frame)
@@ -70,8 +70,13 @@ def room(points: Points, lattice: Lattice, cutoff: float) -> Room:
         lattice.pbc,
         torch.where(lattice.pbc, 0.0, low),
         torch.where(lattice.pbc, 1.0, high - low),
-        cutoff * (1 + SLACK) * inverse.norm(dim=-2),
+        (inverse.norm(dim=-2).T * (cutoff * (1 + SLACK))).T,
     )
+
+
+def squared(cutoff: float | Tensor, graph: Tensor) -> float | Tensor:
+    """The square of a length of all graphs, or for each row that of its graph."""
+    return (cutoff * cutoff)[graph] if isinstance(cutoff, Tensor) else cutoff * cutoff
 
 
 def dense_grid(room: Room) -> Grid:

@@ -24,6 +24,11 @@ class Lattice(NamedTuple):
     frame: Tensor  # [num_graphs, 3, 3], unit normals along directions without period
     periodic: bool
 
+    def shortest(self) -> Tensor:
+        """The length of the shortest lattice vector of each graph that repeats."""
+        length = self.cell.norm(dim=-1)
+        return torch.where(self.pbc, length, torch.inf).amin(-1)
+
 
 def _frame(cell: Tensor, pbc: Tensor) -> Tensor:
     """Replace lattice vectors without period by unit vectors normal to the others."""

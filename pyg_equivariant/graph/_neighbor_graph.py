@@ -31,12 +31,24 @@ class Graph(NamedTuple):
     """lattice vectors added to the source ``(|E|, 3)``, if periodic"""
     cell: Tensor | None = None
     """lattice vectors as rows, if periodic"""
+    vectors: Tensor | None = None
+    """vectors along the edges ``(|E|, 3)``, where they are known and need not be those
+    between the positions"""
 
     def edge_vec(self) -> Tensor:
         """The vectors along the edges, see :func:`edge_vectors`."""
+        if self.vectors is not None:
+            return self.vectors
         return edge_vectors(
             self.pos, self.edge_index, self.edge_shift, self.cell, self.batch
         )
+
+    def moved_to(self, pos: Tensor) -> Graph:
+        """The same edges between nodes that are elsewhere now."""
+        vectors = self.vectors
+        if vectors is not None:
+            vectors = vectors + edge_vectors(pos - self.pos, self.edge_index)
+        return self._replace(pos=pos, vectors=vectors)
 
 
 def neighbor_graph(
@@ -92,7 +104,7 @@ def neighbor_graph(
             edge_index = complete_graph(len(pos), batch, pos.device)
     else:
         _check_given(pos, edge_index, edge_shift, cell)
-        if edge_shift is None and cell is not None:
+        if edge_shift is None:
             check_open(cell, pbc)
     if edge_shift is None:
         cell = None

@@ -12,6 +12,7 @@ from torch._C import _functorch as functorch
 from pyg_equivariant.kernels import is_plain_call
 from pyg_equivariant.o3 import check_device, check_real, check_size, check_tensor
 
+FLOWS = ("source_to_target", "target_to_source")
 _MOST_GRAPHS = 2**31  # a number beyond names no graph, but lack of memory
 
 
@@ -178,6 +179,26 @@ def check_search(cutoff: float, max_num_neighbors: int | None) -> None:
             f"max_num_neighbors must be at least 1, got {max_num_neighbors}; None "
             f"keeps all neighbors"
         )
+
+
+def check_neighbors(k: int) -> None:
+    """Raise unless ``k`` is a number of neighbors."""
+    check_size(k, "k")
+    if k < 1:
+        raise ValueError(f"k must be at least 1 neighbor, got {k}")
+
+
+def check_both(batch_source: Tensor | None, batch_target: Tensor | None) -> None:
+    """Raise if one end has a batch and the other has not."""
+    if (batch_source is None) != (batch_target is None):
+        missing = "batch_source" if batch_source is None else "batch_target"
+        raise ValueError(f"{missing} is missing; give both batches or none")
+
+
+def check_flow(flow: str) -> None:
+    """Raise unless ``flow`` is one of PyG's two."""
+    if flow not in FLOWS:
+        raise ValueError(f"flow must be one of {FLOWS}, got {flow!r}")
 
 
 def number_of_graphs(*sets: Points) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ._cell_list import cell_list
 from ._lattice import lattice
-from ._points import check_search, number_of_graphs, points
+from ._points import check_both, check_search, number_of_graphs, points
 from ._search import search
 from ._wrap import wrap
 
@@ -59,9 +59,7 @@ def radius(
                 [0]]), None)
     """
     check_search(cutoff, max_num_neighbors)
-    if (batch_source is None) != (batch_target is None):
-        missing = "batch_source" if batch_source is None else "batch_target"
-        raise ValueError(f"{missing} is missing; give both batches or none")
+    check_both(batch_source, batch_target)
     source = points(pos_source, batch_source, "_source")
     target = points(pos_target, batch_target, "_target")
     box = lattice(cell, pbc, number_of_graphs(source, target), source.pos)

@@ -10,14 +10,13 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 
 from ._cell_list import Pairs, cell_list
 from ._lattice import Lattice, lattice
-from ._points import Points, check_search, number_of_graphs, points
+from ._points import Points, check_flow, check_search, number_of_graphs, points
 from ._pyg import has_pyg_lib, pyg_list
 from ._search import search
 from ._vesin import has_vesin, suits_vesin, vesin_list
 from ._wrap import wrap
 
 BACKENDS = ("torch", "vesin", "pyg")
-FLOWS = ("source_to_target", "target_to_source")
 # Graphs of this many atoms on average are worth a call of vesin for each.
 MANY_ATOMS = 100
 MANY_ATOMS_PERIODIC = 10
@@ -118,8 +117,7 @@ def radius_graph(
         (torch.Size([2, 18]), [[-1, -1, 0], [-1, 0, -1]])
     """
     check_search(cutoff, max_num_neighbors)
-    if flow not in FLOWS:
-        raise ValueError(f"flow must be one of {FLOWS}, got {flow!r}")
+    check_flow(flow)
     if backend is not None and backend not in BACKENDS:
         raise ValueError(f"backend must be None or one of {BACKENDS}, got {backend!r}")
     atoms = points(pos, batch)

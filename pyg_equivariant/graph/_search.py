@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ._cell_list import Pairs
 from ._edge_vectors import vectors_along
+from ._grid import squared
 from ._lattice import Lattice
 from ._points import Points
 
@@ -39,11 +40,11 @@ def _squares(source: Points, target: Points, lattice: Lattice, pairs: Pairs) -> 
     return x * x + y * y + z * z
 
 
-def _within(
+def within(
     source: Points,
     target: Points,
     lattice: Lattice,
-    cutoff: float,
+    cutoff: float | Tensor,
     candidates: Iterable[Pairs],
     *,
     loop: bool,
@@ -55,21 +56,26 @@ def _within(
     found = []
     for j, i, shift in candidates:
         square = _squares(source, target, lattice, (j, i, shift))
-        keep = square < cutoff * cutoff
+        keep = square < squared(cutoff, target.batch[i])
         if not loop:
             itself = j == i if shift is None else (j == i) & (shift == 0).all(-1)
             keep &= ~itself
         found.append(Edges(j, i, shift, square).select(keep.nonzero().flatten()))
+    return join(found, lattice.periodic)
+
+
+def join(found: list[Edges], periodic: bool) -> Edges:
+    """Edges that were found one part after the other."""
     if len(found) == 1:
         return found[0]
     j = torch.cat([edges.source for edges in found])
     i = torch.cat([edges.target for edges in found])
     square = torch.cat([edges.square for edges in found])
     shifts = [edges.shift for edges in found if edges.shift is not None]
-    return Edges(j, i, torch.cat(shifts) if lattice.periodic else None, square)
+    return Edges(j, i, torch.cat(shifts) if periodic else None, square)
 
 
-def _from_home(source: Points, target: Points, edges: Edges) -> Edges:
+def from_home(source: Points, target: Points, edges: Edges) -> Edges:
     """Count the shifts from where the points were before they were wrapped."""
     shift = edges.shift
     if shift is None:
@@ -96,7 +102,7 @@ def _keys(edges: Edges, size: int) -> list[Tensor]:
     return [pair]
 
 
-def _in_order(edges: Edges, size: int) -> Edges:
+def in_order(edges: Edges, size: int) -> Edges:
     """Sort by target, then by source, of which there are ``size``, then by shift."""
     keys = _keys(edges, size)
     if len(keys) == 1 and bool((keys[0][1:] >= keys[0][:-1]).all()):
@@ -107,12 +113,29 @@ def _in_order(edges: Edges, size: int) -> Edges:
     return edges.select(order)
 
 
-def _nearest(edges: Edges, most: int, num_targets: int) -> Edges:
-    """Keep the ``most`` nearest sources of each target, with a warning if any go."""
+def rank_in(group: Tensor, num_groups: int) -> Tensor:
+    """The place of each among those of its group; groups are sorted."""
+    count = group.bincount(minlength=num_groups)
+    first = count.cumsum(0) - count
+    return torch.arange(len(group), device=group.device) - first[group]
+
+
+def keep_nearest(edges: Edges, most: int, num_targets: int) -> Edges:
+    """The ``most`` nearest sources of each target; of equally near ones the first."""
+    count = edges.target.bincount(minlength=num_targets)
+    if not bool((count > most).any()):
+        return edges
+    order = edges.square.argsort(stable=True)
+    order = order[edges.target[order].argsort(stable=True)]
+    rank = rank_in(edges.target[order], num_targets)
+    return edges.select(order[rank < most].sort().values)
+
+
+def _warn_of_dropped(edges: Edges, most: int, num_targets: int) -> None:
     count = edges.target.bincount(minlength=num_targets)
     excess = int((count - most).clamp(min=0).sum())
     if excess == 0:
-        return edges
+        return
     warnings.warn(
         f"max_num_neighbors={most} drops {excess} of {len(edges.target)} edges, the "
         f"farthest at each of {int((count > most).sum())} nodes: the graph is no "
@@ -121,11 +144,6 @@ def _nearest(edges: Edges, most: int, num_targets: int) -> Edges:
         f"max_num_neighbors=None to keep all",
         stacklevel=5,
     )
-    order = edges.square.argsort(stable=True)
-    order = order[edges.target[order].argsort(stable=True)]
-    start = (count.cumsum(0) - count)[edges.target[order]]
-    rank = torch.arange(len(order), device=order.device) - start
-    return edges.select(order[rank < most].sort().values)
 
 
 def search(
@@ -142,8 +160,9 @@ def search(
 
     It is called by a public function, whose caller its warning points to.
     """
-    edges = _within(source, target, lattice, cutoff, candidates, loop=loop)
-    edges = _in_order(_from_home(source, target, edges), len(source.pos))
+    edges = within(source, target, lattice, cutoff, candidates, loop=loop)
+    edges = in_order(from_home(source, target, edges), len(source.pos))
     if most is not None:
-        edges = _nearest(edges, most, len(target.pos))
+        _warn_of_dropped(edges, most, len(target.pos))
+        edges = keep_nearest(edges, most, len(target.pos))
     return torch.stack([edges.source, edges.target]), edges.shift

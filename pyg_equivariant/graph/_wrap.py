@@ -12,9 +12,10 @@ from ._points import Points
 COARSE = 2.5e-4
 
 
-def wrap(points: Points, lattice: Lattice, cutoff: float) -> Points:
+def wrap(points: Points, lattice: Lattice, cutoff: float | Tensor) -> Points:
     """Move each point into the cell of its graph, and note where it came from.
 
+    A distance to be resolved, the ``cutoff``, is that of all graphs or of each.
     Points within the cell, and all of graphs without period, stay as they are.
 
     Raises:
@@ -44,20 +45,23 @@ def _times(rows: Tensor, matrices: Tensor, batch: Tensor) -> Tensor:
     return (rows.unsqueeze(1) @ matrices[batch]).squeeze(1)
 
 
-def _check_resolution(points: Points, lattice: Lattice, cutoff: float) -> None:
+def _check_resolution(points: Points, lattice: Lattice, cutoff: float | Tensor) -> None:
     dtype = points.pos.dtype
-    largest = COARSE * cutoff / torch.finfo(dtype).eps
-    for name, x, periodic in (
-        ("pos", points.pos, lattice.pbc.any(-1)[points.batch]),
-        ("cell", lattice.frame.flatten(1), lattice.pbc.any(-1)),
+    pbc = lattice.pbc.any(-1)
+    cutoffs = points.pos.new_ones(len(pbc)) * cutoff
+    for name, x, graph in (
+        ("pos", points.pos, points.batch),
+        ("cell", lattice.frame.flatten(1), torch.arange(len(pbc), device=pbc.device)),
     ):
         size = x.abs().amax(-1)
-        far = periodic & (size > largest)
+        largest = COARSE * cutoffs[graph] / torch.finfo(dtype).eps
+        far = pbc[graph] & (size > largest)
         if bool(far.any()):
             row = int(far.nonzero()[0])
             raise ValueError(
                 f"{name} reaches {float(size[row]):.3g} in row {row}, where {dtype} "
-                f"cannot resolve a cutoff of {cutoff:g} between periodic images; "
-                f"expected at most {largest:.3g}: move the atoms into the cell, check "
-                f"the units, or set pbc=False along directions that do not repeat"
+                f"cannot resolve a cutoff of {float(cutoffs[graph[row]]):g} between "
+                f"periodic images; expected at most {float(largest[row]):.3g}: move "
+                f"the atoms into the cell, check the units, or set pbc=False along "
+                f"directions that do not repeat"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,8 +86,8 @@ def authors_tensor(irreps_in: Irreps, ir_out: Irrep, correlation: int) -> Tensor
     columns = [chain for chain in chains if chain.ir == ir_out]
     irreps = Irreps(irs)
     shape = (*[irreps.dim] * correlation, ir_out.dim, len(columns))
-    out, slices = torch.zeros(shape, dtype=torch.float64), irreps.slices()
+    out, slices = np.zeros(shape), irreps.slices()
     for k, chain in enumerate(columns):
-        where = tuple(slices[b] for b in chain.blocks)
-        out[(*where, slice(None), k)] = torch.from_numpy(chain.tensor)
-    return out.movedim(-2, 0)
+        where: Any = *(slices[b] for b in chain.blocks), slice(None), k
+        out[where] = chain.tensor
+    return torch.from_numpy(out).movedim(-2, 0)

@@ -12,6 +12,8 @@ from .gate.operator import gate
 from .gate.reference import GateBlock, GateForm
 from .matmul.operator import matmul
 from .report import can_compile, count_kernels, kernel_report
+from .species.operator import check_species_index, species_product
+from .species.reference import SpeciesBlock, SpeciesForm
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
 from .symmetric_contraction.form import ContractionPath
 from .symmetric_contraction.operator import SymmetricContractionKernel
@@ -32,11 +34,15 @@ __all__ = [
     "silu",
     "shifted_softplus",
     "matmul",
+    "SpeciesForm",
+    "SpeciesBlock",
+    "species_product",
     "can_compile",
     "kernel_report",
     "count_kernels",
     "clear_kernels",
     "check_edge_index",
     "check_nodes",
+    "check_species_index",
     "is_plain_call",
 ]

@@ -4,6 +4,7 @@ Tests, training presets, benchmarks and the tables of the documentation read the
 """
 
 from ._network import Network, Paper, Size
+from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .egnn import NETWORK as _EGNN
 from .painn import NETWORK as _PAINN
@@ -43,4 +44,5 @@ __all__ = [
     "Size",
     "QM9Preset",
     "Published",
+    "PotentialPreset",
 ]

@@ -10,6 +10,7 @@ from torch.nn import Module
 
 from pyg_equivariant.nn.models import MolecularModel
 
+from ._potential import PotentialPreset
 from ._qm9 import QM9Preset
 
 Arguments = Mapping[str, Any]
@@ -53,6 +54,7 @@ class Network:
         from_training_set: arguments that only a training set tells, such as
             ``avg_num_neighbors``.
         qm9: how the paper trains it on QM9.
+        potential: how to train it on energies, forces and stress.
 
     Example:
         >>> import torch
@@ -78,6 +80,7 @@ class Network:
     sizes: Mapping[str, Size] = field(default_factory=dict)
     from_training_set: tuple[str, ...] = ()
     qm9: QM9Preset | None = None
+    potential: PotentialPreset = field(default_factory=PotentialPreset)
 
     def build_small(self, **arguments: Any) -> MolecularModel:
         """A small network; ``arguments`` are added to those of ``small``."""

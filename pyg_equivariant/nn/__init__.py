@@ -31,6 +31,7 @@ from .models import (
 )
 from .norm_activation import NormActivation
 from .radial import BesselBasis, GaussianBasis
+from .species_linear import SpeciesLinear
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
@@ -60,6 +61,7 @@ __all__ = [
     "Card",
     # steerable modules
     "Linear",
+    "SpeciesLinear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
     "SymmetricContraction",

@@ -273,7 +273,7 @@ class EdgeEmbedding(torch.nn.Module):
             edge_sh = self.spherical_harmonics(edge_vec)
         length, pair = safe_norm(edge_vec), None
         # periodic images of one pair of atoms have other lengths
-        if by_pair and graph.edge_shift is None:
+        if by_pair and graph.edge_shift is None and graph.vectors is None:
             pairs = edge_pairs(graph.edge_index)
             if pairs is not None:
                 length, pair = length.index_select(0, pairs.edge), pairs.pair

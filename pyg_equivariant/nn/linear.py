@@ -15,7 +15,9 @@ from .module import EquivariantModule, check_features, warn_unreached
 from .scalar_bias import ScalarBias
 
 
-class _Output(NamedTuple):
+class LinearOutput(NamedTuple):
+    """What an output block of a linear map is made of."""
+
     shape: tuple[int, int]
     sources: list[int]  # the input blocks of the same irrep
     weights: list[int]  # which weight block each meets
@@ -66,7 +68,9 @@ class Linear(EquivariantModule):
         super().__init__()
         self.irreps_in = Irreps(irreps_in)
         self.irreps_out = Irreps(irreps_out)
-        self._weight_shapes, self._outputs = _plan(self.irreps_in, self.irreps_out)
+        self._weight_shapes, self._outputs = linear_plan(
+            self.irreps_in, self.irreps_out
+        )
         self._weight_sizes = [rows * columns for rows, columns in self._weight_shapes]
         self.weight = Parameter(torch.empty(sum(self._weight_sizes)))
         self._scalars = ScalarBias(self.irreps_out)
@@ -109,9 +113,9 @@ class Linear(EquivariantModule):
         )
 
 
-def _plan(
+def linear_plan(
     irreps_in: Irreps, irreps_out: Irreps
-) -> tuple[list[tuple[int, int]], list[_Output]]:
+) -> tuple[list[tuple[int, int]], list[LinearOutput]]:
     """The shapes of the weight blocks, and what each output block is made of."""
     joined = [
         (i, o)
@@ -125,12 +129,12 @@ def _plan(
         sources = [joined[k][0] for k in weights]
         fan_in = sum(irreps_in[i].mul for i in sources)
         scale = 1 / math.sqrt(max(fan_in, 1))
-        outputs.append(_Output((ir.dim, mul), sources, weights, scale))
+        outputs.append(LinearOutput((ir.dim, mul), sources, weights, scale))
     return [(irreps_in[i].mul, irreps_out[o].mul) for i, o in joined], outputs
 
 
 def _mix(
-    x: Tensor, blocks: list[Tensor], weights: list[Tensor], output: _Output
+    x: Tensor, blocks: list[Tensor], weights: list[Tensor], output: LinearOutput
 ) -> Tensor:
     if not output.sources:
         return x.new_zeros(*x.shape[:-1], *output.shape)

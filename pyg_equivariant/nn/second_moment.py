@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pyg_equivariant.kernels import silu
@@ -47,7 +48,7 @@ def second_moment_constant(act: Callable[[Tensor], Tensor]) -> float:
 
 
 @cache
-def _normal_quadrature() -> tuple[np.ndarray, np.ndarray]:
+def _normal_quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Nodes and weights for the normal distribution, to 14 standard deviations."""
     nodes, weights = np.polynomial.legendre.leggauss(48)
     z = np.arange(-13.5, 14)[:, None] + nodes / 2

@@ -1,5 +1,6 @@
 """Irreps of O(3) and the maths of their tensor products (torch, no PyG)."""
 
+from ._cartesian_tensor import CartesianTensor
 from ._checks import (
     check_alike,
     check_broadcast,
@@ -63,6 +64,7 @@ __all__ = [
     "squared_length",
     "wigner_D",
     "rotate",
+    "CartesianTensor",
     "Path",
     "TensorProductPaths",
     "CONNECTIONS",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ._racah import entries, nearest_float
@@ -115,7 +116,7 @@ def _exact(l1: int, l2: int, l3: int) -> sympy.ImmutableDenseNDimArray:
 # A NumPy array in the cache, not a tensor: it belongs to no inference mode, fake mode
 # or default device that happens to be active when the coefficients are first asked for.
 @cache
-def _float64(l1: int, l2: int, l3: int) -> np.ndarray:
+def _float64(l1: int, l2: int, l3: int) -> NDArray[np.float64]:
     coefficients = np.zeros((2 * l1 + 1, 2 * l2 + 1, 2 * l3 + 1))
     for i, j, k, *exact in entries(l1, l2, l3):
         coefficients[i, j, k] = nearest_float(*exact)

@@ -462,6 +462,11 @@ def _blocks(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:
         return tuple(MulIrrep(*parse_block(block, irreps)) for block in blocks)
     if isinstance(irreps, (MulIrrep, Irrep)):
         return (_block(irreps),)
+    if hasattr(irreps, "shape"):
+        raise TypeError(
+            f"expected irreps such as '16x0e + 8x1o', got a {type(irreps).__name__} of "
+            f"shape {tuple(irreps.shape)}; irreps come before features"
+        )
     if not isinstance(irreps, Iterable):
         raise ValueError(f"{irreps!r} is no irreps; write them as '16x0e + 8x1o'")
     return tuple(_block(block) for block in irreps)

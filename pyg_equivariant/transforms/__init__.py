@@ -1,6 +1,7 @@
 """Transforms of PyG that make graphs steerable, and converters from and to ASE."""
 
 from .add_edge_vectors import AddEdgeVectors
+from .add_knn_graph import AddKNNGraph
 from .add_node_attributes import AddNodeAttributes
 from .add_radial_basis import AddRadialBasis
 from .add_radius_graph import AddRadiusGraph
@@ -11,6 +12,7 @@ from .select_target import SelectTarget
 
 __all__ = [
     "AddRadiusGraph",
+    "AddKNNGraph",
     "AddEdgeVectors",
     "AddRadialBasis",
     "AddSphericalHarmonics",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
-import torch
 from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.transforms import BaseTransform
 
-from pyg_equivariant.graph import edge_vectors
+from pyg_equivariant.graph import check_open, edge_vectors
 from pyg_equivariant.o3 import check_tensor
 
 GraphData: TypeAlias = Data | HeteroData
@@ -45,16 +44,16 @@ class GraphTransform(BaseTransform):
                 f"put AddRadiusGraph before it"
             )
         cell, pbc = getattr(data, "cell", None), getattr(data, "pbc", None)
-        is_periodic = pbc is None or bool(torch.as_tensor(pbc).any())
         for store in stores:
             source = target = store
             if isinstance(data, HeteroData):
                 source, target = data[store._key[0]], data[store._key[2]]
             pos = self.position(source), self.position(target)
             shift = getattr(store, "edge_shift", None)
-            repeated = cell if is_periodic or shift is not None else None
-            given = pos, store.edge_index, shift, repeated, graph_of(target)
-            vec = edge_vectors(*given)
+            if shift is None:
+                check_open(cell, pbc)
+            repeated = None if shift is None else cell
+            vec = edge_vectors(pos, store.edge_index, shift, repeated, graph_of(target))
             yield Edges(store, target, vec)
 
     def position(self, store: Any) -> Tensor:

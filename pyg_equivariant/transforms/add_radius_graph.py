@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
-from torch_geometric.data import HeteroData
 from torch_geometric.data.datapipes import functional_transform
 
 from pyg_equivariant.graph import check_search, radius, radius_graph
-from pyg_equivariant.o3 import check_tensor
 
-from ._graphs import GraphData, GraphTransform, graph_of
-
-EdgeType = tuple[str, str, str]
+from ._add_edges import AddEdges, EdgeType, End, Found
 
 
 @functional_transform("add_radius_graph")
-class AddRadiusGraph(GraphTransform):
+class AddRadiusGraph(AddEdges):
     r"""Joins all nodes closer than a cutoff (functional name: ``add_radius_graph``).
 
     Sets ``edge_index`` by :func:`~pyg_equivariant.graph.radius_graph`: strictly nearer
@@ -29,7 +24,9 @@ class AddRadiusGraph(GraphTransform):
     those directions that ``pbc`` marks, or all where there is no ``pbc``. Then
     ``edge_shift`` :math:`(|E|, 3)` counts the lattice vectors added to the source, and
     ``cell`` and ``pbc`` become :math:`(1, 3, 3)` and :math:`(1, 3)`, which batch to one
-    per graph.
+    per graph. Graphs of one batch must agree on having a cell: where one has none,
+    PyG's collation raises, or leaves out the cells of the others. ``periodic=True``
+    gives those a cell of zeros, which is not periodic.
 
     Args:
         cutoff (float): The distance below which nodes are joined.
@@ -42,6 +39,8 @@ class AddRadiusGraph(GraphTransform):
         edge_types (sequence of (str, str, str), optional): For ``HeteroData``, the
             types of edges to make: ``("ligand", "near", "protein")`` leads from the
             first to the last. (default: :obj:`None`)
+        periodic (bool): Give ``cell``, ``pbc`` and ``edge_shift`` to graphs without, so
+            that molecules and crystals make one batch. (default: :obj:`False`)
 
     Shapes:
         - **input:** pos :math:`(|V|, 3)`; cell :math:`(3, 3)` or :math:`(1, 3, 3)`
@@ -61,6 +60,7 @@ class AddRadiusGraph(GraphTransform):
         loop: bool = False,
         backend: str | None = None,
         edge_types: Sequence[EdgeType] | None = None,
+        periodic: bool = False,
     ) -> None:
         check_search(cutoff, max_num_neighbors)
         self.cutoff = cutoff
@@ -68,83 +68,20 @@ class AddRadiusGraph(GraphTransform):
         self.loop = loop
         self.backend = backend
         self.edge_types = edge_types
+        self.periodic = periodic
 
-    def forward(self, data: GraphData) -> GraphData:
-        """Return ``data`` with its edges."""
-        cell, pbc = _periodicity(data)
-        for store, source, target in self._stores(data):
-            pos = self.position(source)
-            if source is target:
-                edge_index, shift = radius_graph(
-                    pos,
-                    self.cutoff,
-                    graph_of(source),
-                    cell,
-                    pbc,
-                    self.max_num_neighbors,
-                    self.loop,
-                    backend=self.backend,
-                )
-            else:
-                edge_index, shift = radius(
-                    pos,
-                    self.position(target),
-                    self.cutoff,
-                    graph_of(source),
-                    graph_of(target),
-                    cell,
-                    pbc,
-                    self.max_num_neighbors,
-                )
-            _replace_edges(store, edge_index)
-            if cell is not None:
-                # Zeros, too: graphs with and without periods make one batch.
-                zeros = edge_index.new_zeros(edge_index.size(1), 3)
-                store.edge_shift = zeros if shift is None else shift
-        return data
+    def within(self, nodes: End, cell: Tensor | None, pbc: Tensor | None) -> Found:
+        """Edges of a set of nodes."""
+        given = nodes.pos, self.cutoff, nodes.batch, cell, pbc, self.max_num_neighbors
+        return radius_graph(*given, self.loop, backend=self.backend)
 
-    def _stores(self, data: GraphData) -> list[tuple[Any, Any, Any]]:
-        if not isinstance(data, HeteroData):
-            return [(data._store,) * 3]
-        if not self.edge_types:
-            raise ValueError(
-                f"AddRadiusGraph needs edge_types=[(source, name, target), ...] for "
-                f"HeteroData, whose node types are {data.node_types}"
-            )
-        for source, _, target in self.edge_types:
-            unknown = {source, target} - set(data.node_types)
-            if unknown:
-                raise ValueError(
-                    f"edge_types name nodes {sorted(unknown)}, expected some of "
-                    f"{data.node_types}"
-                )
-        return [(data[t], data[t[0]], data[t[2]]) for t in self.edge_types]
+    def between(
+        self, source: End, target: End, cell: Tensor | None, pbc: Tensor | None
+    ) -> Found:
+        """Edges from one set of nodes to another."""
+        ends = source.pos, target.pos, self.cutoff, source.batch, target.batch
+        return radius(*ends, cell, pbc, self.max_num_neighbors)
 
     def __repr__(self) -> str:
-        names = ("max_num_neighbors", "loop", "backend", "edge_types")
-        others = "".join(
-            f", {name}={value!r}"
-            for name in names
-            if (value := getattr(self, name)) not in (None, False)
-        )
-        return f"{type(self).__name__}({self.cutoff}{others})"
-
-
-def _periodicity(data: GraphData) -> tuple[Tensor | None, Tensor | None]:
-    """Cell and directions, one for each graph; they are brought to batch."""
-    cell, pbc = getattr(data, "cell", None), getattr(data, "pbc", None)
-    for name, x in (("cell", cell), ("pbc", pbc)):
-        if x is not None:
-            check_tensor(x, name)
-    if cell is not None and cell.shape == (3, 3):
-        data.cell = cell = cell.unsqueeze(0)
-    if pbc is not None and pbc.shape == (3,):
-        data.pbc = pbc = pbc.unsqueeze(0)
-    return cell, pbc
-
-
-def _replace_edges(store: Any, edge_index: Tensor) -> None:
-    if "edge_index" in store:
-        for name in store.edge_attrs():
-            del store[name]
-    store.edge_index = edge_index
+        names = ("max_num_neighbors", "loop", "backend", "edge_types", "periodic")
+        return self.describe(self.cutoff, *names)

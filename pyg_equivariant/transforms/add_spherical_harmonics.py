@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch_geometric.data.datapipes import functional_transform
 
 from pyg_equivariant.kernels import spherical_harmonics
-from pyg_equivariant.o3 import Irreps, squared_length
+from pyg_equivariant.nn import SphericalHarmonics
+from pyg_equivariant.o3 import HarmonicsLike, Irreps, squared_length
 
 from ._graphs import GraphData, GraphTransform
 
@@ -21,14 +22,17 @@ class AddSphericalHarmonics(GraphTransform):
     The steerable edge attributes of SEGNN and TFN, irreps ``1x0e+1x1o+1x2e+...``.
 
     Args:
-        lmax (int): The largest degree.
+        irreps_sh (str or Irreps, optional): Irreps of the harmonics, such as
+            ``"0e+1o+2e"``. Give them or ``lmax``.
         normalization (str): ``"component"``, ``"norm"`` or ``"integral"``; see
             :func:`~pyg_equivariant.nn.spherical_harmonics`.
             (default: ``"component"``)
+        lmax (int, optional): The largest of the degrees :math:`0, 1, \dots`; by name
+            only, for ``nn.SphericalHarmonics(2)`` is degree 2 alone.
 
     Shapes:
         - **input:** pos :math:`(|V|, 3)`, edge_index :math:`(2, |E|)`
-        - **output:** edge_sh :math:`(|E|, (l_\text{max} + 1)^2)`
+        - **output:** edge_sh :math:`(|E|, \text{irreps\_sh.dim})`
 
     Examples:
         >>> import torch
@@ -38,10 +42,16 @@ class AddSphericalHarmonics(GraphTransform):
         torch.Size([2, 9])
     """
 
-    def __init__(self, lmax: int, normalization: str = "component") -> None:
-        self.lmax = lmax
+    def __init__(
+        self,
+        irreps_sh: HarmonicsLike | None = None,
+        normalization: str = "component",
+        *,
+        lmax: int | None = None,
+    ) -> None:
+        harmonics = SphericalHarmonics(_chosen(irreps_sh, lmax), irreps_in="1o")
+        self.irreps_sh = harmonics.irreps_out
         self.normalization = normalization
-        self.irreps_sh = Irreps.spherical_harmonics(lmax)
         squared_length(0, normalization)  # refuses unknown normalizations
 
     def forward(self, data: GraphData) -> GraphData:
@@ -54,5 +64,25 @@ class AddSphericalHarmonics(GraphTransform):
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self.lmax}, normalization={self.normalization!r})"
+            f"{type(self).__name__}('{self.irreps_sh}', "
+            f"normalization={self.normalization!r})"
         )
+
+
+def _chosen(irreps_sh: HarmonicsLike | None, lmax: int | None) -> HarmonicsLike:
+    """The harmonics that one of the two means."""
+    if isinstance(irreps_sh, int):
+        raise TypeError(
+            f"AddSphericalHarmonics({irreps_sh}) could mean all degrees up to "
+            f"{irreps_sh} or, as in e3nn, degree {irreps_sh} alone; write "
+            f"lmax={irreps_sh} for the first, irreps_sh="
+            f"'{irreps_sh}{'eo'[irreps_sh % 2]}' for the second"
+        )
+    if irreps_sh is not None and lmax is None:
+        return irreps_sh
+    if irreps_sh is None and lmax is not None:
+        return Irreps.spherical_harmonics(lmax)
+    raise ValueError(
+        f"give irreps_sh, such as '0e+1o+2e', or lmax, such as 2, got "
+        f"irreps_sh={irreps_sh!r} and lmax={lmax!r}"
+    )

@@ -21,6 +21,8 @@ RESULTS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...]]] = {
     "stress": ("stress", (1, 3, 3), (6,)),
     "dipole": ("dipole", (1, 3), (3,)),
 }
+# Further results that have a row for each atom.
+OF_ATOMS = ("forces", "energies", "stresses", "charges", "magmoms")
 # Where xx, yy, zz, yz, xz, xy stand in a matrix, and what stands at its places.
 VOIGT = (0, 4, 8, 5, 2, 1)
 MATRIX = (0, 5, 4, 5, 1, 3, 4, 3, 2)
@@ -29,25 +31,28 @@ MATRIX = (0, 5, 4, 5, 1, 3, 4, 3, 2)
 def from_ase(
     atoms: Atoms,
     dtype: torch.dtype | None = None,
-    periodic: bool | None = None,
+    periodic: bool = True,
     keep: Sequence[str] = (),
 ) -> Data:
     """A graph without edges from the ``Atoms`` of ASE.
 
-    It has ``z`` and ``pos``; if anything is periodic ``cell`` (1, 3, 3) and ``pbc``
-    (1, 3); ``vel`` if there are momenta; and those results that a calculator already
-    holds: ``energy`` ``(1,)``, ``force`` ``(|V|, 3)``, ``stress`` ``(1, 3, 3)``,
-    ``dipole`` ``(1, 3)``.
+    It has ``z`` and ``pos``; ``cell`` (1, 3, 3) and ``pbc`` (1, 3), zeros and ``False``
+    for a molecule, so that molecules and crystals make one batch; ``vel`` if there are
+    momenta; and those results that a calculator already holds: ``energy`` ``(1,)``,
+    ``force`` ``(|V|, 3)``, ``stress`` ``(1, 3, 3)``, ``dipole`` ``(1, 3)``.
     Units are ASE's. Nothing is calculated.
 
     Args:
         atoms: atoms of ASE.
         dtype: of floating-point numbers; float64 keeps total energies exactly.
             (default: torch's default dtype)
-        periodic: whether to have ``cell`` and ``pbc``. Graphs of one batch should agree
-            on it. (default: if ``atoms.pbc`` is true anywhere)
-        keep: names of further ``atoms.arrays`` (per atom) and ``atoms.info`` (per
-            graph) to keep.
+        periodic: whether to have ``cell`` and ``pbc``. Without them a graph joins no
+            batch of others that have them: PyG's collation raises, or leaves those of
+            the others out, whichever comes first. ``False`` is refused where atoms are
+            periodic. (default: always)
+        keep: names of further ``atoms.arrays`` (per atom), ``atoms.info`` (per graph)
+            and results of the calculator to keep; one of several of that name is taken
+            in this order.
 
     Raises:
         TypeError: for anything but ``Atoms``.
@@ -55,10 +60,10 @@ def from_ase(
 
     Example:
         >>> from ase.build import bulk, molecule
-        >>> from_ase(molecule("H2O"))
-        Data(pos=[3, 3], z=[3])
         >>> from_ase(bulk("Si"))
         Data(pos=[2, 3], z=[2], cell=[1, 3, 3], pbc=[1, 3])
+        >>> from_ase(molecule("H2O"), periodic=False)
+        Data(pos=[3, 3], z=[3])
     """
     if not hasattr(atoms, "get_atomic_numbers"):
         raise TypeError(f"expected ase.Atoms, got {type(atoms).__name__}")
@@ -70,7 +75,12 @@ def from_ase(
         return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
     data = Data(pos=number(source.positions), z=number(source.numbers).long())
-    if source.pbc.any() if periodic is None else periodic:
+    if not periodic and source.pbc.any():
+        raise ValueError(
+            f"periodic=False leaves the cell out, but the atoms repeat, pbc="
+            f"{source.pbc.tolist()}; keep periodic=True, or set atoms.pbc = False"
+        )
+    if periodic:
         data.cell = number(source.cell[:]).unsqueeze(0)
         data.pbc = number(source.pbc).unsqueeze(0)
     if "momenta" in source.arrays:
@@ -87,8 +97,11 @@ def from_ase(
             data[name] = number(source.arrays[name])
         elif name in source.info:
             data[name] = number(source.info[name]).unsqueeze(0)
+        elif results.get(name) is not None:
+            result = number(results[name])
+            data[name] = result if name in OF_ATOMS else result.unsqueeze(0)
         else:
-            known = sorted({*source.arrays, *source.info})
+            known = sorted({*source.arrays, *source.info, *results})
             raise ValueError(f"keep names {name!r}, the atoms have {known}")
     return data
 

@@ -104,6 +104,21 @@ def test_compiles_in_one_graph() -> None:
     )
 
 
+def test_edges_without_images_are_refused_in_compiled_code_too() -> None:
+    """There nobody looks at the cell, unless a part falls back to plain calls."""
+    torch.compiler.reset()
+    pos, edge_index = torch.rand(3, 3), torch.tensor([[0, 1], [1, 2]])
+    compiled = torch.compile(edge_vectors, backend="eager")
+    with pytest.raises(ValueError, match="cell came without edge_shift"):
+        compiled(pos, edge_index, cell=torch.eye(3))
+    zeros = compiled(pos, edge_index, cell=torch.zeros(3, 3))
+    assert torch.equal(zeros, edge_vectors(pos, edge_index))
+    torch.compiler.reset()
+    compiled = torch.compile(edge_vectors, fullgraph=True, backend="eager")
+    with pytest.raises(torch._dynamo.exc.Unsupported, match="came without edge_shift"):
+        compiled(pos, edge_index, cell=torch.eye(3))
+
+
 def test_bad_input_is_one_clear_line() -> None:
     pos, edge_index = torch.rand(2, 3), torch.tensor([[0], [1]])
     shift = torch.ones(1, 3, dtype=torch.long)

@@ -36,6 +36,9 @@ def test_features_turn_over_and_back(generator: torch.Generator) -> None:
             assert y[0, 9 + m * 4 + u] == x[0, 9 + u * 5 + m]
     with pytest.raises(ValueError, match=r"have 32 components"):
         features_from_e3nn(irreps, x[:, 1:])
+    for function in (features_from_e3nn, features_to_e3nn):
+        with pytest.raises(TypeError, match=r"shape \(2, 32\); irreps come before"):
+            function(x, irreps)  # type: ignore[arg-type]
 
 
 def test_golden_tensor_product(reference: Any, assert_equal: Check) -> None:

@@ -23,6 +23,9 @@ from pyg_equivariant.kernels.activation.reference import value as activation_ref
 from pyg_equivariant.kernels.c.build import compiler
 from pyg_equivariant.kernels.gate.reference import value as gate_reference
 from pyg_equivariant.kernels.matmul import operator as matmul_operator
+from pyg_equivariant.kernels.species.reference import (
+    species_product as species_reference,
+)
 from pyg_equivariant.kernels.tensor_product.reference import tensor_product
 from pyg_equivariant.o3 import (
     Irreps,
@@ -251,6 +254,29 @@ def multiplied(draw: Draw) -> Example:
     return Example(kernels.matmul, lambda a, b, c: a @ b + c, inputs)
 
 
+def of_species(draw: Draw) -> Example:
+    rows, columns = (draw.one_of(label, CHANNELS) for label in ("rows", "columns"))
+    dim, number = 2 * draw.integer("l", 0, LMAX) + 1, draw.integer("species", 1, 4)
+    blocks = (
+        kernels.SpeciesBlock(1, 0, 2, dim, rows, columns),
+        kernels.SpeciesBlock(1, dim * columns, 0, dim, rows, columns),
+        kernels.SpeciesBlock(1, 0, 1, dim, rows, columns),  # what shares its weights
+    )
+    sizes = 1 + dim * rows, 2 * dim * columns, 2 + rows * columns
+    form = kernels.SpeciesForm(*sizes, blocks)
+    nodes = draw.integer("nodes", 0, 9)
+    species = torch.arange(nodes).mul(7) % number
+    inputs = [
+        draw.numbers("x", nodes, form.x_dim),
+        draw.numbers("weight", number, form.weight_numel),
+    ]
+    return Example(
+        lambda x, w: kernels.species_product(x, w, species, form),
+        lambda x, w: species_reference(x, w, species, form),
+        inputs,
+    )
+
+
 def neighbor_sum(draw: Draw) -> Example:
     targets = draw.integer("targets", 0, 9)
     edge_index = draw.edges(targets, targets)
@@ -312,6 +338,7 @@ FAMILIES = {
     "spherical_harmonics": spherical_harmonics,
     "activation": activated,
     "matmul": multiplied,
+    "species": of_species,
     "neighbor_sum": neighbor_sum,
     "symmetric_contraction": symmetric_contraction,
 }

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pyg_equivariant.graph import neighbor_graph
+from pyg_equivariant.graph import Graph, neighbor_graph
 from pyg_equivariant.nn import (
     BesselBasis,
     EdgeEmbedding,
@@ -109,6 +109,25 @@ def test_compiles() -> None:
     assert isinstance(found, Edges)
     for name in ("edge_vec", "edge_length", "edge_sh", "edge_attr", "edge_weight"):
         torch.testing.assert_close(getattr(found, name), getattr(expected, name))
+
+
+def test_edges_of_a_crystal_need_their_images() -> None:
+    pos, edge_index = torch.rand(2, 3).double(), torch.tensor([[0], [1]])
+    flags = torch.tensor([True, False, True])
+    embed = embedding()
+    graph = Graph(pos, None, 1, edge_index, None, CELL)
+    with pytest.raises(ValueError, match="cell came without edge_shift"):
+        embed.embed(graph)
+    for function in (embed, torch.compile(embed, backend="eager")):
+        for pbc in (None, flags, flags.tolist(), True):
+            with pytest.raises(ValueError, match="cell came without edge_shift"):
+                function(pos, edge_index=edge_index, cell=CELL, pbc=pbc)
+        for pbc in (flags, flags.tolist(), True):
+            with pytest.raises(ValueError, match="pbc, but without edge_shift and"):
+                function(pos, edge_index=edge_index, pbc=pbc)
+        for pbc in (False, [False] * 3, torch.zeros(1, 3).bool()):
+            edges = function(pos, edge_index=edge_index, cell=CELL, pbc=pbc)
+            assert torch.equal(edges.edge_vec, pos[:1] - pos[1:])
 
 
 def test_layers_say_what_edges_lack() -> None:

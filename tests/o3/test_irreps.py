@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from pyg_equivariant.o3 import Irrep, Irreps, MulIrrep
+from pyg_equivariant.o3 import Irrep, Irreps, MulIrrep, rotate
 
 
 def random_irreps(seed: int) -> Irreps:
@@ -274,3 +274,11 @@ def test_random_features_take_dtype_and_seed(generator: torch.Generator) -> None
         Irreps("0e").randn(3)
     with pytest.raises(ValueError, match="'integral'"):
         Irreps("0e").randn(-1, normalization="integral")
+
+
+@pytest.mark.parametrize("x", [torch.randn(500, 13), torch.randn(500, 13).numpy()])
+def test_features_in_the_place_of_irreps_are_not_printed(x: Any) -> None:
+    for call in (Irreps, lambda x: rotate(x, "4x0e+3x1o", torch.eye(3))):  # type: ignore[arg-type, return-value]
+        with pytest.raises(TypeError, match=r"shape \(500, 13\).*come before") as error:
+            call(x)
+        assert len(str(error.value)) < 150

@@ -69,7 +69,7 @@ def test_bad_input_is_one_clear_line(complex_: HeteroData) -> None:
     "transform",
     [
         AddEdgeVectors(),
-        AddSphericalHarmonics(1),
+        AddSphericalHarmonics(lmax=1),
         AddRadialBasis(BesselBasis(4, 3.0)),
         AddNodeAttributes(1),
     ],
@@ -90,3 +90,6 @@ def test_edges_of_a_crystal_need_their_images(
         transform(data)
     del data.cell
     transform(data)
+    data.pbc = torch.tensor([[False, True, False]])
+    with pytest.raises(ValueError, match="pbc, but without edge_shift and cell"):
+        transform(data)

@@ -27,7 +27,7 @@ def test_mean_over_incoming_edges_plus_vectors(
     data = AddRadiusGraph(3.0)(molecules[2])
     # Not symmetric: what goes out must not count
     data.edge_index = data.edge_index[:, data.edge_index[0] > data.edge_index[1]]
-    data = AddSphericalHarmonics(2, normalization)(data)
+    data = AddSphericalHarmonics(lmax=2, normalization=normalization)(data)
     transform = AddNodeAttributes(
         2, ["vel", "force"], unit_scalar=False, normalization=normalization
     )
@@ -98,7 +98,7 @@ def test_attributes_turn_with_the_graph(
 def test_types_of_nodes_share_their_edges(complex_: HeteroData) -> None:
     types = [("protein", "near", "ligand"), ("ligand", "near", "ligand")]
     data = AddRadiusGraph(2.0, edge_types=types)(complex_)
-    data = AddSphericalHarmonics(1)(data)
+    data = AddSphericalHarmonics(lmax=1)(data)
     out = AddNodeAttributes(1, ["vel"], unit_scalar=False)(data)
     i = torch.cat([data[t].edge_index[1] for t in types])
     edge_sh = torch.cat([data[t].edge_sh for t in types])

@@ -152,3 +152,41 @@ def test_bad_input_is_one_clear_line(complex_: HeteroData) -> None:
         AddRadiusGraph(1.0, edge_types=[("water", "to", "ligand")])(complex_)
     with pytest.raises(ValueError, match="nodes of type 'family' do not have"):
         AddRadiusGraph(1.0, edge_types=[("family", "to", "family")])(complex_)
+
+
+def _vectors(batch: Batch) -> torch.Tensor:
+    return AddEdgeVectors()(batch).edge_vec
+
+
+@pytest.mark.parametrize("crystal_first", [True, False])
+def test_molecules_and_crystals_make_one_batch(
+    molecules: list[Data], crystals: list[Data], crystal_first: bool
+) -> None:
+    """Where PyG's collation raises, or leaves out the cells of those that follow."""
+    alone, cell = molecules[0], crystals[1]
+    del cell.pbc  # periodic along all
+    graphs = [cell, alone] if crystal_first else [alone, cell]
+    transform = AddRadiusGraph(3.0, periodic=True)
+    batch = Batch.from_data_list([transform(data) for data in graphs])
+    assert batch.cell.shape == (2, 3, 3)
+    assert batch.pbc.all(1).tolist() == [crystal_first, not crystal_first]
+    singly = [_vectors(AddRadiusGraph(3.0)(data)) for data in graphs]
+    assert torch.equal(_vectors(batch), torch.cat(singly))
+    assert batch.edge_shift.any()
+    # The edges of one batch, found together
+    again = transform(batch)
+    assert torch.equal(again.edge_index, batch.edge_index)
+    assert torch.equal(again.edge_shift, batch.edge_shift)
+    assert "periodic=True" in str(transform)
+    alone.pbc = torch.tensor([True, True, True])
+    with pytest.raises(ValueError, match=r"pbc asks for .* set data.cell"):
+        transform(alone)
+
+
+def test_every_graph_of_a_batch_gets_a_cell(molecules: list[Data]) -> None:
+    batch = AddRadiusGraph(3.0, periodic=True)(Batch.from_data_list(molecules))
+    assert batch.cell.shape == (4, 3, 3)
+    assert batch.pbc.shape == (4, 3)
+    assert not batch.cell.any()
+    assert not batch.edge_shift.any()
+    assert batch.cell.dtype == batch.pos.dtype

@@ -90,14 +90,26 @@ def test_the_stress_is_the_matrix_that_ase_means() -> None:
     torch.testing.assert_close(again, traction)
 
 
-def test_molecules_have_a_cell_only_if_asked() -> None:
+@pytest.mark.parametrize("crystal_first", [True, False])
+def test_molecules_and_crystals_make_one_batch(crystal_first: bool) -> None:
+    """Where PyG's collation raises, or leaves out the cells of those that follow."""
+    atoms = [ase_build.bulk("Si"), ase_build.molecule("H2O")]
+    atoms = atoms if crystal_first else atoms[::-1]
+    graphs = [AddRadiusGraph(3.0)(from_ase(a, torch.float64)) for a in atoms]
+    batch = Batch.from_data_list(graphs)
+    assert batch.pbc.all(1).tolist() == [crystal_first, not crystal_first]
+    singly = torch.cat([AddEdgeVectors()(data).edge_vec for data in graphs])
+    assert torch.equal(AddEdgeVectors()(batch).edge_vec, singly)
+
+
+def test_molecules_may_have_no_cell() -> None:
     water = ase_build.molecule("H2O")
-    assert "cell" not in from_ase(water)
-    data = from_ase(water, periodic=True)
-    assert data.pbc.tolist() == [[False] * 3]
-    assert not to_ase(data).pbc.any()
-    batch = Batch.from_data_list([AddRadiusGraph(3.0)(data)] * 2)
-    assert batch.edge_shift.shape == (12, 3)
+    assert not to_ase(from_ase(water)).pbc.any()
+    data = from_ase(water, periodic=False)
+    assert "cell" not in data
+    assert "pbc" not in data
+    with pytest.raises(ValueError, match=r"periodic=False leaves the cell out, but"):
+        from_ase(ase_build.bulk("Si"), periodic=False)
 
 
 def test_distances_are_those_of_ase(shared: Path) -> None:
@@ -128,6 +140,19 @@ def test_further_arrays_are_kept_by_name() -> None:
     assert data.tags.dtype == torch.int64
     with pytest.raises(ValueError, match="keep names 'mass', the atoms have"):
         from_ase(atoms, keep=["mass"])
+
+
+def test_further_results_are_kept_by_name() -> None:
+    atoms = ase_build.molecule("H2O")
+    results = {"free_energy": -1.5, "charges": np.arange(3.0)}
+    atoms.calc = singlepoint.SinglePointCalculator(atoms, **results)
+    atoms.calc.results["polarizability"] = np.eye(3)
+    data = from_ase(atoms, keep=("free_energy", "charges", "polarizability"))
+    assert data.free_energy.tolist() == [-1.5]
+    assert data.charges.tolist() == [0.0, 1.0, 2.0]
+    assert data.polarizability.shape == (1, 3, 3)
+    with pytest.raises(ValueError, match=r"'magmoms', the atoms have .*'free_energy'"):
+        from_ase(atoms, keep=["magmoms"])
 
 
 def test_the_atoms_are_not_shared() -> None:

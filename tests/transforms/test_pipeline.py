@@ -35,7 +35,7 @@ def pipeline(turned: bool = True) -> T.Compose:
             AddRadiusGraph(3.0),
             AddEdgeVectors(),
             AddRadialBasis(BASIS),
-            AddSphericalHarmonics(2),
+            AddSphericalHarmonics(lmax=2),
             AddNodeAttributes(2, {"vel": "1o", "spin": "1e"}),
         ]
     )
@@ -140,7 +140,7 @@ def test_every_transform_copies_and_pickles(transform: Any) -> None:
 
 def test_no_name_is_taken_from_pyg() -> None:
     ours = {name for name in pyg_equivariant.transforms.__all__ if name[0].isupper()}
-    assert len(ours) == 7
+    assert len(ours) == 8
     assert not ours & set(T.__all__)
     names = set(torch.utils.data.IterDataPipe.functions)
     assert {"add_radius_graph", "add_edge_vectors", "add_radial_basis"} <= names
@@ -190,7 +190,7 @@ def test_segnn_takes_physical_quantities_as_node_attributes(
     molecules: list[Data],
 ) -> None:
     physical = AddNodeAttributes(2, ["vel"], edges=False, unit_scalar=False)
-    data = AddSphericalHarmonics(2)(AddRadiusGraph(3.0)(molecules[2]))
+    data = AddSphericalHarmonics(lmax=2)(AddRadiusGraph(3.0)(molecules[2]))
     model = SEGNN(lmax_attr=2, cutoff=3.0)
     edges = model.edges.embed(model.graph(data.pos, edge_index=data.edge_index))
     attr = edges.node_attr(physical(data).node_attr)

@@ -47,7 +47,7 @@ def test_the_lattice_and_its_edges_turn_along(crystals: list[Data]) -> None:
     for transform in (
         AddRadiusGraph(3.0),
         AddEdgeVectors(),
-        AddSphericalHarmonics(3, normalization="integral"),
+        AddSphericalHarmonics(lmax=3, normalization="integral"),
     ):
         data = transform(data)
     out = RandomOrthogonal()(data)
@@ -56,7 +56,9 @@ def test_the_lattice_and_its_edges_turn_along(crystals: list[Data]) -> None:
     anew = AddRadiusGraph(3.0)(out)
     assert torch.equal(anew.edge_index, data.edge_index)
     assert torch.equal(anew.edge_shift, data.edge_shift)
-    anew = AddSphericalHarmonics(3, "integral")(AddEdgeVectors()(anew))
+    anew = AddSphericalHarmonics(lmax=3, normalization="integral")(
+        AddEdgeVectors()(anew)
+    )
     for name in ("edge_vec", "edge_sh", "edge_length"):
         torch.testing.assert_close(out[name], anew[name], atol=1e-10, rtol=0)
 

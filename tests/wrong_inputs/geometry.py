@@ -117,6 +117,17 @@ def _join(name: str) -> Entry:
     return Entry(call, arguments)
 
 
+def _cartesian(name: str) -> Entry:
+    tensor = o3.CartesianTensor("ijk=ikj")
+    given = {
+        "tensor": only(6, 3, 3, 3, valid=WIDE),
+        "x": only(6, tensor.irreps.dim, valid=WIDE),
+    }
+    key = "tensor" if name.endswith("from_cartesian") else "x"
+    return Entry(getattr(tensor, name.split(".")[1]), {key: given[key]})
+
+
+entry(_cartesian, "CartesianTensor.from_cartesian", "CartesianTensor.to_cartesian")
 entry(_rotate, "rotate")
 entry(_split, "Irreps.split", "Irreps.to_mul_ir", "Irreps.from_mul_ir")
 entry(_interop, "features_from_e3nn", "features_to_e3nn")

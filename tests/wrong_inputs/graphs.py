@@ -92,6 +92,33 @@ def _radius(name: str) -> Entry:
     return Entry(graph.radius, arguments | {"max_num_neighbors": _most()})
 
 
+def _neighbors() -> Argument:
+    return Argument(3, "size", valid={"one less": (FREE, "fewer")})
+
+
+def _knn_graph(name: str) -> Entry:
+    arguments = {"pos": positions(valid=NONE | WIDE), "k": _neighbors()}
+    if "periodic" in name:
+        asked = {"missing": (REFUSED, "pbc asks for it")}
+        arguments |= {"cell": _cell(**asked), "pbc": _pbc()}
+    else:
+        arguments["batch"] = _batch()
+    return Entry(graph.knn_graph, arguments)
+
+
+def _knn(name: str) -> Entry:
+    arguments = dict(_radius("radius").arguments, k=_neighbors())
+    del arguments["cutoff"], arguments["max_num_neighbors"]
+    return Entry(graph.knn, arguments)
+
+
+def _fps(name: str) -> Entry:
+    arguments = {"pos": positions(valid=NONE | WIDE), "batch": _batch()}
+    if "ratio" in name:
+        return Entry(graph.fps, arguments | {"ratio": Argument(0.5, "number")})
+    return Entry(graph.fps, arguments | {"num_points": _neighbors()})
+
+
 def _complete_graph(name: str) -> Entry:
     arguments = {
         "num_nodes": Argument(NODES, "size", aliases=("nodes",)),
@@ -149,6 +176,9 @@ def _neighbor_graph(name: str) -> Entry:
 
 entry(_radius_graph, "radius_graph", "radius_graph, periodic", "radius_graph by vesin")
 entry(_radius, "radius")
+entry(_knn_graph, "knn_graph", "knn_graph, periodic")
+entry(_knn, "knn")
+entry(_fps, "fps", "fps of a ratio")
 entry(_complete_graph, "complete_graph")
 entry(_edge_vectors, "edge_vectors", "edge_vectors, periodic")
 entry(_two_ends, "edge_vectors of two ends")

@@ -28,6 +28,10 @@ from .table import (
 
 PATHS = TensorProductPaths.depthwise("6x0e+2x1o", "0e+1o", keep="0e+1o")
 MIXING = TensorProductPaths.fully_connected("6x0e+2x1o", "0e+1o", "3x0e+2x1o")
+MIXED = kernels.SpeciesForm(
+    *(8, 4, 4),
+    (kernels.SpeciesBlock(0, 0, 0, 1, 2, 1), kernels.SpeciesBlock(2, 1, 2, 3, 2, 1)),
+)
 GATE = kernels.GateForm(5, 4, 1, 1, 1.0, 1.0, (kernels.GateBlock(2, 1, 1, 1, 3, 1),))
 # The face of the kernels joins dtypes to the widest.
 WIDER = outcome(FREE, "joined to the widest", "float64", "float16")
@@ -108,7 +112,7 @@ def _product(name: str) -> Entry:
 CONTRACTION = kernels.SymmetricContractionKernel("0e+1o", "0e+1o", 2)
 
 
-def _species(**options: Any) -> Argument:
+def _kinds(**options: Any) -> Argument:
     value = torch.tensor([1, 0, 2, 2, 1])
     return Argument(value, "labels", "nodes", **options)
 
@@ -120,7 +124,7 @@ def _contraction(name: str) -> Entry:
     arguments = {
         "x": _node(8, valid=WIDER),
         "weight": real(3, CONTRACTION.form.num_paths, 2, valid=WIDER),
-        "species": _species(),
+        "species": _kinds(),
     }
     return Entry(call, arguments)
 
@@ -133,7 +137,7 @@ def _contractions(name: str) -> Entry:
     arguments = {
         "x": _node(2 * form.dim_in, valid=DISPATCHED),
         "table": real(3, rows, 2, valid=DISPATCHED),
-        "species": _species(valid=DISPATCHED),
+        "species": _kinds(valid=DISPATCHED),
     }
     if not name.endswith("contraction"):
         arguments["grad"] = _node(2 * form.dim_out, valid=DISPATCHED)
@@ -161,6 +165,19 @@ def _gate(name: str) -> Entry:
     call = partial(kernels.gate, form=GATE)
     x = real(6, 5, valid=WIDER)
     return Entry(call, {"x": x, "bias": real(2, valid=WIDER | MISSING)})
+
+
+def _species(valid: dict[str, tuple[str, str]]) -> dict[str, Argument]:
+    labels = torch.tensor([1, 0, 2, 2, 0])
+    return {
+        "x": real(NODES, 8, rows="nodes", valid=valid),
+        "weight": real(3, 4, rows="species", valid=valid),
+        "species": Argument(labels, "labels", "nodes", valid=valid),
+    }
+
+
+def _species_product(name: str) -> Entry:
+    return Entry(partial(kernels.species_product, form=MIXED), _species({}))
 
 
 def _activation(name: str) -> Entry:
@@ -199,6 +216,7 @@ entry(_product, "TensorProductKernel")
 entry(_contraction, "SymmetricContractionKernel")
 entry(_edge_pairs, "edge_pairs")
 entry(_gate, "kernels.gate")
+entry(_species_product, "species_product")
 entry(_activation, "silu", "silu of large tensors", "shifted_softplus of large tensors")
 entry(_matmul, "matmul", "matmul of large matrices")
 entry(_harmonics, "kernels.spherical_harmonics", "evaluate_harmonics")
@@ -278,6 +296,15 @@ def _derivatives(name: str) -> Entry:
     return Entry(call, arguments)
 
 
+def _species_operator(name: str) -> Entry:
+    """The map of every species, as the dispatcher has it."""
+
+    def call(x: Any, weight: Any, species: Any) -> Any:
+        return OPS.species_product(x, weight, None, species, 3, MIXED.text, "y")
+
+    return Entry(call, _species(DISPATCHED))
+
+
 functions = ("gate", "spherical_harmonics", "activation")
 entry(
     _operator, *(f"ops.{f}{k}" for f in functions for k in ("", "_gradient", "_second"))
@@ -287,3 +314,4 @@ entry(
     *(f"ops.symmetric_contraction{k}" for k in ("", "_gradient", "_second")),
 )
 entry(_derivatives, "ops.convolution", "ops.fully_connected")
+entry(_species_operator, "ops.species_product")

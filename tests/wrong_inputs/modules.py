@@ -150,6 +150,20 @@ def _two(name: str) -> Entry:
     )
 
 
+def _of_species(name: str) -> Entry:
+    dense = "dense" in name
+    module = nn.SpeciesLinear(IRREPS, "2x0e+3x1o", 4)
+    labels = torch.tensor([1, 0, 2, 2, 0])
+    arguments = {
+        "x": real(NODES, DIM, rows="nodes"),
+        "species": Argument(labels, "labels", "nodes"),
+    }
+    if dense:
+        one_hot = {"missing": (FREE, "one-hot")}
+        arguments["attr"] = real(3, 4, rows="species", valid=one_hot)
+    return Entry(module, arguments)
+
+
 def _weighted(name: str) -> Entry:
     module = _depthwise(False)
     number = module.weight_numel
@@ -160,6 +174,7 @@ def _weighted(name: str) -> Entry:
 
 
 entry(_two, "SteerableLinear", "SteerableMLP", "FullyConnectedTensorProduct")
+entry(_of_species, "SpeciesLinear", "SpeciesLinear of dense attributes")
 entry(_weighted, "TensorProduct", "TensorProduct of shared weights")
 
 
@@ -263,13 +278,15 @@ HEADS: dict[str, Callable[[], torch.nn.Module]] = {
     "DipoleHead of masses": lambda: models.DipoleHead(8, 3, masses=torch.ones(10)),
     "PolarizabilityHead": lambda: models.PolarizabilityHead(8, 3),
     "SpatialExtentHead": lambda: models.SpatialExtentHead(8, 3),
+    "IrrepsHead": lambda: models.IrrepsHead("8x0e", "2x0e", None),
+    "IrrepsHead with vectors": lambda: models.IrrepsHead("8x0e+3x1o", "1x1o", None),
 }
 JOINED = outcome(FREE, "joined with x", "float64", "float16")
 ANY_CHARGE = dict.fromkeys(
     ("float32", "float64", "negative", "very negative", "huge", "too large"),
     (FREE, "a weight; features of atoms count as one each"),
 )
-NO_CHARGES = ("ScalarHead", "ExtensiveHead")
+NO_CHARGES = ("ScalarHead", "ExtensiveHead", "IrrepsHead")
 
 
 def _head(name: str) -> Entry:
@@ -294,7 +311,7 @@ def _head(name: str) -> Entry:
         "batch": _labels([0, 0, 1, 0, 1], valid={"missing": (FREE, "one graph")}),
         "batch_size": Argument(2, "size"),
     }
-    if name.startswith((*NO_CHARGES, "SpatialExtentHead")):
+    if name.startswith((*NO_CHARGES, "SpatialExtentHead")) and "with" not in name:
         del arguments["vec"]
     if name.startswith(NO_CHARGES):
         del arguments["pos"], arguments["z"]

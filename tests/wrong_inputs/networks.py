@@ -156,6 +156,29 @@ def _segnn_nbody(name: str) -> Entry:
     return Entry(model, arguments)
 
 
+def _of_irreps(name: str) -> Entry:
+    options = {"irreps_x": "1x0e+1x1e", "irreps_edge": "1x0e+1x1o", **SMALL}
+    kind = name.partition(" ")[0]
+    options |= {"lmax": 1} if kind in ("TFN", "SEGNN") else {}
+    options |= {"irreps_node_attr": "1x1e"} if kind == "SEGNN" else {}
+    build: Any = {"SchNet": SchNet, "PaiNN": PaiNN, "TFN": TFN, "EGNN": EGNN}
+    model = build.get(kind, SEGNN)(
+        cutoff=3.0, irreps_out="ij=ji", head="sum", **options
+    )
+    arguments = {
+        "z": _elements(),
+        "pos": positions(),
+        "batch": _graphs(),
+        "edge_index": edges(),
+        "x": real(NODES, 4, rows="nodes"),
+        "edge_attr": real(EDGES, 4, rows="edges"),
+    }
+    if kind == "SEGNN":
+        arguments["node_attr"] = real(NODES, 3, rows="nodes")
+    return Entry(model.eval(), arguments)
+
+
+entry(_of_irreps, *(f"{name} of irreps" for name in NETWORKS))
 entry(_periodic, "ForceField with stress")
 entry(_egnn_nbody, "EGNN of features")
 entry(_segnn_nbody, "SEGNN of features")

@@ -44,7 +44,10 @@ def _on_edges(name: str) -> Entry:
             transforms.AddRadialBasis(nn.BesselBasis(5, 3.0)),
             ["edge_attr"],
         ),
-        "AddSphericalHarmonics": (transforms.AddSphericalHarmonics(2), ["edge_sh"]),
+        "AddSphericalHarmonics": (
+            transforms.AddSphericalHarmonics(lmax=2),
+            ["edge_sh"],
+        ),
         "AddNodeAttributes": (
             transforms.AddNodeAttributes(2, ["vel"]),
             ["node_attr"],
@@ -70,7 +73,11 @@ def _on_edges(name: str) -> Entry:
 
 
 def _radius_graph(name: str) -> Entry:
-    transform = transforms.AddRadiusGraph(1.5)
+    options = {"periodic": True} if "all" in name else {}
+    if "KNN" in name:
+        transform: Any = transforms.AddKNNGraph(3, **options)
+    else:
+        transform = transforms.AddRadiusGraph(1.5, **options)
     free = {"missing": (FREE, "not periodic")}
     arguments = {
         "pos": positions(valid=WIDE | NONE),
@@ -106,6 +113,6 @@ def _select_target(name: str) -> Entry:
 
 added = ("EdgeVectors", "RadialBasis", "SphericalHarmonics", "NodeAttributes")
 entry(_on_edges, *(f"Add{name}" for name in added))
-entry(_radius_graph, "AddRadiusGraph")
+entry(_radius_graph, "AddRadiusGraph", "AddKNNGraph", "AddRadiusGraph of all")
 entry(_random_orthogonal, "RandomOrthogonal")
 entry(_select_target, "SelectTarget")

@@ -55,7 +55,7 @@ def second(
     """What ``x``, ``table`` and ``grad`` receive from the two of the gradient."""
     call = _Call(x, table, species, form, tables=3, powers=4)
     given = [t.contiguous() for t in (grad, along_x, along_table)]
-    grad_grad = new_rows(*grad.shape, x)
+    grad_grad = new_rows(len(grad), grad.shape[1], x)
     grad_x, grad_tables = call.results()
     results = grad_grad, grad_x, grad_tables
     addresses = (t.data_ptr() for t in (*given, *results))
@@ -103,7 +103,9 @@ class _Call:
     def results(self) -> tuple[Tensor, Tensor]:
         """For ``x``, and for the table from each chunk of the nodes."""
         x, table = self._kept[:2]
-        return new_rows(*x.shape, x), table.new_empty(self.chunks, *table.shape)
+        return new_rows(len(x), x.shape[1], x), table.new_empty(
+            self.chunks, *table.shape
+        )
 
 
 @lru_cache(maxsize=256)

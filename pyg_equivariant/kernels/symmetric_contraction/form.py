@@ -146,7 +146,7 @@ def _with_prefixes(dim: int, monomials: set[_Monomial]) -> list[list[_Monomial]]
     """Monomials of every degree, with those that others continue."""
     for degree in range(max(map(len, monomials), default=1), 1, -1):
         monomials |= {m[:-1] for m in monomials if len(m) == degree}
-    components = [(i,) for i in range(dim)]
+    components: list[_Monomial] = [(i,) for i in range(dim)]
     top = max(map(len, monomials), default=1)
     rest = [sorted(m for m in monomials if len(m) == n) for n in range(2, top + 1)]
     return [components, *rest]

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike, check_alike, check_device, check_tensor
 
-from ..dispatch import backend, fast_or_plain, is_plain_call, kernel_for
+from ..dispatch import backend, fast_or_plain, kernel_for
 from ..multilinear import check_arguments
 from ..registration import register_operator
+from ..species.operator import check_species_index
 from ..twice_differentiable import as_input
 from . import cpu, reference
 from .form import ContractionForm
@@ -106,34 +107,11 @@ class SymmetricContractionKernel:
             )
         width = self.form.dim_in * weight.shape[2]
         if x.dim() != 2 or x.shape[1] != width:
-            raise ValueError(f"expected x (|V|, {width}), got {tuple(x.shape)}")
+            raise ValueError(
+                f"expected x (|V|, {width}), {self.form.dim_in} components of the "
+                f"{weight.shape[2]} channels of weight, got {tuple(x.shape)}"
+            )
         check_species_index(species, x.shape[0], weight.shape[0])
-
-
-def check_species_index(species: Tensor, num_nodes: int, number: int) -> None:
-    """Refuse what are not the species of so many nodes.
-
-    Values are not looked at while compiling.
-
-    Raises:
-        TypeError: if they are no integers.
-        ValueError: if there is not one for each node.
-        IndexError: if one is not below ``number``.
-    """
-    if species.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"expected species as integers, got {species.dtype}")
-    if species.shape != (num_nodes,):
-        raise ValueError(
-            f"expected one species for each of {num_nodes} nodes, got shape "
-            f"{tuple(species.shape)}"
-        )
-    if not is_plain_call(species) or not num_nodes or species.is_meta:
-        return
-    low, high = (int(s) for s in species.aminmax())
-    if low < 0 or high >= number:
-        raise IndexError(
-            f"expected species from 0 to {number - 1}, got them from {low} to {high}"
-        )
 
 
 def _run(fast: Any, plain: Any) -> Any:
@@ -175,7 +153,10 @@ def _check_operands(
     shapes = wide, tuple(table.shape), narrow, wide, tuple(table.shape)
     for (name, t), shape in zip(tensors.items(), shapes, strict=False):
         if tuple(t.shape) != shape:
-            raise ValueError(f"{_NAME}: expected {name} {shape}, got {tuple(t.shape)}")
+            raise ValueError(
+                f"{_NAME}: expected {name} {shape}, with table {tuple(table.shape)}, "
+                f"got {tuple(t.shape)}"
+            )
     check_species_index(species, nodes, table.shape[0])
 
 
@@ -201,9 +182,10 @@ def _second_backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         x, table, species, *given = ctx.saved_tensors
-        inputs = [as_input(t) for t in (x, table, *given)]
+        inputs: list[Any] = [as_input(t) for t in (x, table, *given)]
+        x, table, grad, along_x, along_table = inputs
         form = ContractionForm.parse(ctx.form)
-        outputs = reference.second(*inputs[:2], species, *inputs[2:], form)
+        outputs = reference.second(x, table, species, grad, along_x, along_table, form)
         pairs = zip(outputs, grads, strict=True)
         varying = [(out, grad) for out, grad in pairs if out.requires_grad]
         found = torch.autograd.grad(

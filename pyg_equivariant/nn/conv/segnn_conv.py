@@ -53,7 +53,7 @@ class SEGNNConv(EquivariantConv):
 
     Args:
         irreps_in (str or Irreps): Irreps of the input features.
-        irreps_sh (str or Irreps): Irreps of the attributes of edges and nodes.
+        irreps_sh (str or Irreps): Irreps of the attributes of edges.
         irreps_out (str or Irreps): Irreps of the output features.
         irreps_hidden (str or Irreps, optional): Irreps within the MLPs and of the
             messages. (default: ``irreps_out``)
@@ -72,6 +72,8 @@ class SEGNNConv(EquivariantConv):
             (default: :obj:`False`)
         aggr (str, optional): How messages are joined, ``"add"`` or ``"mean"``.
             (default: :obj:`"add"`)
+        irreps_node_attr (str or Irreps, optional): Irreps of the attributes of nodes.
+            (default: ``irreps_sh``)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -80,7 +82,7 @@ class SEGNNConv(EquivariantConv):
           of sources and of targets if bipartite; edge indices :math:`(2, |E|)`;
           harmonics :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the
           receiver to the sender; node attributes
-          :math:`(|V|, \text{irreps\_sh.dim})` (of the targets), read by
+          :math:`(|V|, \text{irreps\_node\_attr.dim})` (of the targets), read by
           :math:`\phi_x` only; invariants :math:`(|E|, D)`; ``edge_weight``
           :math:`(|E|)`, an envelope that multiplies messages and makes the layer smooth
           at a cutoff
@@ -108,6 +110,7 @@ class SEGNNConv(EquivariantConv):
         residual: bool | None = None,
         e3nn_constants: bool = False,
         aggr: str = "add",
+        irreps_node_attr: IrrepsLike | None = None,
         **kwargs: Any,
     ) -> None:
         check_equivariant_aggr(aggr)
@@ -116,6 +119,9 @@ class SEGNNConv(EquivariantConv):
             raise ValueError(f"gate is 'message' or 'aggregate', got {gate!r}")
         self.irreps_in = Irreps(irreps_in)
         self.irreps_sh = Irreps(irreps_sh)
+        self.irreps_node_attr = Irreps(
+            irreps_sh if irreps_node_attr is None else irreps_node_attr
+        )
         self.irreps_out = Irreps(irreps_out)
         self.irreps_hidden = Irreps(
             irreps_out if irreps_hidden is None else irreps_hidden
@@ -153,7 +159,7 @@ class SEGNNConv(EquivariantConv):
         if num_update_layers:
             self.phi_x = SteerableMLP(
                 self.irreps_in + hidden,
-                self.irreps_sh,
+                self.irreps_node_attr,
                 hidden,
                 self.irreps_out,
                 num_update_layers,
@@ -203,12 +209,12 @@ class SEGNNConv(EquivariantConv):
         """Refuse attributes of nodes that the update could not read."""
         if attr is None or self.phi_x is None:
             return
-        check_features(attr, self.irreps_sh, "node_attr", self.phi_x.first.weight)
+        irreps = self.irreps_node_attr
+        check_features(attr, irreps, "node_attr", self.phi_x.first.weight)
         check_rows(attr, x.shape[0], "node_attr")
         if attr.dim() != 2:
             raise ValueError(
-                f"expected node_attr (|V|, {self.irreps_sh.dim}), got shape "
-                f"{tuple(attr.shape)}"
+                f"expected node_attr (|V|, {irreps.dim}), got shape {tuple(attr.shape)}"
             )
 
     def message(

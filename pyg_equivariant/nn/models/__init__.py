@@ -7,6 +7,7 @@ from .features import Features
 from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
+from .irreps_head import IrrepsHead
 from .make_head import make_head
 from .model_file import describe_model, load_model, save_model
 from .molecular import MolecularModel
@@ -42,6 +43,7 @@ __all__ = [
     "Head",
     "ScalarHead",
     "ExtensiveHead",
+    "IrrepsHead",
     "DipoleHead",
     "PolarizabilityHead",
     "SpatialExtentHead",

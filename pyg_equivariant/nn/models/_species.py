@@ -44,8 +44,12 @@ class SpeciesEmbedding(torch.nn.Embedding):
         torch.Size([3, 16])
     """
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Features ``(|V|, embedding_dim)`` of atomic numbers ``(|V|,)``."""
+    def forward(
+        self, z: Tensor, x: Tensor | None = None, like: Tensor | None = None
+    ) -> Tensor:
+        """Features ``(|V|, embedding_dim)`` of atomic numbers ``(|V|,)`` alone."""
+        if x is not None:
+            raise ValueError("x came, but this network was built without irreps_x")
         check_species(z, self.num_embeddings, "the embedding")
         check_device(z, self.weight, "z", "the module")
         return super().forward(z.long())

@@ -7,18 +7,19 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
-from pyg_equivariant.o3 import check_last
+from pyg_equivariant.o3 import IrrepsLike
 
 from ..activation import ActivationLike
 from ..conv import EGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
-from ..module import check_dtype
+from ._admitted import AdmittedFeatures, EdgeFeatures
+from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
 from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -61,6 +62,16 @@ class EGNN(MolecularModel):
             (default: ``"sum"``, which a network follows as in the paper;
             ``"extensive"`` for energies of materials, which add up).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
+        irreps_in: irreps of atom features given instead of atomic numbers, in place of
+            ``in_channels``. As features of this network are scalars, others enter by
+            inner products of equal irreps, which know nothing of the edges.
+        irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
+        irreps_edge: irreps of the edge features given as ``edge_attr``, in place of
+            ``edge_dim``; likewise.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features
@@ -98,8 +109,15 @@ class EGNN(MolecularModel):
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
+        irreps_in: IrrepsLike | None = None,
+        irreps_x: IrrepsLike | None = None,
+        irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
+        irreps_in = scalars_or_irreps("in_channels", in_channels, irreps_in)
+        irreps_edge = scalars_or_irreps("edge_dim", edge_dim or None, irreps_edge)
+        check_inputs(irreps_in, irreps_x)
         hidden = hidden_channels
         out = hidden if out_channels is None else out_channels
 
@@ -109,7 +127,8 @@ class EGNN(MolecularModel):
             return ScalarHead(MLP([out, hidden, width], act), post, reduce)
 
         vec_channels = 1 if update_pos else 0
-        built = make_head(head, scalar_head, out, vec_channels, act, moves=update_pos)
+        sizes = out, vec_channels, act, update_pos
+        built = make_head(head, scalar_head, *sizes, Asked(irreps_out, cutoff))
         super().__init__(cutoff, built, mean, scale, atomref)
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
@@ -121,10 +140,14 @@ class EGNN(MolecularModel):
         self.out_channels = out_channels
 
         self.species = None
-        if in_channels is None:
+        if irreps_in is None:
             self.species = SpeciesFeatures(species, charge_power)
-            in_channels = self.species.num_features
-        self.embedding = torch.nn.Linear(in_channels, hidden)
+        name = "x" if irreps_in is None else "z"
+        given = irreps_x if irreps_in is None else irreps_in
+        self.features = AdmittedFeatures(given, "0e", name)
+        width = 0 if self.species is None else self.species.num_features
+        self.embedding = torch.nn.Linear(width + self.features.irreps_out.dim, hidden)
+        self.edge_features = EdgeFeatures(irreps_edge)
         envelope = smooth_envelope(smooth, cutoff)
         self.edges = EdgeEmbedding(cutoff, envelope=envelope)
         self.convs = ModuleList(
@@ -132,7 +155,7 @@ class EGNN(MolecularModel):
                 hidden,
                 hidden,
                 hidden,
-                edge_dim,
+                self.edge_features.num_scalars,
                 attention=attention,
                 tanh=tanh,
                 normalize=normalize,
@@ -161,6 +184,7 @@ class EGNN(MolecularModel):
         graph: Graph,
         vel: Tensor | None = None,
         edge_attr: Tensor | None = None,
+        x: Tensor | None = None,
     ) -> Features:
         """Scalars of every atom, and where it moves.
 
@@ -169,17 +193,16 @@ class EGNN(MolecularModel):
             graph: the edges.
             vel: velocities ``(|V|, 3)``, if built with ``velocity=True``.
             edge_attr: edge features ``(|E|, edge_dim)``.
+            x: features beside atomic numbers, if built with ``irreps_x``.
         """
-        if self.species is None:
-            check_last(z, self.embedding.in_features, "z")
-            check_dtype(z, self.embedding.weight, "z")
-        x = self.embedding(z if self.species is None else self.species(z))
+        x = self.embedding(one_hot_inputs(self.species, self.features, z, x, graph.pos))
         # The envelope is of where atoms start, which decides on edges.
         edges, pos = self.edges.embed(graph), graph.pos
+        edge_attr = self.edge_features.invariants(edge_attr, edges.edge_vec)
         for conv in self.convs:
             edge_vec = edges.edge_vec
             if self.update_pos:
-                edge_vec = graph._replace(pos=pos).edge_vec()
+                edge_vec = graph.moved_to(pos).edge_vec()
             given = (edges.edge_index, edge_attr, vel, edge_vec, edges.edge_weight)
             x, pos = conv(x, pos, *given)
         if self.out is not None:

@@ -43,6 +43,17 @@ class Head(torch.nn.Module):
             f"{type(self).__name__} defines neither forward() nor predict()"
         )
 
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """What each atom adds to the prediction of an extensive head, ``(|V|, out)``.
+
+        Raises:
+            TypeError: if the prediction is no sum over atoms.
+        """
+        raise TypeError(
+            f"{type(self).__name__} predicts no sum over atoms with nothing after it, "
+            "as head='extensive' does"
+        )
+
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
         for module in self.children():
@@ -88,6 +99,12 @@ class ScalarHead(Head):
             out = atoms.pool(out, self.reduce)
         return out if self.post is None else self.post(out.to(dtype))
 
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """The terms of the sum, if nothing comes after it."""
+        if not self.extensive:
+            return super().per_atom(features, atoms)
+        return self.pre(features.x)
+
 
 class ExtensiveHead(Head):
     r"""The sum of what another head gives for every atom, and nothing after it.
@@ -118,5 +135,8 @@ class ExtensiveHead(Head):
 
     def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict ``(num_graphs, out)``."""
-        out: Tensor = self.atomic(features, *atoms)
-        return atoms.pool(out)
+        return atoms.pool(self.per_atom(features, atoms))
+
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """The terms of the sum."""
+        return self.atomic(features, *atoms)

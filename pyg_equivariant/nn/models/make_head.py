@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
+
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..activation import ActivationLike
 from .heads import ExtensiveHead, Head
+from .irreps_head import IrrepsHead
 from .moment_heads import (
     DipoleHead,
     PolarizabilityHead,
@@ -13,6 +17,19 @@ from .moment_heads import (
     SpatialExtentHead,
     VectorHead,
 )
+
+REDUCE = {"sum": "sum", "extensive": "sum", "mean": "mean", "node": "node"}
+
+
+class Asked(NamedTuple):
+    """Irreps that a network is to predict."""
+
+    irreps_out: IrrepsLike | None
+    """these, or the formula of a Cartesian tensor, see :class:`IrrepsHead`"""
+    cutoff: float | None
+    """of the network"""
+    irreps: Irreps | None = None
+    """of the features of an atom, if others than scalars and vectors"""
 
 
 def make_head(
@@ -22,6 +39,7 @@ def make_head(
     vec_channels: int,
     act: ActivationLike = "silu",
     moves: bool = False,
+    asked: Asked | None = None,
 ) -> Head | None:
     """The head of a name, for a network with so many scalars and vectors.
 
@@ -37,10 +55,15 @@ def make_head(
         vec_channels: number of vectors of an atom.
         act: activation inside.
         moves: whether the network moves the atoms.
+        asked: irreps to predict; ``head`` is then ``"sum"``, ``"mean"``, ``"node"`` or
+            ``"extensive"`` and says how atoms are joined.
 
     Raises:
         ValueError: if the name is unknown, or the network lacks what the head needs.
     """
+    if asked is not None and asked.irreps_out is not None:
+        scalars_and_vectors = Irreps([(channels, "0e"), (vec_channels, "1o")])
+        return _irreps_head(head, asked, scalars_and_vectors)
     if head is None or isinstance(head, Head):
         return head
     sizes = channels, vec_channels, act
@@ -64,3 +87,17 @@ def make_head(
     if head == "pos" and not moves:
         raise ValueError("head='pos' needs a network that moves the atoms")
     return moments[head]()
+
+
+def _irreps_head(
+    head: str | Head | None, asked: Asked, scalars_and_vectors: Irreps
+) -> Head:
+    assert asked.irreps_out is not None
+    if not isinstance(head, str) or head not in REDUCE:
+        raise ValueError(
+            f"irreps_out={asked.irreps_out!r} says what to predict; head then says how "
+            f"atoms are joined, one of {', '.join(REDUCE)}; got {head!r}"
+        )
+    irreps = scalars_and_vectors if asked.irreps is None else asked.irreps
+    irreps = irreps.remove_zero_multiplicities()
+    return IrrepsHead(irreps, asked.irreps_out, asked.cutoff, REDUCE[head])

@@ -13,7 +13,7 @@ from pyg_equivariant.graph import Graph, neighbor_graph
 from pyg_equivariant.o3 import check_device, check_tensor
 
 from ..module import check_dtype
-from ..pool import pool
+from ..pool import Atoms, pool
 from ._species import check_species
 from .features import Features
 from .heads import Head
@@ -27,10 +27,12 @@ class MolecularModel(Pretrained):
         cutoff: radius within which atoms are joined; ``None`` joins all pairs of atoms
             of a graph.
         head: turns features into predictions; ``None`` returns the features.
-        mean: added to the prediction of every graph (or node) (default: 0).
+        mean: added once to the prediction of every graph (or node), however many atoms
+            it has (default: 0). A mean per atom is an ``atomref``.
         scale: multiplies the output of the head (default: 1).
-        atomref: one number per atomic number, or ``None``; joined to the prediction by
-            the sum or mean that the head takes over atoms.
+        atomref: one number per atomic number, or one number for every atom, or
+            ``None``; joined to the prediction by the sum or mean that the head takes
+            over atoms: what a sum of energies needs.
 
     ``mean``, ``scale`` and ``atomref`` are part of the ``state_dict``: a saved model
     predicts in physical units. They keep their precision in ``model.double()``.
@@ -46,7 +48,7 @@ class MolecularModel(Pretrained):
         head: Head | None,
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
     ) -> None:
         super().__init__()
         if cutoff is not None and not cutoff > 0:
@@ -76,9 +78,7 @@ class MolecularModel(Pretrained):
     @property
     def is_extensive(self) -> bool:
         """Whether predictions of parts beyond each other's reach add up."""
-        if self.cutoff is None or self.head is None or not self.head.extensive:
-            return False
-        return self.mean.is_meta or not bool(self.mean.any())
+        return self.cutoff is not None and self.has_atomic_energies
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
@@ -142,15 +142,67 @@ class MolecularModel(Pretrained):
         features = self.represent(z, graph, **inputs)
         if self.head is None:
             return features
+        features = features._replace(graph=graph)
         out = self.head(features, z, graph.batch, graph.batch_size)
         out = out.to(graph.pos.dtype) * self.scale + self.mean
         if self.atomref is not None and self.head.reduce is not None:
-            reference = self.atomref[z.long()].unsqueeze(-1)
+            one_for_all = len(self.atomref) == 1
+            which = torch.zeros_like(graph.pos[:, 0]) if one_for_all else z
+            reference = self.atomref[which.long()].unsqueeze(-1)
             if self.head.reduce != "node":
                 reduce = self.head.reduce
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
             out = out + reference
         return out
+
+    @property
+    def num_hops(self) -> int:
+        """Over how many edges an atom is felt by the prediction of another."""
+        hops: int = self.arguments["num_layers"]
+        return hops
+
+    @property
+    def has_atomic_energies(self) -> bool:
+        """Whether the prediction is a sum of what :meth:`atomic_energies` gives."""
+        if self.head is None or not self.head.extensive:
+            return False
+        return self.mean.is_meta or not bool(self.mean.any())
+
+    def atomic_energies(
+        self, z: Tensor, graph: Graph, **inputs: Tensor | None
+    ) -> Tensor:
+        """What each atom adds to the prediction, ``(|V|, 1)``.
+
+        In float64, where the device has it: references of atoms are large numbers, and
+        no digit of what the network predicts is lost beside them.
+
+        Args:
+            z: as for :meth:`predict`.
+            graph: likewise.
+            inputs: likewise.
+
+        Raises:
+            TypeError: if the prediction is no sum over atoms, see
+                :attr:`has_atomic_energies`.
+        """
+        if self.head is None or not self.has_atomic_energies:
+            raise TypeError(
+                f"this {type(self).__name__} predicts no sum over atoms; build it with "
+                "head='extensive' and mean=0"
+            )
+        features = self.represent(z, graph, **inputs)
+        atoms = Atoms(z, graph.batch, graph.batch_size)
+        dtype = torch.float32 if z.device.type == "mps" else torch.float64
+        out = self.head.per_atom(features, atoms).to(dtype) * self._unit("scale", dtype)
+        if self.atomref is not None:
+            out = out + self._unit("atomref", dtype)[z.long()].unsqueeze(-1)
+        return out
+
+    def _unit(self, name: str, dtype: torch.dtype) -> Tensor:
+        """A unit of the prediction, with the digits that a narrow buffer has lost."""
+        buffer, exact = getattr(self, name), self._exact[name]
+        kept = torch.equal(buffer, exact.to(buffer))
+        return (exact if kept else buffer).to(buffer.device, dtype)
 
     def _check(self, z: Tensor, pos: Tensor) -> None:
         check_tensor(z, "z")
@@ -164,7 +216,7 @@ class MolecularModel(Pretrained):
             )
         if pos.is_floating_point():
             check_dtype(pos, next(self.parameters(), self.mean), "pos")
-        if self.atomref is not None:
+        if self.atomref is not None and len(self.atomref) > 1:
             check_species(z, len(self.atomref), "atomref")
 
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
@@ -173,7 +225,7 @@ class MolecularModel(Pretrained):
 
 
 def _check_units(
-    head: Head | None, mean: float, scale: float, atomref: Tensor | None
+    head: Head | None, mean: float, scale: float, atomref: Tensor | float | None
 ) -> None:
     """Refuse units that the prediction has no place for."""
     for name, value in (("mean", mean), ("scale", scale)):
@@ -191,9 +243,10 @@ def _check_units(
         raise ValueError(
             "atomref holds scalars of atoms, which this head does not predict"
         )
-    if atomref is not None and atomref.numel() != len(atomref):
+    if isinstance(atomref, Tensor) and atomref.numel() != atomref.shape[:1].numel():
         raise ValueError(
-            f"atomref is one number per atomic number, got shape {tuple(atomref.shape)}"
+            "atomref is one number per atomic number, or one for all, got shape "
+            f"{tuple(atomref.shape)}"
         )
     if mean != 0 and head is not None and not head.invariant:
         raise ValueError(

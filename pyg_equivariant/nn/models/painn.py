@@ -6,15 +6,17 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..conv import PaiNNConv
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ..radial import BesselBasis, GaussianBasis
-from ._species import SpeciesEmbedding
+from ._admitted import EdgeFeatures
+from ._embedding import node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -44,6 +46,16 @@ class PaiNN(MolecularModel):
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
         num_elements: size of the embedding (default: 100).
+        irreps_in: irreps of features of the atoms, given in place of atomic numbers.
+            Scalars ``0e`` and vectors ``1o`` become those of the network; all but
+            ``0e`` enter by inner products of equal irreps, too.
+        irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
+        irreps_edge: irreps of edge features given as ``edge_attr``, whose scalars and
+            inner products join the radial features.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
@@ -70,14 +82,20 @@ class PaiNN(MolecularModel):
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
         num_elements: int = 100,
+        irreps_in: IrrepsLike | None = None,
+        irreps_x: IrrepsLike | None = None,
+        irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         def scalar_head(reduce: str) -> Head:
             widths = [hidden_channels, hidden_channels // 2, 1]
             return ScalarHead(MLP(widths, init="xavier"), None, reduce)
 
-        built = make_head(head, scalar_head, hidden_channels, hidden_channels)
+        sizes = hidden_channels, hidden_channels
+        asked = Asked(irreps_out, cutoff)
+        built = make_head(head, scalar_head, *sizes, asked=asked)
         super().__init__(cutoff, built, mean, scale, atomref)
         self.hidden_channels = hidden_channels
         self.num_layers = num_layers
@@ -85,22 +103,40 @@ class PaiNN(MolecularModel):
         self.shared_filters = shared_filters
         self.num_elements = num_elements
 
-        self.embedding = SpeciesEmbedding(num_elements, hidden_channels)
+        irreps = Irreps([(hidden_channels, "0e"), (hidden_channels, "1o")])
+        self.embedding = node_embedding(num_elements, irreps, irreps_in, irreps_x)
         self.edges = EdgeEmbedding(cutoff, _basis(radial_basis, num_radial, cutoff))
+        self.edge_features = EdgeFeatures(irreps_edge)
+        edge_dim = num_radial + self.edge_features.num_scalars
         self.convs = ModuleList(
-            PaiNNConv(hidden_channels, num_radial, cutoff, eps)
-            for _ in range(num_layers)
+            PaiNNConv(hidden_channels, edge_dim, cutoff, eps) for _ in range(num_layers)
         )
         if shared_filters:
             for conv in self.convs:
                 conv.filter = self.convs[0].filter
         self.reset_parameters()
 
-    def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
-        """Scalars and vectors of every atom."""
-        edges = self.edges.embed(graph)
-        x = self.embedding(z)
+    def represent(  # type: ignore[override]
+        self,
+        z: Tensor,
+        graph: Graph,
+        x: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Features:
+        """Scalars and vectors of every atom.
+
+        Args:
+            z: atomic numbers, or features if built with ``irreps_in``.
+            graph: the edges.
+            x: features beside atomic numbers, if built with ``irreps_x``.
+            edge_attr: edge features, if built with ``irreps_edge``.
+        """
+        edges = self.edge_features.radial(edge_attr, self.edges.embed(graph))
+        x = self.embedding(z, x, graph.pos)
+        x, given = x[:, : self.hidden_channels], x[:, self.hidden_channels :]
         vec = x.new_zeros(x.shape[0], 3, self.hidden_channels)
+        if given.shape[1]:
+            vec = given.view_as(vec)
         for conv in self.convs:
             x, vec = conv(x, vec, edges.edge_index, edges.edge_vec, edges.edge_attr)
         return Features(x, vec, graph.pos)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
+from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..activation import ShiftedSoftplus
 from ..conv import SchNetConv
@@ -14,10 +15,11 @@ from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ..radial import GaussianBasis
-from ._species import SpeciesEmbedding
+from ._admitted import EdgeFeatures
+from ._embedding import node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -44,6 +46,16 @@ class SchNet(MolecularModel):
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
         num_elements: size of the embedding (default: 100).
+        irreps_in: irreps of features of the atoms, given in place of atomic numbers.
+            As features of this network are scalars, others enter by inner products of
+            equal irreps, which know lengths and angles, and nothing of the edges.
+        irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
+        irreps_edge: irreps of edge features given as ``edge_attr``, which join the
+            radial features; likewise.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
@@ -67,8 +79,12 @@ class SchNet(MolecularModel):
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
         num_elements: int = 100,
+        irreps_in: IrrepsLike | None = None,
+        irreps_x: IrrepsLike | None = None,
+        irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         def scalar_head(reduce: str) -> Head:
             widths = [hidden_channels, hidden_channels // 2, 1]
@@ -76,7 +92,9 @@ class SchNet(MolecularModel):
                 MLP(widths, ShiftedSoftplus(), init="xavier"), None, reduce
             )
 
-        built = make_head(head, scalar_head, hidden_channels, 0, ShiftedSoftplus())
+        asked = Asked(irreps_out, cutoff)
+        given = hidden_channels, 0, ShiftedSoftplus()
+        built = make_head(head, scalar_head, *given, asked=asked)
         super().__init__(cutoff, built, mean, scale, atomref)
         self.hidden_channels = hidden_channels
         self.num_filters = num_filters
@@ -84,12 +102,15 @@ class SchNet(MolecularModel):
         self.num_radial = num_radial
         self.num_elements = num_elements
 
-        self.embedding = SpeciesEmbedding(num_elements, hidden_channels, padding_idx=0)
+        scalars = Irreps([(hidden_channels, "0e")])
+        self.embedding = node_embedding(
+            num_elements, scalars, irreps_in, irreps_x, padding_idx=0
+        )
         self.edges = EdgeEmbedding(cutoff, GaussianBasis(num_radial, cutoff))
+        self.edge_features = EdgeFeatures(irreps_edge)
+        edge_dim = num_radial + self.edge_features.num_scalars
         self.convs = ModuleList(
-            SchNetConv(
-                hidden_channels, hidden_channels, num_filters, num_radial, cutoff
-            )
+            SchNetConv(hidden_channels, hidden_channels, num_filters, edge_dim, cutoff)
             for _ in range(num_layers)
         )
         self.act = ShiftedSoftplus()
@@ -106,10 +127,24 @@ class SchNet(MolecularModel):
             torch.nn.init.xavier_uniform_(linear.weight)
             torch.nn.init.zeros_(linear.bias)
 
-    def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
-        """Scalars of every atom."""
-        edges = self.edges.embed(graph, by_pair=True)
-        x = self.embedding(z)
+    def represent(  # type: ignore[override]
+        self,
+        z: Tensor,
+        graph: Graph,
+        x: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Features:
+        """Scalars of every atom.
+
+        Args:
+            z: atomic numbers, or features if built with ``irreps_in``.
+            graph: the edges.
+            x: features beside atomic numbers, if built with ``irreps_x``.
+            edge_attr: edge features, if built with ``irreps_edge``.
+        """
+        edges = self.edges.embed(graph, by_pair=edge_attr is None)
+        edges = self.edge_features.radial(edge_attr, edges)
+        x = self.embedding(z, x, graph.pos)
         for conv, linear in zip(self.convs, self.linears, strict=True):
             assert isinstance(conv, SchNetConv)
             filters = conv.filters(edges.edge_length, edges.edge_attr)

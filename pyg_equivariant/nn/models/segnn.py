@@ -7,21 +7,22 @@ from torch import Tensor
 from torch.nn import ModuleList
 
 from pyg_equivariant.graph import Graph
-from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths, check_last
+from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths, check_real
 
 from ..conv import SEGNNConv
 from ..cutoff import smooth_envelope
-from ..edge_embedding import EdgeEmbedding
+from ..edge_embedding import EdgeEmbedding, Edges
 from ..instance_norm import EquivariantInstanceNorm
-from ..mlp import MLP
-from ..module import check_dtype, check_features
-from ..pool import Atoms
+from ..module import check_dtype
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
+from ._admitted import AdmittedFeatures, EdgeFeatures
+from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
+from ._segnn_head import irreps_of_pool, segnn_head
 from ._species import SpeciesFeatures
 from .features import Features
-from .heads import Head, ScalarHead
-from .make_head import make_head
+from .heads import Head
+from .make_head import Asked
 from .molecular import MolecularModel
 
 
@@ -70,6 +71,18 @@ class SEGNN(MolecularModel):
             (default: ``"mean"``, which a network follows, as in the authors' code for
             every target; ``"extensive"`` for energies of materials, which add up).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
+        irreps_x: irreps of features given as ``x`` beside atomic numbers, any, as those
+            of ``irreps_in``. Irreps from which no path leads to a hidden one enter by
+            inner products.
+        irreps_edge: irreps of the edge features given as ``edge_attr``, in place of
+            ``edge_dim``: invariants join the distance, all but ``0e`` the harmonics.
+        irreps_node_attr: irreps of physical attributes given as ``node_attr``, such as
+            ``"1x1e"`` for magnetic moments, which steer beside the harmonics; by
+            default ``node_attr`` holds harmonics, which are added to theirs.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)` or features
@@ -107,24 +120,28 @@ class SEGNN(MolecularModel):
         head: str | Head | None = "mean",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
+        irreps_x: IrrepsLike | None = None,
+        irreps_edge: IrrepsLike | None = None,
+        irreps_node_attr: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
+        irreps_edge = scalars_or_irreps("edge_dim", edge_dim or None, irreps_edge)
+        check_inputs(irreps_in, irreps_x)
         irreps_sh = Irreps.spherical_harmonics(lmax_attr)
         if irreps_hidden is None:
             irreps_hidden = balanced_irreps(hidden_channels, lmax, irreps_sh)
         hidden = Irreps(irreps_hidden)
+        direct = irreps_out is not None and irreps_pool is None
         if irreps_pool is None:
-            irreps_pool = _irreps_pool(head, hidden)
+            irreps_pool = hidden if direct else irreps_of_pool(head, hidden)
         pooled = Irreps(irreps_pool)
-        super().__init__(cutoff, _head(head, pooled), mean, scale, atomref)
+        built = segnn_head(head, Asked(irreps_out, cutoff, pooled))
+        super().__init__(cutoff, built, mean, scale, atomref)
         if norm not in ("instance", None):
             raise ValueError(f"norm is 'instance' or None, got {norm!r}")
         if distance not in ("squared", "length"):
             raise ValueError(f"distance is 'squared' or 'length', got {distance!r}")
-        self.species = SpeciesFeatures(species) if irreps_in is None else None
-        self.irreps_in = Irreps(
-            [(len(species), "0e")] if irreps_in is None else irreps_in
-        )
         self.irreps_hidden = hidden
         self.irreps_sh = irreps_sh
         self.irreps_pool = pooled
@@ -135,17 +152,28 @@ class SEGNN(MolecularModel):
 
         envelope = smooth_envelope(smooth, cutoff)
         self.edges = EdgeEmbedding(cutoff, None, envelope, irreps_sh, normalization)
-        self.embedding = SteerableLinear(self.irreps_in, irreps_sh, hidden)
+        self.edge_features = EdgeFeatures(irreps_edge)
+        irreps_edge_attr = irreps_sh + self.edge_features.irreps_steerable
+        physical = Irreps(irreps_node_attr or ())
+        self.physical = AdmittedFeatures(physical, physical, "node_attr", products=())
+        attr = irreps_edge_attr + physical
+        # f: species, features or both
+        self.species = SpeciesFeatures(species) if irreps_in is None else None
+        self.features = _features(irreps_in, irreps_x, attr, hidden)
+        one_hot = [] if self.species is None else [(len(species), "0e")]
+        self.irreps_in = Irreps(one_hot) + self.features.irreps_out
+        self.embedding = SteerableLinear(self.irreps_in, attr, hidden)
         self.convs = ModuleList(
             SEGNNConv(
                 hidden,
-                irreps_sh,
+                irreps_edge_attr,
                 hidden,
-                edge_dim=1 + edge_dim,
+                edge_dim=1 + self.edge_features.num_scalars,
                 num_message_layers=num_message_layers,
                 num_update_layers=num_update_layers,
                 gate=gate,
                 e3nn_constants=e3nn_constants,
+                irreps_node_attr=attr,
             )
             for _ in range(num_layers)
         )
@@ -153,9 +181,9 @@ class SEGNN(MolecularModel):
             EquivariantInstanceNorm(hidden) for _ in range(num_layers if norm else 0)
         )
         self.pre_pool = None
-        if head is not None:
+        if head is not None and not direct:
             self.pre_pool = SteerableMLP(
-                hidden, irreps_sh, hidden, pooled, e3nn_constants=e3nn_constants
+                hidden, attr, hidden, pooled, e3nn_constants=e3nn_constants
             )
         self.reset_parameters()
 
@@ -163,6 +191,11 @@ class SEGNN(MolecularModel):
     def is_smooth(self) -> bool:
         """With ``smooth=True``, or with edges between all pairs."""
         return self.smooth or self.cutoff is None
+
+    @property
+    def num_hops(self) -> int:
+        """One more than layers: what atoms start from depends on their edges, too."""
+        return super().num_hops + 1
 
     @property
     def is_extensive(self) -> bool:
@@ -175,29 +208,26 @@ class SEGNN(MolecularModel):
         graph: Graph,
         edge_attr: Tensor | None = None,
         node_attr: Tensor | None = None,
+        x: Tensor | None = None,
     ) -> Features:
-        """Scalars and vectors of every atom.
+        """Features of every atom.
 
         Args:
             z: atomic numbers or features.
             graph: the edges.
-            edge_attr: further invariants of the edges ``(|E|, edge_dim)``.
-            node_attr: added to the mean of the edge harmonics, such as the harmonics of
-                velocities, ``(|V|, irreps_sh.dim)``.
+            edge_attr: edge features, if built with ``edge_dim`` or ``irreps_edge``.
+            node_attr: physical attributes, if built with ``irreps_node_attr``;
+                otherwise added to the mean of the edge harmonics, such as the harmonics
+                of velocities, ``(|V|, irreps_sh.dim)``.
+            x: features beside atomic numbers, if built with ``irreps_x``.
         """
         edges = self.edges.embed(graph)
-        if node_attr is not None:
-            check_features(node_attr, self.irreps_sh, "node_attr", graph.pos)
-        self._check_invariants(edge_attr, graph)
-        attr = edges.node_attr(node_attr)
-        squared = self.distance == "squared"
-        distance = edges.edge_vec.square().sum(-1) if squared else edges.edge_length
-        invariants = distance.unsqueeze(-1)
-        if edge_attr is not None:
-            invariants = torch.cat([invariants, edge_attr], dim=-1)
-
-        x = z if self.species is None else self.species(z)
-        x = self.embedding(x, attr)
+        invariants = self._invariants(edges, edge_attr)
+        edges = self.edge_features.steered(edge_attr, edges)
+        attr = self._node_attr(edges, node_attr)
+        x = self.embedding(
+            one_hot_inputs(self.species, self.features, z, x, graph.pos), attr
+        )
         for k, conv in enumerate(self.convs):
             given = (edges.edge_index, edges.edge_sh, attr, invariants)
             x = conv(x, *given, edge_weight=edges.edge_weight)
@@ -208,22 +238,34 @@ class SEGNN(MolecularModel):
             x, irreps = self.pre_pool(x, attr), self.irreps_pool
         return Features.of_irreps(x, irreps, graph.pos)
 
-    def _check_invariants(self, edge_attr: Tensor | None, graph: Graph) -> None:
-        if edge_attr is None:
-            if self.edge_dim:
+    def _invariants(self, edges: Edges, edge_attr: Tensor | None) -> Tensor:
+        """The distance of every edge, and its other invariants."""
+        squared = self.distance == "squared"
+        distance = edges.edge_vec.square().sum(-1) if squared else edges.edge_length
+        others = self.edge_features.invariants(edge_attr, edges.edge_vec)
+        parts = [distance.unsqueeze(-1), *([] if others is None else [others])]
+        return torch.cat(parts, dim=-1)
+
+    def _node_attr(self, edges: Edges, node_attr: Tensor | None) -> Tensor:
+        """The attribute of every node, with what is known of it besides."""
+        pos = edges.pos
+        if self.physical.irreps_in.dim:
+            parts = [edges.node_attr(), self.physical(node_attr, pos, pos.shape[0])]
+            return torch.cat(parts, dim=-1)
+        if node_attr is not None:
+            check_real(node_attr, "node_attr")
+            shape = (pos.shape[0], self.irreps_sh.dim)
+            if node_attr.shape != shape:
                 raise ValueError(
-                    f"edge_attr is missing: expected {self.edge_dim} numbers on its "
-                    "last dimension"
+                    f"expected harmonics {self.irreps_sh} as node_attr {shape}, got "
+                    f"{tuple(node_attr.shape)}; "
+                    "physical attributes of other irreps, such as pseudovectors, take "
+                    "a network built with irreps_node_attr='1x1e'"
                 )
-            return
-        check_last(edge_attr, self.edge_dim, "edge_attr")
-        check_dtype(edge_attr, graph.pos, "edge_attr")
-        if edge_attr.shape != (graph.edge_index.shape[1], self.edge_dim):
-            raise ValueError(
-                f"expected one row of edge_attr for each of "
-                f"{graph.edge_index.shape[1]} edges of edge_index, got shape "
-                f"{tuple(edge_attr.shape)}"
-            )
+            check_dtype(node_attr, pos, "node_attr")
+            missing = edges.edge_sh.shape[1] - self.irreps_sh.dim
+            node_attr = torch.nn.functional.pad(node_attr, (0, missing))
+        return edges.node_attr(node_attr)
 
     def __repr__(self) -> str:
         return (
@@ -233,37 +275,19 @@ class SEGNN(MolecularModel):
         )
 
 
-def _head(head: str | Head | None, pooled: Irreps) -> Head | None:
-    if head == "vector":
-        return _SteerableVectorHead()
-    width = pooled.count("0e")
-
-    def scalar_head(reduce: str) -> Head:
-        post = MLP([width, width, 1])
-        return ScalarHead(torch.nn.Identity(), post, reduce)
-
-    return make_head(head, scalar_head, width, pooled.count("1o"))
-
-
-class _SteerableVectorHead(Head):
-    """The vector that the last steerable layer gives."""
-
-    invariant = False
-
-    def predict(self, features: Features, atoms: Atoms) -> Tensor:
-        if features.vec is None:
-            raise ValueError("this head was built for vectors, but there are none")
-        return features.vec.squeeze(-1)
-
-
-def _irreps_pool(head: str | Head | None, hidden: Irreps) -> Irreps:
-    """What the steerable layers hand over to the head."""
-    scalars = (hidden.num_irreps, "0e")
-    if head == "vector":
-        return Irreps("1x1o")
-    if head in (None, "sum", "extensive", "mean", "node", "spatial_extent"):
-        return Irreps([scalars])
-    return Irreps([scalars, (hidden.count("1o"), "1o")])
+def _features(
+    irreps_in: IrrepsLike | None, irreps_x: IrrepsLike | None, attr: Irreps, out: Irreps
+) -> AdmittedFeatures:
+    """Features as they are, where a path leads from them to a hidden irrep."""
+    given = Irreps((irreps_in or ()) if irreps_x is None else irreps_x)
+    reached = [
+        ir
+        for _, ir in given
+        if any(product in out for _, steer in attr for product in ir * steer)
+    ]
+    others = given.filter(drop=reached)
+    name = "x" if irreps_in is None else "z"
+    return AdmittedFeatures(given, reached, name, products=others)
 
 
 def balanced_irreps(channels: int, lmax: int, irreps_attr: IrrepsLike) -> Irreps:

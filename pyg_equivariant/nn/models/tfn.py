@@ -15,10 +15,11 @@ from ..gate import Gate
 from ..mlp import MLP
 from ..norm_activation import NormActivation
 from ..radial import BesselBasis
-from ._species import SpeciesEmbedding
+from ._admitted import EdgeFeatures
+from ._embedding import node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
 
@@ -54,6 +55,15 @@ class TFN(MolecularModel):
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
         num_elements: size of the embedding (default: 100).
+        irreps_in: irreps of features of the atoms, given in place of atomic numbers,
+            any. All but ``0e`` enter by inner products of equal irreps, too.
+        irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
+        irreps_edge: irreps of edge features given as ``edge_attr``: invariants join the
+            radial features, all but ``0e`` the harmonics of the edge.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
 
     Shapes:
         - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
@@ -83,8 +93,12 @@ class TFN(MolecularModel):
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
-        atomref: Tensor | None = None,
+        atomref: Tensor | float | None = None,
         num_elements: int = 100,
+        irreps_in: IrrepsLike | None = None,
+        irreps_x: IrrepsLike | None = None,
+        irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
     ) -> None:
         irreps_sh = Irreps.spherical_harmonics(lmax)
         if irreps_hidden is None:
@@ -97,7 +111,8 @@ class TFN(MolecularModel):
         def scalar_head(reduce: str) -> Head:
             return ScalarHead(MLP([scalars, max(scalars // 2, 1), 1]), None, reduce)
 
-        built = make_head(head, scalar_head, scalars, vectors)
+        asked = Asked(irreps_out, cutoff, irreps)
+        built = make_head(head, scalar_head, scalars, vectors, asked=asked)
         super().__init__(cutoff, built, mean, scale, atomref)
         self.irreps_hidden = irreps
         self.irreps_sh = irreps_sh
@@ -105,30 +120,47 @@ class TFN(MolecularModel):
         self.num_radial = num_radial
         self.num_elements = num_elements
 
-        self.embedding = SpeciesEmbedding(num_elements, scalars)
+        first = _first_irreps(irreps, irreps_in if irreps_x is None else irreps_x)
+        self.embedding = node_embedding(num_elements, first, irreps_in, irreps_x)
         radial = BesselBasis(num_radial, cutoff), PolynomialCutoff(cutoff)
         self.edges = EdgeEmbedding(cutoff, *radial, irreps_sh=irreps_sh)
+        self.edge_features = EdgeFeatures(irreps_edge)
         acts = [_act(act, irreps) for _ in range(num_layers)]
-        inputs = [Irreps([(scalars, "0e")])] + [irreps] * (num_layers - 1)
+        inputs = [first] + [irreps] * (num_layers - 1)
         self.convs = ModuleList(
             TFNConv(
-                irreps_in,
-                irreps_sh,
+                before,
+                irreps_sh + self.edge_features.irreps_steerable,
                 activation.irreps_in,
-                num_radial,
+                num_radial + self.edge_features.num_scalars,
                 radial_channels,
                 self_interaction,
                 avg_num_neighbors=avg_num_neighbors,
             )
-            for irreps_in, activation in zip(inputs, acts, strict=True)
+            for before, activation in zip(inputs, acts, strict=True)
         )
         self.acts = ModuleList(acts)
         self.reset_parameters()
 
-    def represent(self, z: Tensor, graph: Graph) -> Features:  # type: ignore[override]
-        """Scalars and vectors of every atom."""
-        edges = self.edges.embed(graph, by_pair=True)
-        x = self.embedding(z)
+    def represent(  # type: ignore[override]
+        self,
+        z: Tensor,
+        graph: Graph,
+        x: Tensor | None = None,
+        edge_attr: Tensor | None = None,
+    ) -> Features:
+        """Features of every atom.
+
+        Args:
+            z: atomic numbers, or features if built with ``irreps_in``.
+            graph: the edges.
+            x: features beside atomic numbers, if built with ``irreps_x``.
+            edge_attr: edge features, if built with ``irreps_edge``.
+        """
+        edges = self.edges.embed(graph, by_pair=edge_attr is None)
+        edges = self.edge_features.radial(edge_attr, edges)
+        edges = self.edge_features.steered(edge_attr, edges)
+        x = self.embedding(z, x, graph.pos)
         for conv, act in zip(self.convs, self.acts, strict=True):
             assert isinstance(conv, TFNConv)
             weight = edges.spread(conv.radial(edges.edge_attr))
@@ -141,6 +173,13 @@ class TFN(MolecularModel):
             f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
             f"cutoff={self.cutoff})"
         )
+
+
+def _first_irreps(hidden: Irreps, given: IrrepsLike | None) -> Irreps:
+    """What the first convolution begins with: scalars, and all irreps of features."""
+    others = Irreps(() if given is None else given).filter(drop="0e").regroup()
+    copies = [(hidden.count(ir) or mul, ir) for mul, ir in others]
+    return Irreps([(hidden.count("0e"), "0e"), *copies])
 
 
 def _act(name: str, irreps: Irreps) -> Gate | NormActivation:

@@ -12,7 +12,7 @@ def test_takes_even_scalars_and_odd_vectors_in_order() -> None:
     irreps = Irreps("2x0e+1x0o+2x1o+1x1e+3x0e+1x1o+2x2e")
     x = irreps.randn(5, -1)
     blocks = x.split([block.dim for block in irreps], dim=-1)
-    scalars, vec, pos, _ = Features.of_irreps(x, irreps, torch.ones(5, 3))
+    scalars, vec, pos, *_ = Features.of_irreps(x, irreps, torch.ones(5, 3))
     assert torch.equal(pos, torch.ones(5, 3))
     assert torch.equal(scalars, torch.cat([blocks[0], blocks[4]], dim=-1))
     assert vec.shape == (5, 3, 3)

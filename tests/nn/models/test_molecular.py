@@ -160,3 +160,28 @@ def test_the_base_has_no_features_of_its_own() -> None:
     model = MolecularModel(None, DipoleHead(4))
     with pytest.raises(TypeError, match="represent"):
         model(torch.tensor([1]), torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize(("head", "factor"), [("sum", 3), ("mean", 1), ("node", 1)])
+def test_a_mean_of_every_atom_is_joined_as_the_atoms_are(
+    head: str, factor: int
+) -> None:
+    z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+    model = SchNet(8, 8, 1, head=head, atomref=-2.5)
+    assert model.arguments["atomref"] == -2.5
+    shifted = model(z, pos)
+    table = SchNet(8, 8, 1, head=head, atomref=torch.full((10,), -2.5))
+    table.load_state_dict({**model.state_dict(), "atomref": torch.full((10,), -2.5)})
+    torch.testing.assert_close(table(z, pos), shifted)
+    model.atomref.zero_()
+    torch.testing.assert_close(model(z, pos) - 2.5 * factor, shifted)
+    assert model(z + 20, pos).isfinite().all()  # beyond any table
+    assert model.double().atomref.tolist() == [0.0]
+
+
+def test_a_mean_of_every_atom_needs_no_atomic_numbers() -> None:
+    model = SchNet(8, 8, 1, irreps_in="2x0e", atomref=1.5)
+    x, pos = torch.randn(4, 2), torch.randn(4, 3)
+    before = model(x, pos)
+    model.atomref.zero_()
+    torch.testing.assert_close(model(x, pos) + 6.0, before)

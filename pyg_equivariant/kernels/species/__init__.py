@@ -1,0 +1,1 @@
+"""Linear maps whose matrices depend on the species of a node."""
