@@ -12,7 +12,7 @@ from pyg_equivariant.kernels import SpeciesBlock, SpeciesForm, species_product
 from pyg_equivariant.o3 import Irreps, IrrepsLike, check_real
 
 from .linear import linear_plan
-from .module import EquivariantModule, check_dtype, check_features, warn_unreached
+from .module import EquivariantModule, check_dtype, check_features
 
 
 class SpeciesLinear(EquivariantModule):
@@ -32,8 +32,8 @@ class SpeciesLinear(EquivariantModule):
 
     Args:
         irreps_in: irreps of the input.
-        irreps_out: irreps of the output. A block that no input block reaches is zero,
-            and a warning names it.
+        irreps_out: irreps of the output. A block that no input block reaches is
+            zero.
         num_attr: the number :math:`A`: how many species there are, or attributes of
             each.
 
@@ -75,15 +75,6 @@ class SpeciesLinear(EquivariantModule):
         self.register_constant("scale", scale / math.sqrt(num_attr))
         self.weight = Parameter(torch.empty(num_attr, self.weight_numel))
         self.register_convention()
-        reached = {block.y for block in self._form.blocks}
-        unreached = [
-            block
-            for block, part in zip(
-                self.irreps_out, self.irreps_out.slices(), strict=True
-            )
-            if block.mul and part.start not in reached
-        ]
-        warn_unreached(self, Irreps(unreached))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

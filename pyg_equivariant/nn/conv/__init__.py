@@ -2,6 +2,7 @@
 
 from ._equivariant_conv import EquivariantConv
 from .egnn_conv import EGNNConv
+from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
 from .schnet_conv import SchNetConv
 from .segnn_conv import SEGNNConv
@@ -13,5 +14,6 @@ __all__ = [
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
+    "NequIPConv",
     "SEGNNConv",
 ]

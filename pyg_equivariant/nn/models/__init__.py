@@ -18,6 +18,7 @@ from .moment_heads import (
     SpatialExtentHead,
     VectorHead,
 )
+from .nequip import NequIP
 from .painn import PaiNN
 from .pretrained import Pretrained
 from .schnet import SchNet
@@ -29,6 +30,7 @@ __all__ = [
     "PaiNN",
     "EGNN",
     "TFN",
+    "NequIP",
     "SEGNN",
     "ForceField",
     "EnergyForces",

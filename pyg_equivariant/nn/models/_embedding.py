@@ -128,6 +128,22 @@ def node_embedding(
     return FeatureEmbedding(irreps_x, irreps_out, "x", species)
 
 
+def first_irreps(
+    hidden: Irreps, given: IrrepsLike | None, scalars: int | None = None
+) -> Irreps:
+    """What a first layer begins with: scalars, and all irreps of features.
+
+    Args:
+        hidden: irreps of an atom, which say how many copies there are.
+        given: irreps of features.
+        scalars: how many there are (default: as many as hidden ones).
+    """
+    others = Irreps(() if given is None else given).filter(drop="0e").regroup()
+    copies = [(hidden.count(ir) or mul, ir) for mul, ir in others]
+    count = hidden.count("0e") if scalars is None else scalars
+    return Irreps([(count, "0e"), *copies])
+
+
 def check_inputs(irreps_in: IrrepsLike | None, irreps_x: IrrepsLike | None) -> None:
     """Refuse features in place of atomic numbers and beside them at once."""
     if irreps_in is not None and irreps_x is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -19,13 +21,7 @@ def check_species(z: Tensor, number: int, table: str) -> None:
         TypeError: if they are not integers.
         ValueError: if they are not of shape ``(|V|,)`` or beyond the table.
     """
-    check_tensor(z, "z")
-    if z.is_floating_point() or z.is_complex() or z.dtype == torch.bool:
-        raise TypeError(f"expected atomic numbers, integers, got {z.dtype}")
-    if z.dim() != 1:
-        raise ValueError(
-            f"expected atomic numbers of shape (|V|,), got {tuple(z.shape)}"
-        )
+    check_integers(z)
     if torch.compiler.is_compiling():
         return
     beyond = (z < 0) | (z >= number)
@@ -33,6 +29,22 @@ def check_species(z: Tensor, number: int, table: str) -> None:
         raise ValueError(
             f"{table} has rows for the atomic numbers 0 to {number - 1}, got "
             f"{z[beyond].unique().tolist()}"
+        )
+
+
+def check_integers(z: Tensor) -> None:
+    """Refuse what cannot be atomic numbers.
+
+    Raises:
+        TypeError: if they are not integers.
+        ValueError: if they are not of shape ``(|V|,)``.
+    """
+    check_tensor(z, "z")
+    if z.is_floating_point() or z.is_complex() or z.dtype == torch.bool:
+        raise TypeError(f"expected atomic numbers, integers, got {z.dtype}")
+    if z.dim() != 1:
+        raise ValueError(
+            f"expected atomic numbers of shape (|V|,), got {tuple(z.shape)}"
         )
 
 
@@ -115,3 +127,49 @@ class SpeciesFeatures(EquivariantModule):
         powers = torch.arange(self.charge_power + 1, device=z.device)
         charge = (z.to(one_hot.dtype) / self.max_charge).unsqueeze(-1) ** powers
         return (one_hot.unsqueeze(-1) * charge.unsqueeze(-2)).flatten(-2)
+
+
+class SpeciesIndex(EquivariantModule):
+    r"""Numbers atomic numbers from 0 on, in the order of a list.
+
+    Args:
+        species: the atomic numbers that occur.
+
+    Raises:
+        ValueError: if the list is empty or names one twice, or an atom is of another
+            species.
+
+    Example:
+        >>> SpeciesIndex((1, 6, 8))(torch.tensor([8, 1, 1]))
+        tensor([2, 0, 0])
+    """
+
+    index: Tensor
+
+    def __init__(self, species: Sequence[int]) -> None:
+        super().__init__()
+        self.species = tuple(int(z) for z in species)
+        if not self.species or len(set(self.species)) < len(self.species):
+            raise ValueError(
+                f"species are different atomic numbers, one or more, got {species}"
+            )
+        if min(self.species) < 0:
+            raise ValueError(f"species are atomic numbers, got {species}")
+        # those between have no row in any table
+        index = torch.full((max(self.species) + 1,), len(self.species), device="cpu")
+        index[list(self.species)] = torch.arange(len(self.species), device="cpu")
+        self.register_constant("index", index)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The number ``(|V|,)`` of each atom's species."""
+        check_integers(z)
+        check_device(z, self.index, "z", "the module")
+        z = z.long()
+        if not torch.compiler.is_compiling():
+            known = torch.isin(z, self.index.new_tensor(self.species))
+            if not known.all():
+                raise ValueError(
+                    f"this network knows the species {list(self.species)}, got "
+                    f"{z[~known].unique().tolist()}; build it with all that occur"
+                )
+        return self.index[z]

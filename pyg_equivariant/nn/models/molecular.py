@@ -29,7 +29,8 @@ class MolecularModel(Pretrained):
         head: turns features into predictions; ``None`` returns the features.
         mean: added once to the prediction of every graph (or node), however many atoms
             it has (default: 0). A mean per atom is an ``atomref``.
-        scale: multiplies the output of the head (default: 1).
+        scale: multiplies the output of the head (default: 1). One number per atomic
+            number multiplies what the head gives for each atom, before a sum over them.
         atomref: one number per atomic number, or one number for every atom, or
             ``None``; joined to the prediction by the sum or mean that the head takes
             over atoms: what a sum of energies needs.
@@ -47,7 +48,7 @@ class MolecularModel(Pretrained):
         cutoff: float | None,
         head: Head | None,
         mean: float = 0.0,
-        scale: float = 1.0,
+        scale: float | Tensor = 1.0,
         atomref: Tensor | float | None = None,
     ) -> None:
         super().__init__()
@@ -66,8 +67,8 @@ class MolecularModel(Pretrained):
         self.register_buffer("atomref", None)
         for name, value in self._exact.items():
             dtype, device = torch.get_default_dtype(), torch.get_default_device()
-            shape = (-1,) if name == "atomref" else ()
-            self._exact[name] = value.reshape(shape)
+            single = name != "atomref" and value.numel() == 1
+            self._exact[name] = value.reshape(() if single else (-1,))
             self.register_buffer(name, self._exact[name].to(device, dtype, copy=True))
 
     @property
@@ -143,12 +144,9 @@ class MolecularModel(Pretrained):
         if self.head is None:
             return features
         features = features._replace(graph=graph)
-        out = self.head(features, z, graph.batch, graph.batch_size)
-        out = out.to(graph.pos.dtype) * self.scale + self.mean
+        out = self._scaled(features, z, graph) + self.mean
         if self.atomref is not None and self.head.reduce is not None:
-            one_for_all = len(self.atomref) == 1
-            which = torch.zeros_like(graph.pos[:, 0]) if one_for_all else z
-            reference = self.atomref[which.long()].unsqueeze(-1)
+            reference = _of_species(self.atomref, z)
             if self.head.reduce != "node":
                 reduce = self.head.reduce
                 reference = pool(reference, graph.batch, graph.batch_size, reduce)
@@ -193,9 +191,10 @@ class MolecularModel(Pretrained):
         features = self.represent(z, graph, **inputs)
         atoms = Atoms(z, graph.batch, graph.batch_size)
         dtype = torch.float32 if z.device.type == "mps" else torch.float64
-        out = self.head.per_atom(features, atoms).to(dtype) * self._unit("scale", dtype)
+        out = self.head.per_atom(features, atoms).to(dtype)
+        out = out * _of_species(self._unit("scale", dtype), z)
         if self.atomref is not None:
-            out = out + self._unit("atomref", dtype)[z.long()].unsqueeze(-1)
+            out = out + _of_species(self._unit("atomref", dtype), z)
         return out
 
     def _unit(self, name: str, dtype: torch.dtype) -> Tensor:
@@ -203,6 +202,18 @@ class MolecularModel(Pretrained):
         buffer, exact = getattr(self, name), self._exact[name]
         kept = torch.equal(buffer, exact.to(buffer))
         return (exact if kept else buffer).to(buffer.device, dtype)
+
+    def _scaled(self, features: Features, z: Tensor, graph: Graph) -> Tensor:
+        """What the head gives, in units."""
+        assert self.head is not None
+        atoms = Atoms(z, graph.batch, graph.batch_size)
+        if not self.scale.dim():
+            return self.head(features, *atoms).to(graph.pos.dtype) * self.scale
+        if self.head.reduce == "node":
+            out = self.head(features, *atoms).to(graph.pos.dtype)
+            return out * _of_species(self.scale, z)
+        out = self.head.per_atom(features, atoms).to(graph.pos.dtype)
+        return atoms.pool(out * _of_species(self.scale, z)).to(out.dtype)
 
     def _check(self, z: Tensor, pos: Tensor) -> None:
         check_tensor(z, "z")
@@ -218,22 +229,36 @@ class MolecularModel(Pretrained):
             check_dtype(pos, next(self.parameters(), self.mean), "pos")
         if self.atomref is not None and len(self.atomref) > 1:
             check_species(z, len(self.atomref), "atomref")
+        if self.scale.dim():
+            check_species(z, len(self.scale), "scale")
 
     def represent(self, z: Tensor, graph: Graph, **inputs: Tensor | None) -> Features:
         """The features of every atom."""
         raise TypeError(f"{type(self).__name__} does not define represent()")
 
 
+def _of_species(table: Tensor, z: Tensor) -> Tensor:
+    """What a table says of each atom ``(|V|, 1)``, or its one number."""
+    if table.numel() == 1:
+        return table.expand(z.shape[0]).unsqueeze(-1)
+    return table[z.long()].unsqueeze(-1)
+
+
 def _check_units(
-    head: Head | None, mean: float, scale: float, atomref: Tensor | float | None
+    head: Head | None,
+    mean: float,
+    scale: float | Tensor,
+    atomref: Tensor | float | None,
 ) -> None:
     """Refuse units that the prediction has no place for."""
-    for name, value in (("mean", mean), ("scale", scale)):
-        if isinstance(value, Tensor) and value.numel() != 1:
-            raise ValueError(
-                f"{name} is one number, got shape {tuple(value.shape)}; a network "
-                "predicts one property"
-            )
+    if isinstance(mean, Tensor) and mean.numel() != 1:
+        raise ValueError(
+            f"mean is one number, got shape {tuple(mean.shape)}; a network predicts "
+            "one property"
+        )
+    if isinstance(scale, Tensor) and scale.numel() != 1:
+        _check_scales(head, scale)
+        scale = 0.0  # as one number that is not 1
     if head is None and (mean != 0 or scale != 1 or atomref is not None):
         raise ValueError(
             "mean, scale and atomref are units of a prediction, but head=None makes "
@@ -255,4 +280,18 @@ def _check_units(
     if scale != 1 and head is not None and head.translates:
         raise ValueError(
             f"scale={scale} would multiply positions, about an arbitrary origin; pass 1"
+        )
+
+
+def _check_scales(head: Head | None, scale: Tensor) -> None:
+    """Refuse one scale per atomic number where there is no sum over atoms."""
+    if scale.dim() != 1 or not scale.numel():
+        raise ValueError(
+            "scale is one number, or one per atomic number, got shape "
+            f"{tuple(scale.shape)}; a network predicts one property"
+        )
+    if head is not None and not head.extensive and head.reduce != "node":
+        raise ValueError(
+            "one scale per atomic number needs a head that sums atoms and does nothing "
+            "after it: head='extensive', or head='node'"
         )

@@ -16,7 +16,7 @@ from ..mlp import MLP
 from ..norm_activation import NormActivation
 from ..radial import BesselBasis
 from ._admitted import EdgeFeatures
-from ._embedding import node_embedding
+from ._embedding import first_irreps, node_embedding
 from .features import Features
 from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
@@ -120,7 +120,7 @@ class TFN(MolecularModel):
         self.num_radial = num_radial
         self.num_elements = num_elements
 
-        first = _first_irreps(irreps, irreps_in if irreps_x is None else irreps_x)
+        first = first_irreps(irreps, irreps_in if irreps_x is None else irreps_x)
         self.embedding = node_embedding(num_elements, first, irreps_in, irreps_x)
         radial = BesselBasis(num_radial, cutoff), PolynomialCutoff(cutoff)
         self.edges = EdgeEmbedding(cutoff, *radial, irreps_sh=irreps_sh)
@@ -173,13 +173,6 @@ class TFN(MolecularModel):
             f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
             f"cutoff={self.cutoff})"
         )
-
-
-def _first_irreps(hidden: Irreps, given: IrrepsLike | None) -> Irreps:
-    """What the first convolution begins with: scalars, and all irreps of features."""
-    others = Irreps(() if given is None else given).filter(drop="0e").regroup()
-    copies = [(hidden.count(ir) or mul, ir) for mul, ir in others]
-    return Irreps([(hidden.count("0e"), "0e"), *copies])
 
 
 def _act(name: str, irreps: Irreps) -> Gate | NormActivation:

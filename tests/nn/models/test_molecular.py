@@ -88,6 +88,9 @@ def test_units_keep_their_digits_and_follow_what_is_loaded() -> None:
         ({"head": "dipole", "atomref": torch.zeros(9)}, "scalars of atoms"),
         ({"head": "dipole_magnitude", "atomref": torch.zeros(9)}, "scalars of atoms"),
         ({"mean": torch.zeros(2)}, r"mean is one number, got shape \(2,\)"),
+        ({"scale": torch.ones(9, 2)}, r"one per atomic number, got shape \(9, 2\)"),
+        ({"scale": torch.ones(9), "head": "mean"}, "head='extensive', or head='node'"),
+        ({"scale": torch.ones(9), "head": None}, "head=None"),
         ({"atomref": torch.zeros(9, 2)}, r"one number per atomic number.*\(9, 2\)"),
     ],
 )
@@ -185,3 +188,36 @@ def test_a_mean_of_every_atom_needs_no_atomic_numbers() -> None:
     before = model(x, pos)
     model.atomref.zero_()
     torch.testing.assert_close(model(x, pos) + 6.0, before)
+
+
+@pytest.mark.parametrize("head", ["extensive", "sum", "node"])
+def test_every_species_has_a_scale(head: str) -> None:
+    z, pos = torch.tensor([8, 1, 1, 6, 8]), torch.randn(5, 3)
+    batch = torch.tensor([0, 0, 0, 1, 1])
+    scale = torch.arange(10.0) / 4 + 0.1
+    atomref = torch.arange(20.0)
+    model = SchNet(8, 8, 1, head=head, scale=scale, atomref=atomref)
+    plain = SchNet(8, 8, 1, head="node")
+    state = {k: v for k, v in model.state_dict().items() if "head" not in k}
+    plain.load_state_dict(state | {"scale": torch.tensor(1.0)}, strict=False)
+    names = {k: v for k, v in plain.state_dict().items() if k.startswith("head")}
+    own = [v for k, v in model.state_dict().items() if k.startswith("head")]
+    plain.load_state_dict(dict(zip(names, own, strict=True)), strict=False)
+    expected = plain(z, pos, batch) * scale[z].unsqueeze(-1) + atomref[z].unsqueeze(-1)
+    if head != "node":
+        whole = torch.stack([expected[:3].sum(), expected[3:].sum()])
+        graph = model.graph(pos, batch)
+        atomic = model.atomic_energies(z, graph)
+        torch.testing.assert_close(atomic, expected.double(), rtol=1e-5, atol=1e-5)
+        expected = whole.unsqueeze(-1)
+    torch.testing.assert_close(model(z, pos, batch), expected)
+    assert model.scale.shape == (10,)
+    with pytest.raises(ValueError, match="scale has rows for the atomic numbers 0 to"):
+        model(z + 4, pos, batch)
+
+
+def test_one_number_for_every_atom_is_part_of_atomic_energies() -> None:
+    z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+    model = SchNet(8, 8, 1, atomref=-2.5, scale=2.0)
+    atomic = model.atomic_energies(z, model.graph(pos))
+    torch.testing.assert_close(atomic.sum().float(), model(z, pos)[0, 0])
