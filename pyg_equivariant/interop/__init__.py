@@ -16,6 +16,7 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .mace import mace_from_reference
 from .mace_contraction import (
     symmetric_contraction_from_mace,
     symmetric_contraction_to_mace,
@@ -31,6 +32,7 @@ __all__ = [
     "painn_from_schnetpack",
     "egnn_from_reference",
     "segnn_from_reference",
+    "mace_from_reference",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
