@@ -76,7 +76,7 @@ def _check(*arguments: str, compiler: bool = True) -> int:
 
 
 LAYERS = ("convolutions", "networks")
-OTHERS = ("modules", "kernels", "graphs", "geometry", "transforms")
+OTHERS = ("modules", "kernels", "graphs", "geometry", "transforms", "simulations")
 
 
 @pytest.mark.parametrize("modules", [LAYERS, OTHERS], ids=["layers", "others"])

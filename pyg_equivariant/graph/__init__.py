@@ -7,6 +7,7 @@ from ._knn import knn
 from ._knn_graph import knn_graph
 from ._neighbor_graph import Graph, neighbor_graph
 from ._points import check_batch, check_cell, check_neighbors, check_search
+from ._pooling_graph import pooling_graph
 from ._radius import radius
 from ._radius_graph import radius_graph
 
@@ -16,6 +17,7 @@ __all__ = [
     "knn_graph",
     "knn",
     "fps",
+    "pooling_graph",
     "complete_graph",
     "Graph",
     "neighbor_graph",

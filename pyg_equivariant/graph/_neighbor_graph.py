@@ -34,13 +34,16 @@ class Graph(NamedTuple):
     vectors: Tensor | None = None
     """vectors along the edges ``(|E|, 3)``, where they are known and need not be those
     between the positions"""
+    sources: Tensor | None = None
+    """positions of the nodes that edges come from, if they are not those of ``pos``"""
 
     def edge_vec(self) -> Tensor:
         """The vectors along the edges, see :func:`edge_vectors`."""
         if self.vectors is not None:
             return self.vectors
+        pos = self.pos if self.sources is None else (self.sources, self.pos)
         return edge_vectors(
-            self.pos, self.edge_index, self.edge_shift, self.cell, self.batch
+            pos, self.edge_index, self.edge_shift, self.cell, self.batch
         )
 
     def moved_to(self, pos: Tensor) -> Graph:

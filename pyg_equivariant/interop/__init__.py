@@ -21,6 +21,7 @@ from .mace_contraction import (
     symmetric_contraction_from_mace,
     symmetric_contraction_to_mace,
 )
+from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
 from .schnet import schnet_from_pyg
 from .segnn import segnn_from_reference
@@ -33,6 +34,7 @@ __all__ = [
     "egnn_from_reference",
     "segnn_from_reference",
     "mace_from_reference",
+    "nequip_from_reference",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",

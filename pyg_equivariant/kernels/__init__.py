@@ -12,7 +12,7 @@ from .gate.operator import gate
 from .gate.reference import GateBlock, GateForm
 from .matmul.operator import matmul
 from .report import can_compile, count_kernels, kernel_report
-from .species.operator import check_species_index, species_product
+from .species.operator import species_product
 from .species.reference import SpeciesBlock, SpeciesForm
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
 from .symmetric_contraction.form import ContractionPath
@@ -43,6 +43,5 @@ __all__ = [
     "clear_kernels",
     "check_edge_index",
     "check_nodes",
-    "check_species_index",
     "is_plain_call",
 ]

@@ -16,7 +16,7 @@ from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _EGNN, _SEGNN, _NEQUIP, _MACE)
+    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
 }
 """All networks, from invariant to steerable and non-linear.
 

@@ -38,7 +38,7 @@ class PotentialPreset:
     batch_size: int = 10
     cutoff: float = 5.0
     weights: Mapping[str, float] = field(
-        default_factory=lambda: {"energy": 1.0, "forces": 10.0, "stress": 100.0}
+        default_factory=lambda: {"energy": 10.0, "forces": 10.0, "stress": 100.0}
     )
     schedule: str = "cosine"
     loss: str = "l1"

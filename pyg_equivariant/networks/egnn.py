@@ -7,6 +7,7 @@ from typing import Any
 from pyg_equivariant.nn import EGNN, EGNNConv
 
 from ._network import Network, Paper, Size
+from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 
 _PARTICLES: dict[str, Any] = {"hidden_channels": 64, "num_layers": 4, "edge_dim": 2}
@@ -47,4 +48,5 @@ NETWORK = Network(
             source="its paper",
         ),
     ),
+    potential=PotentialPreset(lr=5e-4, network={"num_layers": 4}),
 )

@@ -8,6 +8,7 @@ from pyg_equivariant.nn import NequIP, NequIPConv
 from pyg_equivariant.o3 import Irreps
 
 from ._network import Network, Paper, Size
+from ._potential import PotentialPreset
 
 _SMALL, _LMAX2 = Irreps("4x0e+2x1o"), Irreps("4x0e+3x1o+2x1e+2x2e")
 _SOURCE = "the authors' code, five species"
@@ -62,4 +63,5 @@ NETWORK = Network(
         ),
     },
     from_training_set=("avg_num_neighbors",),
+    potential=PotentialPreset(lr=5e-3),
 )

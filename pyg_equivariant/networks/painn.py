@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyg_equivariant.nn import PaiNN, PaiNNConv
 
 from ._network import Network, Paper, Size
+from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 
 _SOURCE = "SchNetPack with 128 features, 3 layers and 20 radial functions"
@@ -43,4 +44,5 @@ NETWORK = Network(
             source="its paper",
         ),
     ),
+    potential=PotentialPreset(lr=1e-3),
 )

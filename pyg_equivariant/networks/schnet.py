@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyg_equivariant.nn import SchNet, SchNetConv
 
 from ._network import Network, Paper, Size
+from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 
 NETWORK = Network(
@@ -37,4 +38,5 @@ NETWORK = Network(
             source="PaiNN's paper",
         ),
     ),
+    potential=PotentialPreset(lr=1e-3),
 )

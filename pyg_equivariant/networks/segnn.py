@@ -8,6 +8,7 @@ from pyg_equivariant.nn import SEGNN, SEGNNConv
 from pyg_equivariant.o3 import Irreps
 
 from ._network import Network, Paper, Size
+from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 
 _SMALL, _LMAX2 = Irreps("4x0e+2x1o"), Irreps("4x0e+3x1o+2x1e+2x2e")
@@ -63,5 +64,8 @@ NETWORK = Network(
             split="cormorant",
             source="its paper",
         ),
+    ),
+    potential=PotentialPreset(
+        lr=1e-3, network={"hidden_channels": 64, "num_layers": 3}
     ),
 )

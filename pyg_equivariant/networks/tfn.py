@@ -6,6 +6,7 @@ from pyg_equivariant.nn import TFN, TFNConv
 from pyg_equivariant.o3 import Irreps
 
 from ._network import Network, Paper
+from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 
 _SMALL, _LMAX2 = Irreps("4x0e+2x1o"), Irreps("4x0e+3x1o+2x1e+2x2e")
@@ -46,4 +47,5 @@ NETWORK = Network(
             source="the SE(3)-Transformer's paper",
         ),
     ),
+    potential=PotentialPreset(lr=5e-3),
 )

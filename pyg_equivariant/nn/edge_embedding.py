@@ -61,7 +61,7 @@ class Edges(NamedTuple):
 
     @property
     def pos(self) -> Tensor:
-        """Positions of the nodes, ``(|V|, 3)``."""
+        """Positions of the nodes, of the targets if bipartite, ``(|V|, 3)``."""
         return self.graph.pos
 
     def spread(self, rows: Tensor) -> Tensor:
@@ -263,7 +263,8 @@ class EdgeEmbedding(torch.nn.Module):
         """The edges of a graph that is there already.
 
         Args:
-            graph: the graph.
+            graph: the graph, such as
+                :func:`~pyg_equivariant.graph.pooling_graph` returns it.
             by_pair: compute radial features once for both directions of an edge, where
                 that is known to be possible; see :attr:`Edges.pair`.
         """
@@ -273,7 +274,8 @@ class EdgeEmbedding(torch.nn.Module):
             edge_sh = self.spherical_harmonics(edge_vec)
         length, pair = safe_norm(edge_vec), None
         # periodic images of one pair of atoms have other lengths
-        if by_pair and graph.edge_shift is None and graph.vectors is None:
+        known = graph.vectors is not None or graph.sources is not None
+        if by_pair and graph.edge_shift is None and not known:
             pairs = edge_pairs(graph.edge_index)
             if pairs is not None:
                 length, pair = length.index_select(0, pairs.edge), pairs.pair

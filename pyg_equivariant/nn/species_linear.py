@@ -41,6 +41,8 @@ class SpeciesLinear(EquivariantModule):
         weight: ``(num_attr, weight_numel)``, every row flat as the weights of
             :class:`Linear`. Starts standard normal.
 
+        weight_shapes: of the matrices in a row, one behind the other.
+
     Shapes:
         - **input:** features :math:`(|V|, \text{irreps\_in.dim})`, species
           :math:`(|V|)` from 0 on, attributes of the species :math:`(S, A)`
@@ -70,6 +72,7 @@ class SpeciesLinear(EquivariantModule):
         self.irreps_in = Irreps(irreps_in)
         self.irreps_out = Irreps(irreps_out)
         self.num_attr = num_attr
+        self.weight_shapes = linear_plan(self.irreps_in, self.irreps_out)[0]
         self._form, scale = _form(self.irreps_in, self.irreps_out)
         self.weight_numel = self._form.weight_numel
         self.register_constant("scale", scale / math.sqrt(num_attr))

@@ -58,14 +58,21 @@ class CartesianTensor:
         >>> elasticity.irreps, elasticity.rank
         (2x0e+2x2e+1x4e, 4)
 
-        The stress of a crystal as six numbers that rotate as irreps, and back:
+        The stress of a crystal, written in Voigt's order (xx, yy, zz, yz, xz, xy), as
+        six numbers that turn as irreps, and back; and stiffness, 6 by 6:
 
+        >>> voigt = torch.tensor([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+        >>> pressure = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])[voigt]
         >>> stress = CartesianTensor("ij=ji")
-        >>> x = stress.from_cartesian(torch.eye(3))
-        >>> x
+        >>> stress.from_cartesian(pressure)
         tensor([1.7321, 0.0000, 0.0000, 0.0000, 0.0000, 0.0000])
-        >>> stress.to_cartesian(x).shape
-        torch.Size([3, 3])
+        >>> torch.allclose(
+        ...     stress.to_cartesian(stress.from_cartesian(pressure)), pressure
+        ... )
+        True
+        >>> stiffness = torch.eye(6)[voigt[:, :, None, None], voigt]
+        >>> elasticity.from_cartesian(stiffness).shape
+        torch.Size([21])
     """
 
     formula: str

@@ -76,7 +76,7 @@ class Dipole(FrozenNetwork):
             edge_index: edges (source, target), at least all those within the cutoff.
             edge_vec: vectors from target to source ``(|E|, 3)``, in angstrom.
         """
-        self.check_species(z)
+        self.check(z, edge_index, edge_vec)
         graph = self.graph(pos, *self.nearby(edge_index, edge_vec))
         with torch.no_grad():
             dipole = self.model.predict(z, graph)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph
+from pyg_equivariant.kernels import check_edge_index, check_nodes
 from pyg_equivariant.nn.models import Card, ForceField, MolecularModel
+from pyg_equivariant.o3 import check_device, check_real, check_tensor
 from pyg_equivariant.units import in_angstrom
 
 
@@ -66,6 +68,29 @@ class FrozenNetwork:
             return edge_index, edge_vec
         return edge_index[:, within], edge_vec[within]
 
+    def check(self, z: Tensor, edge_index: Tensor, edge_vec: Tensor) -> None:
+        """Refuse atoms that the network does not know, and edges that are not theirs.
+
+        Raises:
+            TypeError: if something is no tensor, or of another dtype.
+            ValueError: if shapes or devices do not fit, or species are unknown.
+            IndexError: if an edge points outside.
+        """
+        check_tensor(z, "z")
+        check_real(edge_vec, "edge_vec")
+        check_edge_index(edge_index, edge_vec, "edge_vec")
+        if edge_vec.shape != (edge_index.shape[1], 3):
+            raise ValueError(
+                f"expected one row of edge_vec (|E|, 3) for each of "
+                f"{edge_index.shape[1]} edges of edge_index, got shape "
+                f"{tuple(edge_vec.shape)}"
+            )
+        check_device(z, edge_vec, "z", "edge_vec")
+        if z.dim() != 1:
+            raise ValueError(f"expected atomic numbers z (|V|,), got {tuple(z.shape)}")
+        check_nodes(edge_index, len(z), len(z))
+        self._check_species(z)
+
     def graph(
         self,
         pos: Tensor,
@@ -78,12 +103,7 @@ class FrozenNetwork:
         pos, vectors = ((x / self.length).to(self.dtype) for x in (pos, edge_vec))
         return Graph(pos, batch, batch_size, edge_index, vectors=vectors)
 
-    def check_species(self, z: Tensor) -> None:
-        """Refuse atoms of species that the network has not seen.
-
-        Raises:
-            ValueError: naming them.
-        """
+    def _check_species(self, z: Tensor) -> None:
         if self.species is None:
             return
         unknown = sorted(set(z.unique().tolist()) - set(self.species))
@@ -103,6 +123,7 @@ def inner(model: Any) -> MolecularModel:
     if not isinstance(network, MolecularModel):
         raise TypeError(
             "expected a network of pyg_equivariant.nn, or the ForceField around one, "
-            f"got {type(network).__name__}"
+            f"got {type(network).__name__}; a network of your own is a subclass of "
+            "nn.models.MolecularModel that defines represent(z, graph)"
         )
     return network

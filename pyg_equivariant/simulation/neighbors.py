@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph, edge_vectors, neighbor_graph
+from pyg_equivariant.o3 import check_tensor
 
 
 class _Built(NamedTuple):
     """The candidates, and the system in which they were found."""
 
     graph: Graph
-    cell: Tensor | None  # [num_graphs, 3, 3], zero along what does not repeat
+    cell: Tensor | None
     pbc: Tensor | None
 
 
@@ -82,18 +83,16 @@ class NeighborList:
             pbc: along which of them the graphs repeat, ``(num_graphs, 3)``.
             batch_size: number of graphs.
         """
-        pos = pos.detach()
-        periodic = _periodic(cell, pbc, batch_size)
-        whole = self._follow(pos, batch, periodic, pbc)
+        check_tensor(pos, "pos")
+        system = pos, batch, cell, pbc, batch_size
+        whole = self._follow(*system)
         if whole is None:
-            self._build(pos, batch, cell, pbc, periodic, batch_size)
-            whole = pos
+            whole = self._build(*system)
         assert self._built is not None
         graph = self._built.graph
         edge_index, edge_shift = graph.edge_index, graph.edge_shift
-        if edge_shift is None:
-            periodic = None
-        edge_vec = edge_vectors(whole, edge_index, edge_shift, periodic, batch)
+        box = None if edge_shift is None else _periodic(cell, pbc, batch_size)
+        edge_vec = edge_vectors(whole, edge_index, edge_shift, box, batch)
         if self.cutoff is None:
             return edge_index, edge_vec
         within = edge_vec.square().sum(-1) < self.cutoff * self.cutoff
@@ -106,16 +105,21 @@ class NeighborList:
         batch: Tensor | None,
         cell: Tensor | None,
         pbc: Tensor | None,
-        periodic: Tensor | None,
         batch_size: int,
-    ) -> None:
+    ) -> Tensor:
         cutoff = None if self.cutoff is None else self.cutoff + self.skin
         self._built = None
         graph = neighbor_graph(
-            pos.clone(), cutoff, batch, cell=cell, pbc=pbc, batch_size=batch_size
+            pos.detach().clone(),
+            cutoff,
+            batch,
+            cell=cell,
+            pbc=pbc,
+            batch_size=batch_size,
         )
-        self._built = _Built(graph, _copy(periodic), _copy(pbc))
+        self._built = _Built(graph, _copy(cell), _copy(pbc))
         self.builds += 1
+        return graph.pos
 
     def _follow(
         self,
@@ -123,22 +127,25 @@ class NeighborList:
         batch: Tensor | None,
         cell: Tensor | None,
         pbc: Tensor | None,
+        batch_size: int,
     ) -> Tensor | None:
         """Positions in the images where the pairs were found, if these still do."""
         built = self._built
-        if built is None:
+        if built is None or built.graph.batch_size != batch_size:
             return None
         if not _fits(pos, built.graph.pos) or not _fits(cell, built.cell):
             return None
         if not _alike(batch, built.graph.batch) or not _alike(pbc, built.pbc):
             return None
+        pos = pos.detach()
         if self.cutoff is None:
             return pos
         start, stretch = built.graph.pos, 1.0
-        if not _alike(cell, built.cell):
+        before, cell = (_periodic(c, pbc, batch_size) for c in (built.cell, cell))
+        if not _alike(cell, before):
             assert cell is not None
-            assert built.cell is not None
-            deform = _deformation(built.cell, cell)
+            assert before is not None
+            deform = _deformation(before, cell)
             start = _times(start, deform, batch)
             stretch = 1 / float(torch.linalg.svdvals(deform).min())
         if self._reaches(pos - start, stretch):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_equivariant.graph import Graph
+from pyg_equivariant.graph import Graph, check_batch, check_cell
 from pyg_equivariant.nn.models import ForceField, MolecularModel
 from pyg_equivariant.units import in_ev
 
@@ -114,7 +114,8 @@ class Potential(FrozenNetwork):
             batch_size: number of graphs.
             cell: lattice vectors ``(num_graphs, 3, 3)``, for the stress.
         """
-        edge_index, edge_vec = self.nearby(edge_index, edge_vec)
+        self.check(z, edge_index, edge_vec)
+        edge_index, edge_vec = self.nearby(edge_index.long(), edge_vec)
         out = self.derive(z, edge_index, edge_vec, batch, batch_size)
         source, target = edge_index
         forces = edge_vec.new_zeros(len(z), 3)
@@ -122,6 +123,7 @@ class Potential(FrozenNetwork):
         forces = forces.index_add(0, source, -out.by_edge)
         stress = None
         if cell is not None:
+            check_cell(cell, edge_vec)
             virial = edge_vec.unsqueeze(-1) * out.by_edge.unsqueeze(-2)
             graph = torch.zeros_like(target) if batch is None else batch[target]
             virial = virial.new_zeros(batch_size, 3, 3).index_add(0, graph, virial)
@@ -148,7 +150,11 @@ class Potential(FrozenNetwork):
             owned: the energies of so many atoms, the first, are all that counts; the
                 network must predict sums over atoms.
         """
-        self.check_species(z)
+        self.check(z, edge_index, edge_vec)
+        if batch is not None:
+            check_batch(batch, z, "batch", batch_size, "z")
+        elif batch_size != 1:
+            raise ValueError(f"there are {batch_size} graphs, but batch is missing")
         with torch.inference_mode(False), torch.enable_grad():
             # what inference mode has made cannot be saved for a derivative
             z, edge_index = z.clone(), edge_index.clone()

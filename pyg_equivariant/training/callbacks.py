@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
@@ -20,17 +19,24 @@ from .settings import Settings
 
 
 class Patience(EarlyStopping):
-    """Lightning's early stopping, which waits anew once it is given more patience."""
+    """Lightning's early stopping, of runs that are resumed.
+
+    Lightning takes the patience of the checkpoint, whatever is asked for now, and
+    trains a run that had stopped for another epoch.
+    """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        patience = self.patience
-        super().load_state_dict(state_dict)
-        if patience > self.patience:
-            self.stopped_epoch = 0
-        self.patience = patience
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, *_: Any) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+Average = Callable[[Iterable[Tensor], Iterable[Tensor], Tensor | int], None]
+
+
+def moving_average(decay: float) -> Average:
     r"""An exponential moving average that soon forgets how it began.
 
     After :math:`n` steps it keeps :math:`\min(d, (1 + n) / (10 + n))` of the past.
@@ -39,11 +45,15 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
         decay: :math:`d`, what it keeps at last.
     """
 
-    def average(past: Tensor, present: Tensor, count: Tensor | int) -> Tensor:
-        kept = min(decay, (1 + float(count)) / (10 + float(count)))
-        return torch.lerp(present, past, kept)
+    def update(
+        averages: Iterable[Tensor], weights: Iterable[Tensor], count: Tensor | int
+    ) -> None:
+        steps = float(count)
+        kept = min(decay, (1 + steps) / (10 + steps))
+        for average, weight in zip(averages, weights, strict=True):
+            average.lerp_(weight, 1 - kept)
 
-    return average
+    return update
 
 
 def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Callback]:
@@ -66,7 +76,7 @@ def run_callbacks(folder: Path, settings: Settings, monitor: str) -> list[L.Call
     ]
     if settings.ema:
         average = moving_average(settings.ema)
-        callbacks.append(WeightAveraging(use_buffers=False, avg_fn=average))
+        callbacks.append(WeightAveraging(use_buffers=False, multi_avg_fn=average))
     if settings.patience:
         callbacks.append(
             Patience(

@@ -76,7 +76,7 @@ def predict(
 def _potential(model: MolecularModel, given: dict[str, Tensor]) -> dict[str, Tensor]:
     periodic = "cell" in given
     with without_references(model):
-        energy, forces, stress = ForceField(model.eval(), periodic)(**given)
+        energy, forces, stress = ForceField(model, periodic).eval()(**given)
     count = len(energy)
     atomref = None if model.atomref is None else _exact(model)
     references = sum_references(atomref, given["z"], given["batch"], count)

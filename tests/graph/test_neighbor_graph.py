@@ -69,3 +69,19 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         neighbor_graph(**{"pos": torch.zeros(2, 3), "cutoff": 1.0, **change})
+
+
+def test_known_vectors_are_taken_and_move_along_with_the_nodes() -> None:
+    """As those of two programs, one of which knows images by vectors alone."""
+    pos, cell = 2 * torch.rand(4, 3).double(), 2.1 * torch.eye(3).double()
+    graph = neighbor_graph(pos, 2.5, cell=cell)
+    known = graph._replace(
+        pos=torch.zeros_like(pos), edge_shift=None, cell=None, vectors=graph.edge_vec()
+    )
+    assert torch.equal(known.edge_vec(), graph.edge_vec())
+    step = torch.rand(4, 3).double()
+    there = graph.moved_to(pos + step)
+    assert there.vectors is None
+    torch.testing.assert_close(known.moved_to(step).edge_vec(), there.edge_vec())
+    again = known.moved_to(step).moved_to(torch.zeros_like(pos))
+    torch.testing.assert_close(again.edge_vec(), graph.edge_vec())

@@ -11,9 +11,24 @@ import numpy as np
 import pytest
 import torch
 
+from pyg_equivariant.graph import Graph
 from pyg_equivariant.networks import NETWORKS
-from pyg_equivariant.nn import ForceField, PaiNN, save_model
-from pyg_equivariant.nn.models import Card, MolecularModel
+from pyg_equivariant.nn import (
+    BesselBasis,
+    EdgeEmbedding,
+    ForceField,
+    PaiNN,
+    PolynomialCutoff,
+    SchNetConv,
+    save_model,
+)
+from pyg_equivariant.nn.models import (
+    Card,
+    ExtensiveHead,
+    Features,
+    MolecularModel,
+    ScalarHead,
+)
 
 ase = pytest.importorskip("ase")
 
@@ -314,6 +329,41 @@ def test_units_are_given_by_hand(build: Build) -> None:
     atoms.calc = Calculator(build(), unit="kcal/mol")
     found = atoms.get_potential_energy()
     assert found == pytest.approx(expected * units.kcal / units.mol)
+
+
+class OwnNetwork(MolecularModel):
+    """What somebody makes of the layers."""
+
+    def __init__(self, channels: int = 8) -> None:
+        head = ExtensiveHead(ScalarHead(torch.nn.Linear(channels, 1), reduce="node"))
+        super().__init__(3.5, head)
+        basis, envelope = BesselBasis(6, 3.5), PolynomialCutoff(3.5)
+        self.edges = EdgeEmbedding(3.5, basis, envelope)
+        self.embedding = torch.nn.Embedding(100, channels)
+        self.conv = SchNetConv(channels, channels, channels, 6, 3.5)
+
+    def represent(self, z: torch.Tensor, graph: Graph) -> Features:  # type: ignore[override]
+        edges = self.edges.embed(graph)
+        x = self.conv.on_edges(self.embedding(z), edges)
+        return Features(x, None, graph.pos)
+
+
+def test_a_network_of_ones_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = OwnNetwork()
+    atoms = copper()
+    atoms.calc = Calculator(model, dtype=torch.float64)
+    found = atoms.get_forces()
+    assert np.abs(found).max() > 1e-4
+    expected = calculate_numerical_forces(atoms, eps=1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    save_model(model, tmp_path / "model.pt")
+    atoms.calc = Calculator(tmp_path / "model.pt", dtype=torch.float64)
+    np.testing.assert_array_equal(atoms.get_forces(), found)
+    with pytest.raises(TypeError, match="define the property num_hops"):
+        print(model.num_hops)
+    with pytest.raises(TypeError, match=r"defines represent\(z, graph\)"):
+        Calculator(torch.nn.Linear(3, 1))  # type: ignore[arg-type]
 
 
 def test_warns_of_energies_that_jump() -> None:

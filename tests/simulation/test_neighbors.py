@@ -125,18 +125,20 @@ def test_atoms_put_back_into_the_cell_have_not_moved() -> None:
 
 def test_another_system_is_looked_at_anew() -> None:
     pos, batch, cell, pbc = system((True, True, True))
-    neighbors = NeighborList(CUTOFF, SKIN)
-    for builds, other in enumerate(
-        [
-            (pos, batch, cell, pbc),
-            (pos, 1 - batch, cell, pbc),
-            (pos, batch, cell, ~pbc & torch.tensor([True, False, True])),
-            (pos[1:], batch[1:], cell, pbc),
-            (pos, None, cell[1:], pbc[1:]),
-        ]
+    for other in (
+        (pos, 1 - batch, cell, pbc),
+        (pos, batch, cell, pbc & torch.tensor([True, False, True])),
+        (pos[1:], batch[1:], cell, pbc),
+        (pos, None, cell[1:], pbc[1:]),
+        (pos, batch, None, None),
+        (pos.float(), batch, cell, pbc),
     ):
+        neighbors = NeighborList(CUTOFF, SKIN)
+        assert agree(neighbors, pos, batch, cell, pbc)
         assert agree(neighbors, *other)
-        assert neighbors.builds == builds + 1
+        assert neighbors.builds == 2
+    with pytest.raises(ValueError, match="batch"):
+        neighbors(pos.float(), batch, cell, pbc, 1)
 
 
 def test_positions_that_are_none_are_refused() -> None:

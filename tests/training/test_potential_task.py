@@ -111,7 +111,7 @@ def test_weights_choose_what_counts(structures) -> None:
     alone = make(training, target="energy")
     assert alone(batch).keys() == {"energy"}
     total = make(training, per_atom=False)
-    assert [q.weight for q in total.quantities[:2]] == [1.0, 0.0]
+    assert [q.weight for q in total.quantities[:2]] == [10.0, 0.0]
     with pytest.raises(
         ValueError, match="a weight of stress, but there are labels of e"
     ):

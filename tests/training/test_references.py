@@ -145,6 +145,15 @@ class TestOfAPotential:
             assert robust.atomref[z] == pytest.approx(value, abs=0.02)
         assert abs(spoiled.atomref[8] - VALUES[8]) > 10
 
+    def test_large_structures_are_no_outliers(self, generator: torch.Generator) -> None:
+        some = clusters(300, generator)
+        noise = torch.randn(300, generator=generator).double()
+        labels = {"energy": some.labels["energy"] + 0.1 * noise * some.sizes}
+        some = some._replace(labels=labels)
+        assert references.fit_references(some) == references.fit_references(
+            some, outliers=5.0
+        )
+
     @pytest.mark.parametrize("outliers", [0.5, -1.0, math.nan])
     def test_no_structure_may_be_all_that_is_left(self, outliers: float) -> None:
         with pytest.raises(ValueError, match="expected more than 1 deviation"):

@@ -13,7 +13,9 @@ import pytest
 import torch
 
 from pyg_equivariant.training.checkpoint import BEST, LAST, load_checkpoint
+from pyg_equivariant.training.choices import choose_settings
 from pyg_equivariant.training.curve import CURVE, read_curve
+from pyg_equivariant.training.own_data import divide, open_data
 from pyg_equivariant.training.qm9.data import QM9Molecules
 from pyg_equivariant.training.qm9.presets import settle
 from pyg_equivariant.training.resume import SETTINGS
@@ -194,3 +196,24 @@ def test_settings_that_are_lost_are_named(
     with pytest.raises(ValueError, match=r"settings\.json does not tell") as error:
         Run(tmp_path, settings, resume=True)
     assert "\n" not in str(error.value)
+
+
+def test_a_potential_goes_on_where_it_stopped(structures, tmp_path: Path) -> None:
+    """With stress, averaged weights, clipped gradients, and no published division."""
+
+    def run(folder: Path, *stop: L.Callback) -> None:
+        settings = choose_settings(training, "painn", **chosen)
+        run = Run(folder, settings, resume=True, callbacks=[Noise(), *stop])
+        run.fit(open_data(divided, settings), checkpoint_every=2, **CPU)
+
+    divided = divide(structures(50, crystals=25))
+    training = divided.structures.select(divided.split.train)
+    network = {"hidden_channels": 8, "num_layers": 1}
+    chosen: dict[str, Any] = {"network": network, "epochs": 3, "cutoff": 3.0}
+    chosen |= {"ema": 0.9, "clip": 1.0, "batch_size": 8}
+    run(tmp_path / "whole")
+    for step in (3, 5, 11):
+        with pytest.raises(PowerFailureError):
+            run(tmp_path / "parts", Stop(step))
+    run(tmp_path / "parts")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")

@@ -32,6 +32,7 @@ def test_a_seed_is_one_division() -> None:
 def test_fewer_may_be_used_than_there_are() -> None:
     assert sizes(splits.split_random(100, 10, 5, 5)) == (10, 5, 5)
     assert sizes(splits.split_random(100, 10, 5, None)) == (10, 5, 85)
+    assert sizes(splits.split_random(100, None, 0, 0)) == (100, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from . import (
     modules,
     networks,
     planted,
+    simulations,
     transforms,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "modules",
     "networks",
     "planted",
+    "simulations",
     "transforms",
 ]

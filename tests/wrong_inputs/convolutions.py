@@ -1,4 +1,4 @@
-"""The five convolutions, by messages and by kernels, and what is called on edges."""
+"""The convolutions, by messages and by kernels, and what is called on edges."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph
@@ -13,6 +14,7 @@ from pyg_equivariant.nn import (
     Edges,
     EGNNConv,
     EquivariantConv,
+    NequIPConv,
     PaiNNConv,
     SchNetConv,
     SEGNNConv,
@@ -57,6 +59,22 @@ def _tfn() -> tuple[EquivariantConv, dict[str, Argument]]:
 def _tfn_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = TFNConv(IRREPS, SH, "3x0e+2x1o", RADIAL, self_interaction=False)
     return conv, _tfn()[1]
+
+
+def _nequip() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = NequIPConv(IRREPS, SH, "3x0e+2x1o", RADIAL, num_attr=4)
+    labels = Argument(torch.tensor([1, 0, 3, 3, 0]), "labels", "nodes")
+    return conv, _tfn()[1] | {"species": labels}
+
+
+def _nequip_dense() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv, given = _nequip()
+    one_hot = {"missing": (FREE, "one-hot")}
+    return conv, given | {"attr": real(6, 4, rows="species", valid=one_hot)}
+
+
+def _nequip_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
+    return NequIPConv(IRREPS, SH, "3x0e+2x1o", RADIAL), _tfn()[1]
 
 
 def _schnet() -> tuple[EquivariantConv, dict[str, Argument]]:
@@ -109,6 +127,9 @@ def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
 LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "TFNConv": _tfn,
     "TFNConv without self-interaction": _tfn_alone,
+    "NequIPConv": _nequip_alone,
+    "NequIPConv of species": _nequip,
+    "NequIPConv of dense attributes": _nequip_dense,
     "SchNetConv": _schnet,
     "SchNetConv without cutoff": _schnet_open,
     "PaiNNConv": _painn,
@@ -188,7 +209,7 @@ def _unread_length(conv: EquivariantConv) -> dict[str, tuple[str, str]]:
 
 def _unread(conv: EquivariantConv) -> list[str]:
     """What a layer does not look at."""
-    if isinstance(conv, TFNConv):
+    if isinstance(conv, (TFNConv, NequIPConv)):
         return ["pos", "edge_vec", "edge_length", "edge_weight"]
     if isinstance(conv, SchNetConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
@@ -204,8 +225,15 @@ def _unread(conv: EquivariantConv) -> list[str]:
 
 for way, fuse in (("", True), (" by messages", False)):
     entry(partial(_layer, fuse=fuse), *(name + way for name in LAYERS))
-    plain = ("TFNConv", "SchNetConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
-    parted = ("TFNConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    plain = (
+        "TFNConv",
+        "NequIPConv",
+        "SchNetConv",
+        "PaiNNConv",
+        "EGNNConv",
+        "SEGNNConv",
+    )
+    parted = ("TFNConv", "NequIPConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))

@@ -119,6 +119,18 @@ def _fps(name: str) -> Entry:
     return Entry(graph.fps, arguments | {"num_points": _neighbors()})
 
 
+def _pooling_graph(name: str) -> Entry:
+    def call(**inputs: Any) -> Any:
+        index, coarse = graph.pooling_graph(num_points=2, **inputs)
+        return [index, coarse.edge_index, coarse.edge_vec()]
+
+    pos = positions(valid=NONE | DTYPES | {"float64": (FREE, "stays float64")})
+    arguments = {"pos": pos, "batch": _batch()}
+    if "radius" in name:
+        return Entry(call, arguments | {"cutoff": _length()})
+    return Entry(call, arguments | {"k": _neighbors()})
+
+
 def _complete_graph(name: str) -> Entry:
     arguments = {
         "num_nodes": Argument(NODES, "size", aliases=("nodes",)),
@@ -178,6 +190,7 @@ entry(_radius_graph, "radius_graph", "radius_graph, periodic", "radius_graph by 
 entry(_radius, "radius")
 entry(_knn_graph, "knn_graph", "knn_graph, periodic")
 entry(_knn, "knn")
+entry(_pooling_graph, "pooling_graph", "pooling_graph of a radius")
 entry(_fps, "fps", "fps of a ratio")
 entry(_complete_graph, "complete_graph")
 entry(_edge_vectors, "edge_vectors", "edge_vectors, periodic")

@@ -1,4 +1,4 @@
-"""The five networks and force fields."""
+"""The networks and force fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pyg_equivariant.nn import EGNN, SEGNN, TFN, ForceField, PaiNN, SchNet
+from pyg_equivariant.nn import EGNN, SEGNN, TFN, ForceField, NequIP, PaiNN, SchNet
 from pyg_equivariant.nn.conv import EquivariantConv
 
 from .table import (
@@ -31,6 +31,10 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "SchNet": lambda: SchNet(num_filters=8, num_radial=6, cutoff=3.0, **SMALL),
     "PaiNN": lambda: PaiNN(num_radial=6, cutoff=3.0, **SMALL),
     "TFN": lambda: TFN(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
+    "NequIP": lambda: NequIP(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
+    "NequIP as published": lambda: NequIP(
+        lmax=1, num_radial=6, cutoff=3.0, published=True, **SMALL
+    ),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),
 }

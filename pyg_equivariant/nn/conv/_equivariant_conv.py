@@ -45,13 +45,14 @@ class EquivariantConv(MessagePassing):
         super().__init__(aggr=aggr, **kwargs)
         self.fuse = self.aggr in ("add", "sum") and _kernel_is_current(type(self))
 
-    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+    def on_edges(self, x: Any, edges: Edges) -> Tensor:
         """The layer with all that it reads of the edges taken from ``edges``.
 
         Every convolution is called alike here, so that one can replace another.
 
         Args:
-            x: features of ``irreps_in``, ``(|V|, irreps_in.dim)``.
+            x: features of ``irreps_in``, ``(|V|, irreps_in.dim)``; the pair of those of
+                sources and targets where edges lead from one set of nodes to another.
             edges: from :class:`~pyg_equivariant.nn.EdgeEmbedding`.
 
         Returns:

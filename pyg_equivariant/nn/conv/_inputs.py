@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.typing import OptTensor
 from torch_geometric.utils import is_sparse
 
+from pyg_equivariant.graph import Graph
 from pyg_equivariant.kernels import check_edge_index, check_nodes
 from pyg_equivariant.nn.module import check_dtype, check_features
 from pyg_equivariant.o3 import Irreps, check_real, check_tensor
@@ -142,8 +143,12 @@ def _check_adjacency(matrix: Any) -> None:
         )
 
 
-def check_places(x: Tensor, pos: Tensor, edge_index: Tensor) -> None:
+def check_places(
+    x: Tensor, pos: Tensor, edge_index: Tensor, num_sources: int | None = None
+) -> None:
     """Refuse positions that do not belong to the nodes of ``x``, or edges of others.
+
+    There are ``num_sources`` where edges come from, if these are not the same nodes.
 
     Raises:
         TypeError: if these are no tensors, or of other dtypes.
@@ -159,7 +164,34 @@ def check_places(x: Tensor, pos: Tensor, edge_index: Tensor) -> None:
             f"{tuple(pos.shape)}"
         )
     check_edge_index(edge_index, x)
-    check_nodes(edge_index, x.shape[0], x.shape[0])
+    num_sources = x.shape[0] if num_sources is None else num_sources
+    check_nodes(edge_index, num_sources, x.shape[0])
+
+
+def check_ends(x: Any, graph: Graph, bipartite: bool = True) -> None:
+    """Refuse features of one set of nodes where edges join two.
+
+    Raises:
+        ValueError: if ``x`` is not the pair (of sources, of targets) of a graph that
+            has sources of its own, or the layer is not ``bipartite``.
+    """
+    if graph.sources is None:
+        return
+    sizes = [graph.sources.shape[0], graph.pos.shape[0]]
+    edges = f"these edges lead from {sizes[0]} nodes to {sizes[1]} others"
+    if not bipartite:
+        raise ValueError(
+            f"{edges}, which this layer does not take; use SchNetConv, TFNConv or "
+            "SEGNNConv"
+        )
+    if not isinstance(x, (tuple, list)):
+        raise ValueError(
+            f"{edges}: expected x as the pair (of sources, of targets), such as "
+            f"(x, x[index]), got {type(x).__name__}"
+        )
+    found = [size if y is None else len(y) for y, size in zip(x, sizes, strict=False)]
+    if found != sizes:
+        raise ValueError(f"{edges}: expected so many rows of x, got {found}")
 
 
 def check_rows(x: Tensor | None, count: int, name: str, of: str = "nodes") -> None:

@@ -18,6 +18,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_edge_inputs,
+    check_ends,
     check_places,
     check_positive,
     check_residual,
@@ -235,6 +236,7 @@ class EGNNConv(EquivariantConv):
         """The layer on ``edges``; vectors that follow the scalars of ``x`` say how far
         each node has moved from where the edges begin, and so they do in the result.
         """
+        check_ends(x, edges.graph, bipartite=False)
         x = complete(x, self.irreps_in)
         check_places(x, edges.pos, edges.edge_index)
         check_scalars(edges.edge_vec, 3, "edge_vec", x)

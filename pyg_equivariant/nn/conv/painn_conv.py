@@ -18,6 +18,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_edge_inputs,
+    check_ends,
     check_equivariant_aggr,
     check_rows,
     check_scalars,
@@ -216,6 +217,7 @@ class PaiNNConv(EquivariantConv):
         return out.unflatten(-1, (4, self.channels))
 
     def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+        check_ends(x, edges.graph, bipartite=False)
         scalars, vec = complete(x, self.irreps_in).split(
             [self.channels, 3 * self.channels], dim=-1
         )

@@ -18,6 +18,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_edge_inputs,
+    check_ends,
     check_scalars,
     check_vector,
     join_envelopes,
@@ -163,7 +164,8 @@ class SchNetConv(EquivariantConv):
         f = w.new_ones(1).expand(w.shape[0]) if f is None else f
         return self.convolve(x[0], f.unsqueeze(-1), w, edge_index, dim_size)
 
-    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+    def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
+        check_ends(x, edges.graph)
         weight = edges.edge_weight if self.envelope is None else None
         given = (edges.edge_index, edges.edge_length, edges.edge_attr)
         return self(x, *given, None, weight)

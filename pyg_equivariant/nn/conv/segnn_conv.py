@@ -16,6 +16,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_edge_inputs,
+    check_ends,
     check_equivariant_aggr,
     check_places,
     check_residual,
@@ -243,15 +244,20 @@ class SEGNNConv(EquivariantConv):
         m = self.phi_m.after_first(m, edge_sh)
         return neighbor_sum(m, edge_index, dim_size, edge_weight)
 
-    def on_edges(self, x: Tensor, edges: Edges, node_attr: OptTensor = None) -> Tensor:
+    def on_edges(
+        self, x: Tensor | PairTensor, edges: Edges, node_attr: OptTensor = None
+    ) -> Tensor:
         r"""The layer on ``edges``, with the attributes :math:`\mathbf{a}_i` of
         :meth:`Edges.node_attr` unless others are given.
         """
         edge_attr = edges.edge_attr if self.edge_dim else None
-        check_features(x, self.irreps_in, like=self.phi_m.first.weight)
-        check_places(x, edges.pos, edges.edge_index)
-        check_features(edges.edge_sh, self.irreps_sh, "edge_sh", x)
-        check_vector(edges.edge_weight, "edge_weight", x)
+        check_ends(x, edges.graph)
+        source, target = as_pair(x, self.flow)
+        for features in (source, target):
+            check_features(features, self.irreps_in, like=self.phi_m.first.weight)
+        check_places(target, edges.pos, edges.edge_index, source.shape[0])
+        check_features(edges.edge_sh, self.irreps_sh, "edge_sh", target)
+        check_vector(edges.edge_weight, "edge_weight", target)
         rest = {"edge_sh": edges.edge_sh, "edge_weight": edges.edge_weight}
         check_edge_inputs(edges.edge_index, **rest)
         attr = edges.node_attr() if node_attr is None else node_attr

@@ -21,6 +21,7 @@ from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_edge_inputs,
+    check_ends,
     check_equivariant_aggr,
     check_positive,
     check_scalars,
@@ -196,7 +197,8 @@ class TFNConv(EquivariantConv):
     ) -> Tensor:
         return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
 
-    def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
+    def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
+        check_ends(x, edges.graph)
         return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
 
     def __repr__(self) -> str:

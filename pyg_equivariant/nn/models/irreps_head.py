@@ -113,14 +113,24 @@ class IrrepsHead(Head):
 
     def predict(self, features: Features, atoms: Atoms) -> Tensor:
         """Predict for every graph, or atom."""
+        out = self._terms(features)
+        if self.pooling != "node":
+            out = atoms.pool(out, self.pooling).to(out.dtype)
+        return out if self.cartesian is None else self.cartesian(out)
+
+    def per_atom(self, features: Features, atoms: Atoms) -> Tensor:
+        """The terms of the sum."""
+        if not self.extensive:
+            return super().per_atom(features, atoms)
+        out = self._terms(features)
+        return out if self.cartesian is None else self.cartesian(out)
+
+    def _terms(self, features: Features) -> Tensor:
         x = self._begin(features)
         x = self.gate(x)
         for product in self.products:
             x = torch.cat([x, product(x)], dim=-1)
-        out: Tensor = self.mix(x)
-        if self.pooling != "node":
-            out = atoms.pool(out, self.pooling).to(out.dtype)
-        return out if self.cartesian is None else self.cartesian(out)
+        return self.mix(x)
 
     def _begin(self, features: Features) -> Tensor:
         x = features.of_all_irreps()
@@ -162,6 +172,11 @@ class _SelfProduct(EquivariantModule):
         self.tp = TensorProduct(
             TensorProductPaths(blocks, blocks, self.irreps_out, tuple(paths))
         )
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        for module in (self.one, self.other, self.tp):
+            module.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
         """Features of ``irreps_out``."""

@@ -79,7 +79,7 @@ class MolecularModel(Pretrained):
     @property
     def is_extensive(self) -> bool:
         """Whether predictions of parts beyond each other's reach add up."""
-        return self.cutoff is not None and self.has_atomic_energies
+        return self.cutoff is not None and self._is_sum
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew; mean, scale and atomref stay."""
@@ -124,8 +124,14 @@ class MolecularModel(Pretrained):
             pbc: along which of them the system is periodic, ``(3,)`` or
                 ``(num_graphs, 3)``.
             batch_size: number of graphs, if known; saves a look at ``batch``.
-            inputs: what else the network takes.
+            inputs: what else the network was built to take: ``x``, features of atoms
+                beside atomic numbers; ``edge_attr``, features of the edges that
+                ``edge_index`` gives; and those of :meth:`represent`.
         """
+        if inputs.get("edge_attr") is not None and edge_index is None and self.cutoff:
+            raise ValueError(
+                "edge_attr belongs to edges that are given, but edge_index is None"
+            )
         self._check(z, pos)
         edges = edge_index, edge_shift, cell, pbc, batch_size
         return self.predict(z, self.graph(pos, batch, *edges), **inputs)
@@ -155,13 +161,25 @@ class MolecularModel(Pretrained):
 
     @property
     def num_hops(self) -> int:
-        """Over how many edges an atom is felt by the prediction of another."""
-        hops: int = self.arguments["num_layers"]
-        return hops
+        """Over how many edges an atom is felt by the prediction of another.
+
+        The number of layers; networks of one's own that have no argument
+        ``num_layers`` define it.
+        """
+        if "num_layers" not in self.arguments:
+            raise TypeError(
+                f"{type(self).__name__} was built without num_layers; define the "
+                "property num_hops: over how many edges an atom is felt"
+            )
+        return int(self.arguments["num_layers"])
 
     @property
     def has_atomic_energies(self) -> bool:
         """Whether the prediction is a sum of what :meth:`atomic_energies` gives."""
+        return self._is_sum and self.head is not None and self.head.reduce == "sum"
+
+    @property
+    def _is_sum(self) -> bool:
         if self.head is None or not self.head.extensive:
             return False
         return self.mean.is_meta or not bool(self.mean.any())
@@ -188,7 +206,7 @@ class MolecularModel(Pretrained):
                 f"this {type(self).__name__} predicts no sum over atoms; build it with "
                 "head='extensive' and mean=0"
             )
-        features = self.represent(z, graph, **inputs)
+        features = self.represent(z, graph, **inputs)._replace(graph=graph)
         atoms = Atoms(z, graph.batch, graph.batch_size)
         dtype = torch.float32 if z.device.type == "mps" else torch.float64
         out = self.head.per_atom(features, atoms).to(dtype)

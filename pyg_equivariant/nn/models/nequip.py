@@ -173,10 +173,10 @@ class NequIP(MolecularModel):
         envelope = PolynomialCutoff(cutoff, envelope_exponent)
         self.edges = EdgeEmbedding(cutoff, basis, envelope, irreps_sh)
         self.edge_features = edge_features
-        self.acts = ModuleList(
+        acts = [
             Gate.from_irreps(out, act_gate="silu", e3nn_constants=e3nn_constants)
             for out in irreps[1:]
-        )
+        ]
         num_attr = 1 if self.species is None else count if published else vector
         constant: Any = "e3nn" if e3nn_constants else None
         act_radial = ROOT_TWO_SILU
@@ -194,8 +194,9 @@ class NequIP(MolecularModel):
                 avg_num_neighbors=avg_num_neighbors,
                 act=act_radial,
             )
-            for k, (before, act) in enumerate(zip(irreps[:-1], self.acts, strict=True))
+            for k, (before, act) in enumerate(zip(irreps[:-1], acts, strict=True))
         )
+        self.acts = ModuleList(acts)
         self.reset_parameters()
 
     def represent(  # type: ignore[override]

@@ -52,6 +52,7 @@ def find_name(
         )
     found = _matching(there, NAMES[label]) or _matching(there, LAST.get(label, ()))
     if len(found) > 1:
+        found = sorted(found, key=lambda name: (-there[name], name))
         listed = ", ".join(f"{name!r} (of {there[name]} structures)" for name in found)
         way = "stress" if label == "virial" else label
         raise ValueError(
@@ -61,8 +62,10 @@ def find_name(
 
 
 def _matching(there: Mapping[str, int], names: Collection[str]) -> list[str]:
-    return [
+    """Those of the names, the most frequent first."""
+    found = [
         name
         for name in there
         if name.lower().replace("_", "").replace("-", "") in names
     ]
+    return sorted(found, key=lambda name: (-there[name], name))

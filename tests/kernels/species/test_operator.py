@@ -10,10 +10,10 @@ from torch.autograd import gradcheck, gradgradcheck
 from pyg_equivariant.kernels import (
     SpeciesBlock,
     SpeciesForm,
-    check_species_index,
     species_product,
 )
 from pyg_equivariant.kernels.species import operator
+from pyg_equivariant.kernels.species.operator import check_species_index
 from pyg_equivariant.kernels.species.reference import species_product as reference
 
 FORM = SpeciesForm(

@@ -186,3 +186,26 @@ def test_missing_attributes_are_named(randomize) -> None:
         conv(x, EDGE_INDEX, sh, attr)
     with pytest.raises(ValueError, match="edge_weight"):
         conv(x, EDGE_INDEX, sh, attr, edge_attr, edge_attr)
+
+
+def test_nodes_may_have_attributes_of_other_irreps_than_edges(randomize) -> None:
+    irreps = Irreps("0e+1o+2x1e")
+    conv = randomize(SEGNNConv(IRREPS, "0e+1o", IRREPS, irreps_node_attr=irreps))
+    draw = {"dtype": torch.float64}
+    x, edge_sh = (
+        conv.irreps_in.randn(5, -1, **draw),
+        conv.irreps_sh.randn(6, -1, **draw),
+    )
+    attr = irreps.randn(5, -1, **draw)
+
+    def call(x: torch.Tensor, sh: torch.Tensor, attr: torch.Tensor) -> torch.Tensor:
+        return conv(x, EDGE_INDEX, sh, attr)
+
+    given = [conv.irreps_in, conv.irreps_sh, irreps]
+    assert_equivariant(call, given, conv.irreps_out, [x, edge_sh, attr])
+    other = torch.cat([attr[:, :4], -attr[:, 4:]], dim=1)
+    assert not torch.allclose(call(x, edge_sh, attr), call(x, edge_sh, other))
+    with pytest.raises(ValueError, match=r"node_attr holds features of .*2x1e"):
+        call(x, edge_sh, attr[:, :4])
+    plain = SEGNNConv(IRREPS, "0e+1o", IRREPS)
+    assert plain.irreps_node_attr == plain.irreps_sh

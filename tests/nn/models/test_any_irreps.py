@@ -140,6 +140,25 @@ def test_forces_come_with_features(
     assert forces.abs().max() > 1e-3
 
 
+def test_the_response_to_a_field_exists_without_one(
+    smooth: Build, graphs: dict[str, Data]
+) -> None:
+    """Polarizabilities are second derivatives by a field, at zero."""
+    model, data = smooth(irreps_x="1x1o", num_layers=1).eval(), graphs["planar"]
+
+    def response(pos: Tensor) -> Tensor:
+        def energy(field: Tensor) -> Tensor:
+            return model(data.z, pos, x=field.expand(len(pos), 3)).sum()
+
+        return torch.autograd.functional.hessian(energy, pos.new_zeros(3))
+
+    expected = response(data.pos)
+    assert expected.diagonal().abs().min() > 1e-6
+    for R in rotations():
+        found = response(data.pos @ R.T)
+        torch.testing.assert_close(found, R @ expected @ R.T, rtol=1e-8, atol=1e-9)
+
+
 class _Named(torch.nn.Module):
     """A network with all of its inputs by name, for the exporter."""
 
@@ -160,6 +179,7 @@ class _Named(torch.nn.Module):
         return self.model(z, pos, batch, edge_index, **given)
 
 
+@pytest.mark.slow
 def test_exports_with_any_number_of_atoms_and_edges(
     build: Build, name: str, graphs: dict[str, Data]
 ) -> None:
@@ -225,6 +245,21 @@ def test_what_was_not_announced_is_refused(
         build(name, irreps_in="1x0e", irreps_x="1x0e")
     with pytest.raises(ValueError, match="irreps_x holds no features"):
         build(name, irreps_x="0x0e")
+
+
+def test_features_of_edges_that_are_found_are_refused(
+    smooth: Build, graphs: dict[str, Data]
+) -> None:
+    """Nobody knows their order."""
+    data = graphs["two_molecules"]
+    model = smooth(local=True, irreps_edge="1x0e")
+    edge_index = model.graph(data.pos, data.batch).edge_index
+    edge_attr = torch.randn(edge_index.shape[1], 1, dtype=torch.float64)
+    inputs = {"batch": data.batch, "edge_attr": edge_attr}
+    for call in (model, ForceField(model)):
+        with pytest.raises(ValueError, match=r"edge_attr .* but edge_index is None"):
+            call(data.z, data.pos, **inputs)
+    model(data.z, data.pos, **inputs, edge_index=edge_index)
 
 
 @pytest.mark.parametrize("name", ["EGNN", "SEGNN"], indirect=True)

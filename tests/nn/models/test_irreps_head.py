@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -228,8 +229,21 @@ def test_checkpoints_come_back(
     assert not torch.allclose(other(data.z, data.pos, data.batch), expected)
     other.load_state_dict(one.state_dict())
     assert torch.equal(other(data.z, data.pos, data.batch), expected)
-    other.reset_parameters()
-    assert not torch.allclose(other(data.z, data.pos, data.batch), expected)
+
+
+def test_all_parameters_are_drawn_anew(build: Build, name: str) -> None:
+    model = build(name, irreps_out="1x0o", **irreps_of_features())
+    before = copy.deepcopy(model)
+    model.reset_parameters()
+    for (key, new), old in zip(
+        model.named_parameters(), before.parameters(), strict=True
+    ):
+        assert not torch.equal(new, old), key
+
+
+def irreps_of_features() -> dict[str, str]:
+    """At atoms and edges."""
+    return {"irreps_x": "1x0e+1x1o", "irreps_edge": "1x1o"}
 
 
 def test_files_hold_irreps(name: str, graphs: dict[str, Data], tmp_path: Path) -> None:

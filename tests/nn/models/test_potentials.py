@@ -119,3 +119,46 @@ def test_a_function_of_the_callers_own_is_taken_as_it_is() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ForceField(lambda z, pos, batch=None: pos.sum().view(1, 1))
+
+
+@pytest.mark.parametrize("other", [{}, {"irreps_out": "1x0e", "head": "sum"}])
+@pytest.mark.parametrize("atomref", [torch.arange(100).double(), 3.5])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
+def test_energies_of_atoms_add_up_to_the_prediction(
+    network: Network, atomref: Any, other: dict[str, Any]
+) -> None:
+    units = {"scale": 2.0, "atomref": atomref, **network.extensive, **other}
+    model = build(network, **network.smooth, **units)
+    z, pos = torch.tensor([8, 1, 6, 1]), 2 * torch.rand(4, 3).double()
+    batch = torch.tensor([0, 0, 1, 1])
+    graph = model.graph(pos, batch)
+    energies = model.atomic_energies(z, graph)
+    assert energies.shape == (4, 1)
+    total = torch.zeros(2, 1).double().index_add(0, batch, energies)
+    torch.testing.assert_close(total, model(z, pos, batch))
+
+
+def test_energies_of_atoms_keep_the_digits_of_references() -> None:
+    atomref = torch.full((100,), -12345.678901234567).double()
+    model = PaiNN(8, 1, head="extensive", atomref=atomref).float().eval()
+    plain = PaiNN(8, 1, head="extensive").float().eval()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    z, pos = torch.tensor([8, 1]), torch.rand(2, 3)
+    exact = model.atomic_energies(z, model.graph(pos)) - atomref[z].unsqueeze(-1)
+    assert exact.dtype == torch.float64
+    expected = plain.atomic_energies(z, plain.graph(pos))
+    torch.testing.assert_close(exact, expected, rtol=0, atol=1e-11)
+    # weights that came later have the digits of the file alone
+    state = model.state_dict() | {"atomref": torch.ones(100)}
+    model.load_state_dict(state)
+    found = model.atomic_energies(z, model.graph(pos)) - 1
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("options", [{"head": "mean"}, {"mean": 1.0}, {"head": None}])
+def test_what_is_no_sum_has_no_energies_of_atoms(options: dict[str, Any]) -> None:
+    model = PaiNN(**{"hidden_channels": 8, "num_layers": 1, **options})
+    assert not model.has_atomic_energies
+    graph = model.graph(torch.rand(2, 3))
+    with pytest.raises(TypeError, match="no sum over atoms"):
+        model.atomic_energies(torch.tensor([8, 1]), graph)

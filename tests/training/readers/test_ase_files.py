@@ -154,6 +154,15 @@ def test_molecules_and_crystals_are_mixed(tmp_path: Path) -> None:
     assert len(readers.read_ase(path.rename(tmp_path / "b@1.extxyz"))[0].sizes) == 3
 
 
+def test_a_layer_of_one_atom_is_no_isolated_atom(tmp_path: Path) -> None:
+    layer = ase_build.fcc111("Cu", (1, 1, 1), vacuum=8.0)
+    layer.info["energy"] = -3.0
+    reading = readers.read_ase(write(tmp_path / "a.extxyz", [layer]), dtype=DOUBLE)
+    assert reading.isolated == {}
+    assert reading.structures.pbc.tolist() == [[True, True, False]]
+    assert np.array_equal(reading.structures.cell[0], layer.cell[:])
+
+
 def test_isolated_atoms_are_references(tmp_path: Path) -> None:
     boxed = atom("Cu", -3.0, config_type="IsolatedAtom")
     boxed.set_cell([20.0] * 3)
@@ -249,6 +258,11 @@ def test_results_that_only_a_calculator_has(tmp_path: Path) -> None:
 def test_an_infinite_number_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.extxyz", [water(energy=0.0), water(energy=np.inf)])
     with pytest.raises(ValueError, match=r"structure 1: expected energy \(energy\)"):
+        readers.read_ase(path)
+    frame = water()
+    frame.arrays["forces"] = np.diag([0.0, 1.0, np.inf])
+    path = write(tmp_path / "b.extxyz", [frame])
+    with pytest.raises(ValueError, match=r"structure 0: expected forces \(forces\)"):
         readers.read_ase(path)
 
 
