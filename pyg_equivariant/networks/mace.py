@@ -6,6 +6,7 @@ from pyg_equivariant.nn import MACE, MACEConv
 from pyg_equivariant.o3 import Irreps
 
 from ._network import Network, Paper
+from ._potential import PotentialPreset
 
 _SMALL, _LMAX2 = Irreps("2x0e+2x1o"), Irreps("3x0e+3x1o+3x2e")
 
@@ -35,4 +36,5 @@ NETWORK = Network(
         "with repulsion": {"zbl": True},
     },
     from_training_set=("avg_num_neighbors",),
+    potential=PotentialPreset(lr=1e-2),
 )
