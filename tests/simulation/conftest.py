@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ def build() -> Callable[..., MolecularModel]:
     def make(name: str = "painn", seed: int = 0, **arguments: Any) -> MolecularModel:
         torch.manual_seed(seed)
         network = NETWORKS[name]
-        species = {"species": (1, 6, 8, 29)} if name in ("egnn", "segnn") else {}
+        takes = inspect.signature(network.model).parameters
+        species = {"species": (1, 6, 8, 29)} if "species" in takes else {}
         given = {**species, **network.smooth, **network.extensive, **arguments}
         model = network.build_small(**{"cutoff": CUTOFF, **given}).double().eval()
         with torch.no_grad():

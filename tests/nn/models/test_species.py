@@ -8,6 +8,7 @@ import torch
 from pyg_equivariant.nn.models._species import (
     SpeciesEmbedding,
     SpeciesFeatures,
+    SpeciesIndex,
     check_species,
 )
 
@@ -50,3 +51,23 @@ def test_atomic_numbers_are_one_for_each_atom() -> None:
     check_species(torch.tensor([], dtype=torch.int32), 5, "the table")
     with pytest.raises(ValueError, match=r"\(2, 1\)"):
         check_species(torch.ones(2, 1, dtype=torch.long), 5, "the table")
+
+
+def test_species_are_numbered_in_the_order_of_their_list() -> None:
+    index = SpeciesIndex([8, 1, 29])
+    z = torch.tensor([1, 29, 8, 8])
+    assert index(z).tolist() == [1, 2, 0, 0]
+    assert index(z.int()).tolist() == [1, 2, 0, 0]
+    assert not index.state_dict()
+    for other in (6, 30, -1):
+        with pytest.raises(ValueError, match=rf"\[8, 1, 29\], got \[{other}\]"):
+            index(torch.tensor([1, other]))
+    with pytest.raises(TypeError, match="atomic numbers"):
+        index(z.double())
+    with pytest.raises(ValueError, match=r"atomic numbers of shape \(\|V\|,\)"):
+        index(z.view(2, 2))
+
+
+def test_an_unknown_species_has_no_row_where_values_are_not_looked_at() -> None:
+    index = SpeciesIndex((1, 8))
+    assert int(index.index[6]) == 2
