@@ -25,7 +25,7 @@ from .e3nn import as_irreps
 from .mace_contraction import contraction_sizes, place_contraction
 
 _Names = dict[str, str | tuple[str, Change]]
-_CONSTANTS = re.compile(r"(.*\.)?output_mask|num_interactions")
+_CONSTANTS = re.compile(r"(.*\.)?(output_mask|_compiled_main.*)|num_interactions")
 _BESSEL = "radial_embedding.bessel_fn."
 _CUTOFF = "radial_embedding.cutoff_fn."
 _REPULSION = "pair_repulsion_fn."

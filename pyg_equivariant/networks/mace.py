@@ -21,7 +21,8 @@ NETWORK = Network(
         "https://arxiv.org/abs/2206.07697",
     ),
     small={"hidden_channels": 4, "lmax": 1, "num_layers": 2, "num_radial": 5}
-    | {"radial_channels": (6,), "species": tuple(range(1, 10))},
+    | {"radial_channels": (6,), "species": tuple(range(1, 10))}
+    | {"avg_num_neighbors": 2.0},
     layers={
         "small": lambda edge_dim, _: MACEConv(
             "3x0e+2x1o", "0e+1o", _SMALL, edge_dim, radial_channels=(6,)
@@ -33,7 +34,6 @@ NETWORK = Network(
     degrees={"lmax": (0, 3)},
     variants={
         "residual": {"residual_first": True, "lmax": 2, "correlation": 2},
-        "with repulsion": {"zbl": True},
     },
     from_training_set=("avg_num_neighbors",),
     potential=PotentialPreset(lr=1e-2),

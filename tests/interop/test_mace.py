@@ -279,6 +279,7 @@ GIVEN: dict[str, Any] = {"hidden_irreps": "4x0e", "avg_num_neighbors": 3.0}
 def test_reads_atomic_numbers_and_ignores_constants(small: dict[str, Any]) -> None:
     small["interactions.0.conv_tp.weight"] = torch.zeros(0)
     small["interactions.0.linear.output_mask"] = torch.ones(4)
+    small["interactions.0.conv_tp._compiled_main_left_right._w3j_0_1_1"] = torch.ones(1)
     model = mace_from_reference(small, **GIVEN)
     assert model.species.species == (1, 8)
     assert str(model) == "MACE(4x0e, lmax=1, correlation=2, num_layers=1, cutoff=5.0)"

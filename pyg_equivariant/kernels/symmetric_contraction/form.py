@@ -76,7 +76,7 @@ class ContractionForm:
     ) -> None:
         irreps = Irreps([ir for _, ir in Irreps(irreps_in)])
         outputs = [ir for _, ir in Irreps(irreps_out)]
-        self.text = f"{irreps};{Irreps(outputs)};{correlation}"
+        self.text = contraction_text(irreps, irreps_out, correlation)
         self.dim_in = irreps.dim
         self.dim_out = sum(ir.dim for ir in outputs)
         self.paths = tuple(
@@ -133,6 +133,14 @@ class ContractionForm:
             counts[k] += 1
             self.coefficients[r, list(row)] = list(row.values())
         self.row_sizes = tuple(counts)
+
+
+def contraction_text(
+    irreps_in: IrrepsLike, irreps_out: IrrepsLike, correlation: int
+) -> str:
+    """The text of a form, from which :meth:`ContractionForm.parse` makes it once."""
+    ends = (Irreps([ir for _, ir in Irreps(x)]) for x in (irreps_in, irreps_out))
+    return ";".join([*map(str, ends), str(correlation)])
 
 
 def _by_output(

@@ -16,7 +16,7 @@ from ..registration import register_operator
 from ..species.operator import check_species_index
 from ..twice_differentiable import as_input
 from . import cpu, reference
-from .form import ContractionForm
+from .form import ContractionForm, contraction_text
 
 _NAME = "symmetric_contraction"
 
@@ -56,9 +56,10 @@ class SymmetricContractionKernel:
     def __init__(
         self, irreps_in: IrrepsLike, irreps_out: IrrepsLike, correlation: int
     ) -> None:
-        self.form = ContractionForm(irreps_in, irreps_out, correlation)
+        text = contraction_text(irreps_in, irreps_out, correlation)
+        self.form = ContractionForm.parse(text)
         arrays = self.form.coefficients, self.form.factors, self.form.monomials
-        self.constants = [torch.from_numpy(array) for array in arrays]
+        self.constants = [torch.tensor(array, device="cpu") for array in arrays]
 
     def __call__(
         self, x: Tensor, weight: Tensor, species: Tensor, constants: Sequence[Tensor]
