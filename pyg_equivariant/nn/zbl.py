@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pyg_equivariant.kernels import check_edge_index, neighbor_sum
+from pyg_equivariant.kernels import check_edge_index, check_nodes, neighbor_sum
 from pyg_equivariant.o3 import check_device, check_real, check_tensor
 
 from .cutoff import PolynomialCutoff
@@ -52,6 +52,7 @@ class ZBLRepulsion(EquivariantModule):
     Raises:
         TypeError: if lengths are not floating-point, or atomic numbers no integers.
         ValueError: if there is an atom beyond curium, or a shape does not fit.
+        IndexError: if an edge points outside.
 
     Example:
         >>> z, edge_index = torch.tensor([6, 1]), torch.tensor([[0, 1], [1, 0]])
@@ -96,6 +97,7 @@ class ZBLRepulsion(EquivariantModule):
                 f"edge_index {tuple(edge_index.shape)}, got z {tuple(z.shape)} and "
                 f"edge_length {tuple(edge_length.shape)}"
             )
+        check_nodes(edge_index, z.shape[0], z.shape[0])
         if torch.compiler.is_compiling():
             return
         if ((z < 0) | (z > HEAVIEST)).any():
