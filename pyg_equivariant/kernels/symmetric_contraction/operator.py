@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike, check_alike, check_device, check_tensor
 
-from ..dispatch import backend, fast_or_plain, kernel_for
+from ..dispatch import fast_or_plain, kernel_for, transformed
 from ..multilinear import check_arguments
 from ..registration import register_operator
 from ..species.operator import check_species_index
@@ -89,11 +89,11 @@ class SymmetricContractionKernel:
         with torch.autocast(x.device.type, enabled=False):
             table = coefficients.to(wide) @ weight.to(wide)
         x = x.to(wide)
-        if backend(x, table) == "c":
-            out: Tensor = contract(x, table, species, self.form.text)
-        else:
+        if transformed():
             rest = species.long(), factors, monomials, self.form
             out = reference.value(x, table, *rest)
+        else:
+            out = contract(x, table, species, self.form.text)
         return out.to(dtype)
 
     def _check(self, x: Tensor, weight: Tensor, species: Tensor) -> None:

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from .form import ContractionForm
 
+_PRODUCTS = 1 << 24  # held at once
+
 
 def value(
     x: Tensor,
@@ -44,20 +46,30 @@ def value(
 
 
 def of_form(x: Tensor, table: Tensor, species: Tensor, form: ContractionForm) -> Tensor:
-    """The same, given nothing but the form."""
+    """The same, given nothing but the form, of some nodes after others."""
     factors, monomials = (
         torch.from_numpy(array).to(x.device) for array in (form.factors, form.monomials)
     )
-    return value(x, table, species.long(), factors, monomials, form)
+    rest = factors, monomials, form
+    parts = [
+        value(x[part], table, species[part].long(), *rest) for part in _parts(x, table)
+    ]
+    return torch.cat(parts)
 
 
 def gradient(
     x: Tensor, table: Tensor, species: Tensor, grad: Tensor, form: ContractionForm
 ) -> tuple[Tensor, Tensor]:
     """What ``x`` and ``table`` receive from ``grad``."""
-    back = torch.func.vjp(lambda x, t: of_form(x, t, species, form), x, table)[1]
-    grad_x, grad_table = back(grad)
-    return grad_x.contiguous(), grad_table.contiguous()
+    of_x, of_table = [], torch.zeros_like(table)
+    for part in _parts(x, table):
+        back = torch.func.vjp(
+            lambda x, t, s=species[part]: of_form(x, t, s, form), x[part], table
+        )[1]
+        grad_x, grad_table = back(grad[part])
+        of_x.append(grad_x)
+        of_table = of_table + grad_table
+    return torch.cat(of_x), of_table
 
 
 def second(
@@ -70,8 +82,20 @@ def second(
     form: ContractionForm,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What ``x``, ``table`` and ``grad`` receive from the two of the gradient."""
-    back = torch.func.vjp(
-        lambda x, t, g: gradient(x, t, species, g, form), x, table, grad
-    )[1]
-    grad_x, grad_table, grad_grad = back((along_x, along_table))
-    return grad_x.contiguous(), grad_table.contiguous(), grad_grad.contiguous()
+    of_x, of_table, of_grad = [], torch.zeros_like(table), []
+    for part in _parts(x, table):
+        back = torch.func.vjp(
+            lambda x, t, g, s=species[part]: gradient(x, t, s, g, form),
+            *(x[part], table, grad[part]),
+        )[1]
+        grad_x, grad_table, grad_grad = back((along_x[part], along_table))
+        of_x.append(grad_x)
+        of_table = of_table + grad_table
+        of_grad.append(grad_grad)
+    return torch.cat(of_x), of_table, torch.cat(of_grad)
+
+
+def _parts(x: Tensor, table: Tensor) -> list[slice]:
+    """Nodes whose products are held at once: few enough to fit anywhere."""
+    step = max(1, _PRODUCTS // max(1, table[0].numel()))
+    return [slice(n, n + step) for n in range(0, max(len(x), 1), step)]

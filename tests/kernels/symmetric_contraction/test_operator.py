@@ -8,9 +8,11 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from pyg_equivariant.kernels import SymmetricContractionKernel
+from pyg_equivariant.kernels.c.compiler import compiler
 from pyg_equivariant.kernels.symmetric_contraction import cpu, operator, reference
 from pyg_equivariant.kernels.symmetric_contraction.form import ContractionForm
 
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")
 OPS = torch.ops.pyg_equivariant
 SPECIES = 3
 
@@ -57,6 +59,7 @@ def test_the_operators_are_their_references(
         torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=tolerance)
 
 
+@needs_compiler
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_change_no_digit(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     form = ContractionForm("0e+1o", "0e+1o", 3)
@@ -94,6 +97,19 @@ def test_operators_pass_the_checks_of_torch() -> None:
         torch.library.opcheck(op, (*given[:count], form.text))
 
 
+@needs_compiler
+@pytest.mark.parametrize("products", [1, 2000, 1 << 24])
+def test_nodes_part_by_part(products: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = ContractionForm("0e+1o", "0e+1o", 3)
+    given = tensors(form, 9, 2)
+    expected = cpu.second(*given, form)
+    monkeypatch.setattr(reference, "_PRODUCTS", products)
+    monkeypatch.setattr(operator, "kernel_for", lambda *tensors: "plain")
+    found = OPS.symmetric_contraction_second(*given, form.text)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
+
+
 @pytest.mark.parametrize("backend", ["c", "plain"])
 def test_both_ways_give_the_same(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compute = SymmetricContractionKernel("0e+1o+2e", "0e+1o", 3)
@@ -102,7 +118,7 @@ def test_both_ways_give_the_same(backend: str, monkeypatch: pytest.MonkeyPatch) 
     weight = torch.randn(2, compute.form.num_paths, 3, dtype=torch.float64)
     species = torch.tensor([1, 0, 0, 1], dtype=torch.int32)
     expected = compute(x, weight, species, constants)
-    monkeypatch.setattr(operator, "backend", lambda *tensors: backend)
+    monkeypatch.setattr(operator, "kernel_for", lambda *tensors: backend)
     found = compute(x, weight, species, constants)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     constants = [constants[0].bfloat16(), *constants[1:]]
