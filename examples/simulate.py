@@ -4,9 +4,9 @@
 
 Crystals of copper, strained and rattled, are labelled by the effective medium theory
 that ASE has built in, which takes no download and stands for whatever you calculate. A
-PaiNN is fitted to them, and simulated beside what it has learned from: the equation of
-state, a relaxation of atoms and cell, vibrations, and dynamics at constant energy of a
-crystal larger than any that it has seen. ``--model`` takes a network that is trained.
+network is fitted to them, and simulated beside what it has learned from: the equation
+of state, a relaxation of atoms and cell, vibrations, and dynamics at constant energy of
+a crystal larger than any that it has seen. ``--model`` takes one that is trained.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ from ase.vibrations import Vibrations
 from pyg_equivariant.simulation.ase import Calculator
 
 Make = Callable[[], Any_Calculator]
+SIZES: dict[str, dict[str, Any]] = {
+    "schnet": {"hidden_channels": 64, "num_filters": 64, "num_layers": 3},
+    "painn": {"hidden_channels": 32, "num_layers": 2},
+    "tfn": {"hidden_channels": 16, "lmax": 2, "num_layers": 2},
+}
 
 
 def label(count: int, seed: int = 0) -> list[Atoms]:
@@ -61,19 +66,19 @@ def label(count: int, seed: int = 0) -> list[Atoms]:
     return structures
 
 
-def train(folder: Path, count: int, epochs: int) -> Path:
+def train(folder: Path, network: str, count: int, epochs: int) -> Path:
     """Fit a network; the path of its file."""
     from pyg_equivariant.training import fit
 
     write(folder / "copper.xyz", label(count), format="extxyz")
     fit(
         folder / "copper.xyz",
-        "painn",
+        network,
         folder=folder / "run",
         epochs=epochs,
         cutoff=5.0,
         batch_size=8,
-        arguments={"hidden_channels": 32, "num_layers": 2},
+        arguments=SIZES[network],
         machine={"accelerator": "cpu"},
     )
     return folder / "run" / "model.pt"
@@ -180,15 +185,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/copper"))
     parser.add_argument("--model", type=Path, help="a network that is trained")
+    parser.add_argument("--network", choices=SIZES, default="schnet")
     parser.add_argument("--structures", type=int, default=300)
-    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument(
-        "--steps", type=int, default=5000, help="of dynamics, 4 fs each"
+        "--steps", type=int, default=1000, help="of dynamics, 4 fs each"
     )
     flags = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", message="logm result may be inaccurate")
     flags.folder.mkdir(parents=True, exist_ok=True)
-    model = flags.model or train(flags.folder, flags.structures, flags.epochs)
+    model = flags.model or train(
+        flags.folder, flags.network, flags.structures, flags.epochs
+    )
     makers: dict[str, Make] = {
         "EMT": EMT,
         "float32": lambda: Calculator(model),

@@ -20,8 +20,9 @@ PACKAGE = "pyg_equivariant"
 USE = f"""
 import sys, warnings
 
-EXTRAS = ("ase", "e3nn", "lightning", "matplotlib", "pytest", "scipy", "torch_scatter",
-          "torchmetrics", "vesin")
+EXTRAS = ("ase", "e3nn", "huggingface_hub", "lightning", "matplotlib", "pytest",
+          "scipy", "torch_scatter", "torch_sim", "torchmetrics", "vesin")
+OF_EXTRAS = ("training", "simulation", "commands")
 sys.modules.update(dict.fromkeys(EXTRAS))
 warnings.simplefilter("error", UserWarning)
 
@@ -30,8 +31,15 @@ import torch
 import {PACKAGE}
 from {PACKAGE}.networks import NETWORKS
 
-for module in pkgutil.walk_packages({PACKAGE}.__path__, "{PACKAGE}."):
-    importlib.import_module(module.name)
+def leave_out(name):
+    assert name.partition(".")[2].partition(".")[0] in OF_EXTRAS, name
+
+for module in pkgutil.walk_packages({PACKAGE}.__path__, "{PACKAGE}.", leave_out):
+    try:
+        importlib.import_module(module.name)
+    except ImportError as error:  # of an extra, which it names
+        leave_out(module.name)
+        assert "pip install" in str(error), error
 for network in NETWORKS.values():
     model = network.build_small()
     pos = torch.randn(9, 3, requires_grad=True)
@@ -121,3 +129,42 @@ def test_it_runs_outside_the_repository_without_extras(
     assert found.strip() == str(installed / PACKAGE / "__init__.py")
     report = _run("-m", PACKAGE, "kernels", cwd=tmp_path, path=installed)
     assert re.search(r"\b[1-9]\d* kernels", report), report
+
+
+@pytest.mark.slow
+def test_it_trains_and_predicts_outside_the_repository(
+    wheel: Path, tmp_path: Path
+) -> None:
+    build, emt = (
+        pytest.importorskip(f"ase.{name}") for name in ("build", "calculators.emt")
+    )
+    installed = tmp_path / "installed"
+    with ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    frames = []
+    for seed in range(20):
+        atoms = build.bulk("Cu", cubic=True)
+        atoms.rattle(0.1, seed=seed)
+        atoms.calc = emt.EMT()
+        atoms.get_stress()
+        frames.append(atoms)
+    ase_io = pytest.importorskip("ase.io")
+    ase_io.write(tmp_path / "copper.xyz", frames)
+    small = (
+        "--epochs 1 --hidden-channels 8 --num-layers 1 --accelerator cpu --folder run"
+    )
+    fit = ["-m", PACKAGE, "fit", "copper.xyz", *small.split()]
+    assert "meV/A" in _run(*fit, cwd=tmp_path, path=installed)
+    predict = [
+        "-m",
+        PACKAGE,
+        "predict",
+        "run/model.pt",
+        "copper.xyz",
+        "--out",
+        "out.xyz",
+    ]
+    _run(*predict, cwd=tmp_path, path=installed)
+    found = ase_io.read(tmp_path / "out.xyz", index=":")
+    assert len(found) == 20
+    assert found[0].get_forces().shape == (4, 3)

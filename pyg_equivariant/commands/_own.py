@@ -15,7 +15,7 @@ from pyg_equivariant.training.potential_task import POTENTIAL
 def add_potential_flags(parser: argparse.ArgumentParser) -> None:
     """The network, its first weights, and the weights of the losses."""
     add = parser.add_argument
-    add("--model", default="painn", help=f"{', '.join(NETWORKS)} (default: painn)")
+    add("--model", help=f"{', '.join(NETWORKS)} (default: painn, or that of --init)")
     add("--init", metavar="MODEL", help="begin with the weights of a model file")
     add("--cutoff", type=float, help="how far atoms see, in angstrom (default: 5)")
     for name in POTENTIAL:

@@ -93,7 +93,7 @@ def _keys(edges: Edges, size: int) -> list[Tensor]:
     if edges.shift is None or len(pair) == 0:
         return [pair]
     low = edges.shift.amin(0)
-    spans = (edges.shift.amax(0) - low + 1).tolist()
+    spans = [int(span) for span in edges.shift.amax(0) - low + 1]
     shift = edges.shift - low
     if spans[0] * spans[1] * spans[2] * size * (int(edges.target.max()) + 1) > 2**62:
         return [pair, *shift.unbind(1)]

@@ -138,7 +138,7 @@ def _kernel_on(device: str, kernels: Sequence[str]) -> str:
 
 def recording(device: str) -> bool:
     """Whether a CUDA graph is captured: replays run what is launched, and no Python."""
-    if device != "cuda" or is_compiling() or not torch.backends.cuda.is_built():
+    if device != "cuda" or is_compiling() or not torch.cuda.is_initialized():
         return False
     return torch.cuda.is_current_stream_capturing()
 

@@ -48,5 +48,5 @@ NETWORK = Network(
             source="its paper",
         ),
     ),
-    potential=PotentialPreset(lr=5e-4, network={"num_layers": 4}),
+    potential=PotentialPreset(lr=2e-3, loss="mse", network={"num_layers": 4}),
 )

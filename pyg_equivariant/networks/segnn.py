@@ -66,6 +66,7 @@ NETWORK = Network(
         ),
     ),
     potential=PotentialPreset(
-        lr=1e-3, network={"hidden_channels": 64, "num_layers": 3}
+        lr=2e-3,
+        network={"hidden_channels": 64, "num_layers": 3, "distance": "length"},
     ),
 )

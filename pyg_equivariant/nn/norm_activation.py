@@ -82,7 +82,7 @@ class NormActivation(EquivariantModule):
             biases = self.bias.split(self._num_biases)
         out = []
         for block, (_, ir), bias in zip(
-            self.irreps_in.split(x), self.irreps_in, biases, strict=True
+            self.irreps_in.split(x), self.irreps_in.blocks, biases, strict=True
         ):
             if ir.is_scalar():
                 out.append(self.act(block))

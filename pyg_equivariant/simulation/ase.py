@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from ase import Atoms
-from ase.calculators.calculator import (
-    Calculator as _Calculator,
-)
-from ase.calculators.calculator import (
-    PropertyNotImplementedError,
-    all_changes,
-)
-from ase.stress import full_3x3_to_voigt_6_stress
 from torch import Tensor
+
+try:
+    from ase import Atoms
+    from ase.calculators import calculator
+    from ase.stress import full_3x3_to_voigt_6_stress
+except ImportError as error:
+    raise ImportError(
+        "pyg_equivariant.simulation.ase needs ASE: pip install ase"
+    ) from error
 
 from .dipole import Dipole, has_dipole
 from .ensemble import Ensemble, Models, as_ensemble, largest_cutoff, opened
@@ -24,7 +24,7 @@ from .neighbors import NeighborList
 from .potential import Prediction
 
 
-class Calculator(_Calculator):
+class Calculator(calculator.Calculator):
     """Energy, forces, stress and more of ``atoms``, from a network or several.
 
     Everything is in ASE's units: eV, angstrom, stress in eV/angstrom^3 as xx, yy, zz,
@@ -107,7 +107,7 @@ class Calculator(_Calculator):
         self,
         atoms: Atoms | None = None,
         properties: Sequence[str] = ("energy",),
-        system_changes: Sequence[str] = tuple(all_changes),
+        system_changes: Sequence[str] = tuple(calculator.all_changes),
     ) -> None:
         """Fill ``results``, as ASE asks for it."""
         super().calculate(  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ class Calculator(_Calculator):
         periodic, volume = bool(system.pbc.any()), system.cell.rank == 3
         for name, lacks in (("stress", not volume), ("dipole", periodic)):
             if lacks and name in properties:
-                raise PropertyNotImplementedError(
+                raise calculator.PropertyNotImplementedError(
                     f"there is no {name} of a system with the cell {system.cell} and "
                     f"pbc {system.pbc}"
                 )

@@ -12,6 +12,7 @@ import torch
 
 from pyg_equivariant.networks import Network, find_network
 
+from .batches import takes_features
 from .data import Target
 from .potential_task import ENERGY, FORCES, POTENTIAL
 from .settings import Settings
@@ -26,7 +27,7 @@ _PRESET = (
 
 def choose_settings(
     training: Structures,
-    model: str = "painn",
+    model: str | None = None,
     target: str | None = None,
     split: str = "",
     init: str | None = None,
@@ -38,7 +39,7 @@ def choose_settings(
 
     Args:
         training: structures to train on.
-        model: name of the network.
+        model: name of the network (default: ``"painn"``, or that of ``init``).
         target: ``"energy"`` (without forces), or another label; by default energy,
             forces and stress, as far as there are such.
         split: the division in words.
@@ -52,7 +53,8 @@ def choose_settings(
         ValueError: for unknown names, and where no label tells what to train for.
     """
     begun = {} if init is None else architecture(init)
-    known = find_network(begun.get("model", model))
+    _check_begun(begun, {"model": model, **chosen}, init)
+    known = find_network(begun.get("model", model or "painn"))
     preset, labels = known.potential, _present(training)
     potential = _potential_labels(labels, target)
     weighed = {name: preset.weights[name] for name in potential}
@@ -69,7 +71,7 @@ def choose_settings(
         seed=0,
         patience=0,
         cutoff=preset.cutoff,
-        head="extensive" if potential else _head(training, str(target)),
+        head="extensive" if potential else _head(training, str(target), network),
         references=bool(potential),
         network={},
         weights=weighed,
@@ -81,7 +83,36 @@ def choose_settings(
     arguments = dict(settings.network)
     if init is None:
         arguments = _arguments(known, settings, training)
-    return replace(settings, network={**arguments, **(network or {})})
+    arguments |= network or {}
+    _check_features(training, arguments)
+    return replace(settings, network=arguments)
+
+
+def _check_features(training: Structures, arguments: dict[str, Any]) -> None:
+    """Refuse points without atomic numbers for a network that wants such."""
+    if takes_features(arguments):
+        arguments.pop("species", None)
+        return
+    x = training.extra.get("x")
+    if x is not None and not training.z.any():
+        raise ValueError(
+            f"the structures have features x of shape {tuple(x.shape)} and no atomic "
+            "numbers; say what irreps they are, such as "
+            f"arguments={{'irreps_in': '{x[0].numel()}x0e'}} for so many scalars"
+        )
+
+
+def _check_begun(
+    begun: Mapping[str, Any], chosen: Mapping[str, Any], init: str | None
+) -> None:
+    """Refuse what is not as in the file that a run begins with."""
+    for name, value in begun.items():
+        other = chosen.get(name)
+        if name != "network" and other is not None and other != value:
+            raise ValueError(
+                f"got {name}={other!r}, but the network of {init} has {value!r}; leave "
+                "that to the file"
+            )
 
 
 def _arguments(
@@ -143,16 +174,18 @@ def _single(labels: list[str], target: str | None) -> str:
     return target
 
 
-def _head(training: Structures, target: str) -> str:
+def _head(training: Structures, target: str, network: Mapping[str, Any] | None) -> str:
     """The head that predicts labels of such a shape."""
     shape = training.labels[target].shape
     each = shape[0] != len(training.sizes)
+    if (network or {}).get("irreps_out") is not None:
+        return "node" if each else "sum"
     inner = math.prod(shape[1:])
     if inner == 1:
         return "node" if each else "mean"
     if inner == 3:
         return "vector" if each else "dipole"
     raise ValueError(
-        f"labels {target!r} have shape {tuple(shape)}: choose a head that predicts "
-        "such, and the network to it"
+        f"labels {target!r} have shape {tuple(shape)}: say what is predicted, such as "
+        "arguments={'irreps_out': 'ij=ji'} for symmetric tensors"
     )

@@ -17,7 +17,7 @@ from .splits import Split
 
 def fit(
     data: Source,
-    network: str = "painn",
+    network: str | None = None,
     folder: str | Path = "runs/model",
     target: str | None = None,
     valid: Source | None = None,
@@ -43,7 +43,7 @@ def fit(
             :class:`~pyg_equivariant.training.Structures`. Potentials are trained in eV
             and angstrom; readers convert, and take energies of isolated atoms, if there
             are such, as references.
-        network: its name (default: ``"painn"``).
+        network: its name (default: ``"painn"``, or that of ``init``).
         folder: of the run (default: ``"runs/model"``).
         target: label to predict; by default energies, forces and stress, as far as
             there are such, or the only label.

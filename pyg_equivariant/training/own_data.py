@@ -131,9 +131,11 @@ def open_data(
 
     Raises:
         ValueError: if there are elements to validate or to test on that are none of
-            those to train on.
+            those to train on, or none of what is predicted to validate on.
     """
     structures, split, name, _, isolated = divided
+    if not len(split.test):
+        split = split._replace(test=split.val)
     target = target_of(settings, name, unit)
     data = StructureData(
         structures, split, target, settings, num_workers, isolated=isolated
@@ -146,4 +148,10 @@ def open_data(
                 f"the {part} structures hold elements {sorted(unknown)}, but those to "
                 f"train on only {sorted(known)}"
             )
+    names = settings.weights or [settings.target]
+    labels = data.subset("val").labels
+    if not any(name in labels and labels[name].isfinite().any() for name in names):
+        raise ValueError(
+            f"no structure to validate on has a label of {', '.join(names)}"
+        )
     return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from .task import Pairs, Task
 ENERGY, FORCES, STRESS = "energy", "forces", "stress"
 POTENTIAL = (ENERGY, FORCES, STRESS)  # labels, in eV, eV/A and eV/A^3
 _MILLI = 1000.0
+_ELEMENTS = 200  # more than there are
 
 
 class PotentialTask(Task):
@@ -31,6 +33,8 @@ class PotentialTask(Task):
     digits than float32 holds. For arguments see
     :class:`~pyg_equivariant.training.task.Task`.
     """
+
+    _atomref: Tensor | None = None
 
     def measured(self) -> tuple[Quantity, ...]:
         weights, scale = self.settings.weights, self.scaling.scale
@@ -49,15 +53,23 @@ class PotentialTask(Task):
     def forward(self, data: Data) -> dict[str, Tensor]:
         """Predict energies above the references, forces and stress, as weighed."""
         weights = self.settings.weights
-        given = network_inputs(data, self.network.mean.dtype)
+        given = network_inputs(data, self.network)
         with without_references(self.network):
             if FORCES not in weights and STRESS not in weights:
                 return {ENERGY: self.network(**given).squeeze(-1)}
             stressed = STRESS in weights and "cell" in data
-            field = ForceField(self.network, stressed).train(self.training)
+            field = ForceField(self._energy, stressed).train(self.training)
             energy, forces, stress = field(**given)
         found = {ENERGY: energy.squeeze(-1), FORCES: forces}
         return found if stress is None else {**found, STRESS: stress}
+
+    def _energy(self, *given: Any, **named: Any) -> Tensor:
+        """Of the network; a function, as modules are looked at whenever one is made."""
+        energy: Tensor = self.network(*given, **named)
+        return energy
+
+    def on_fit_start(self) -> None:
+        ForceField(self.network)  # warns of energies that are not smooth or extensive
 
     def compare(self, batch: Data, predicted: dict[str, Tensor]) -> Pairs:
         pairs: Pairs = {}
@@ -79,19 +91,22 @@ class PotentialTask(Task):
 
     def references(self, batch: Data) -> Tensor:
         """The sum of the references of each structure, in float64."""
-        where = batch.z, batch.batch, len(batch.index)
-        return sum_references(self.scaling.atomref, *where)
+        if self._atomref is None:
+            self._atomref = table_of(self.scaling.atomref)
+        self._atomref = self._atomref.to(batch.z.device)
+        return sum_references(self._atomref, batch.z, batch.batch, len(batch.index))
+
+
+def table_of(atomref: list[float] | None) -> Tensor:
+    """References by atomic number in float64, zeros if there are none."""
+    return torch.tensor(atomref or [0.0] * _ELEMENTS, dtype=torch.float64)
 
 
 def sum_references(
-    atomref: list[float] | None, z: Tensor, batch: Tensor, batch_size: int
+    atomref: Tensor, z: Tensor, batch: Tensor, batch_size: int
 ) -> Tensor:
-    """The sum of the references of each structure, in float64."""
-    total = torch.zeros(batch_size, dtype=torch.float64, device=z.device)
-    if atomref is None:
-        return total
-    each = torch.tensor(atomref, dtype=torch.float64, device=z.device)
-    return total.index_add_(0, batch, each[z])
+    """The sum of the references of each structure."""
+    return atomref.new_zeros(batch_size).index_add_(0, batch, atomref[z])
 
 
 @contextmanager

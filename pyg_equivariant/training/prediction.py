@@ -18,6 +18,7 @@ from .potential_task import (
     FORCES,
     STRESS,
     sum_references,
+    table_of,
     without_references,
 )
 from .structures import Structures
@@ -62,7 +63,7 @@ def predict(
     table = StructureTable(structures._replace(labels={}), cutoff)
     found: dict[str, list[Tensor]] = {}
     for batch in evaluation_loader(table, batch_size):
-        given = network_inputs(batch.to(str(model.mean.device)), model.mean.dtype)
+        given = network_inputs(batch.to(str(model.mean.device)), model)
         if card.property == ENERGY:
             parts = _potential(model, given)
         else:
@@ -78,7 +79,7 @@ def _potential(model: MolecularModel, given: dict[str, Tensor]) -> dict[str, Ten
     with without_references(model):
         energy, forces, stress = ForceField(model, periodic).eval()(**given)
     count = len(energy)
-    atomref = None if model.atomref is None else _exact(model)
+    atomref = table_of(_exact(model)).to(given["z"].device)
     references = sum_references(atomref, given["z"], given["batch"], count)
     found = {ENERGY: energy.squeeze(-1).double() + references, FORCES: forces}
     if stress is not None:
@@ -88,11 +89,11 @@ def _potential(model: MolecularModel, given: dict[str, Tensor]) -> dict[str, Ten
     return found
 
 
-def _exact(model: MolecularModel) -> list[float]:
+def _exact(model: MolecularModel) -> list[float] | None:
     """The references with the digits that the network was built with."""
-    built = model.arguments.get("atomref")
-    kept: Tensor | None = model.atomref
-    assert kept is not None
+    built, kept = model.arguments.get("atomref"), model.atomref
+    if kept is None:
+        return None
     if isinstance(built, Tensor) and torch.equal(built.to(kept), kept):
         return built.double().tolist()
     return kept.double().tolist()

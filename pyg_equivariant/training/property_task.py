@@ -25,7 +25,7 @@ class PropertyTask(Task):
 
     def forward(self, data: Data) -> dict[str, Tensor]:
         """Predict the property of every structure, or atom."""
-        predicted = self.network(**network_inputs(data, self.network.mean.dtype))
+        predicted = self.network(**network_inputs(data, self.network))
         return {self.target.name: predicted}
 
     def compare(self, batch: Data, predicted: dict[str, Tensor]) -> Pairs:

@@ -150,6 +150,7 @@ class Run:
         save_model(task.network, self.folder / MODEL, task.card())
         best = {"best_epoch": checkpoint["epoch"]}
         best["best_step"] = checkpoint["global_step"]
+        best["num_train"] = len(data.split.train)
         text = write_outcome(self.folder, self.settings, task, data, best)
         return f"{text}\n  the network     {self.folder / MODEL}"
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 from torch_geometric.data import Data
 
-from pyg_equivariant.networks import find_network
-from pyg_equivariant.nn.models import Card, MolecularModel, describe_model
+from pyg_equivariant.nn.models import Card, describe_model
 
+from .builders import build_network, make_optimizer
 from .data import Target
 from .errors import MeanError, Predictions, Quantity, mean_error
 from .losses import masked_loss
@@ -208,25 +206,3 @@ class Task(L.LightningModule):
             self.plateau.load_state_dict(self._plateau_state)
         for config in self.trainer.lr_scheduler_configs:
             set_total_steps(config.scheduler, self._total_steps())
-
-
-def build_network(settings: Settings, scaling: Scaling) -> MolecularModel:
-    """A network that predicts in the unit of the data."""
-    make: Callable[..., MolecularModel] = find_network(settings.model).model
-    references = None
-    if scaling.atomref is not None:
-        references = torch.tensor(scaling.atomref, dtype=torch.float64)
-    units = {"mean": scaling.mean, "scale": scaling.scale, "atomref": references}
-    return make(**settings.network, head=settings.head, **units)
-
-
-def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
-    """The optimizer of a run."""
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    if settings.optimizer not in kinds:
-        raise ValueError(
-            f"got optimizer {settings.optimizer!r}, expected one of {', '.join(kinds)}"
-        )
-    return kinds[settings.optimizer](
-        network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
-    )

@@ -159,7 +159,7 @@ def test_a_kernel_that_cannot_be_built_is_replaced_with_one_warning() -> None:
 def test_an_order_of_edges_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replays would follow it whatever the edges are by then."""
     monkeypatch.setattr(dispatch, "has_triton", lambda: True)
-    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     kernels = "c", "triton"
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     assert dispatch._kernel_on("cuda", kernels) == "triton"

@@ -132,6 +132,8 @@ def test_a_warm_start_predicts_at_once(structures, tmp_path: Path) -> None:
         assert torch.equal(model.get_parameter(name), value), name
     assert torch.equal(model.scale, first.scale)
     assert not torch.equal(model.atomref, first.atomref)
+    with pytest.raises(ValueError, match=r"got cutoff=4.0, but .* has 3.0; leave that"):
+        run(shifted, tmp_path / "third", init=init, cutoff=4.0, arguments={})
     with pytest.raises(
         ValueError, match=r"do not fit this PaiNN: convs\.0.* \(16,\) there"
     ) as e:
@@ -188,6 +190,49 @@ def test_what_cannot_be_trained_is_named(structures, tmp_path: Path) -> None:
     strange = strange._replace(z=torch.full_like(strange.z, 14))
     with pytest.raises(ValueError, match=r"test structures hold elements \[14\]"):
         run(data, tmp_path, test=strange)
+    unlabeled = data._replace(labels={"energy": data.labels["energy"] * torch.nan})
+    with pytest.raises(ValueError, match="to validate on has a label of energy"):
+        run(data, tmp_path, valid=unlabeled)
     bare: Structures = data._replace(labels={})
     with pytest.raises(ValueError, match="expected one of no labels"):
         run(bare, tmp_path)
+
+
+def test_points_that_are_no_atoms_bring_features_of_any_irreps(tmp_path: Path) -> None:
+    """Charged points: their dipole moment, from charges and velocities."""
+    graphs = []
+    for _ in range(60):
+        pos, charge = torch.randn(4, 3), torch.randn(4, 1)
+        x = torch.cat([charge, torch.randn(4, 3)], dim=-1)
+        graphs.append(Data(pos=pos, x=x, y=(charge * pos).sum(0, keepdim=True)))
+    asked = {"target": "y", "network": "tfn", "epochs": 15}
+    with pytest.raises(ValueError, match=r"say what irreps they are, .*'4x0e'"):
+        run(graphs, tmp_path, **asked)
+    arguments = {**SMALL, "irreps_in": "0e+1o", "irreps_out": "1o"}
+    model = run(graphs, tmp_path, arguments=arguments, **asked)
+    said = report(tmp_path)
+    assert said["test_mae"] < 0.9 * said["mean_predictor_mae"]
+    data = graphs[0]
+    assert model(data.x, data.pos).shape == (1, 3)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_tensors_of_graphs_and_of_nodes_are_learned(tmp_path: Path, each: bool) -> None:
+    graphs = []
+    for _ in range(40):
+        z, pos = torch.randint(1, 4, (5,)), torch.randn(5, 3)
+        outer = pos.unsqueeze(-1) * pos.unsqueeze(-2)
+        y = outer if each else outer.sum(0, keepdim=True)
+        graphs.append(Data(z=z, pos=pos, y=y))
+    with pytest.raises(ValueError, match=r"say what is predicted, such as .*ij=ji"):
+        run(graphs, tmp_path, target="y")
+    arguments = {**SMALL, "irreps_out": "ij=ji"}
+    model = run(graphs, tmp_path, target="y", epochs=1, arguments=arguments)
+    assert model(z, pos).shape == ((5, 3, 3) if each else (1, 3, 3))
+
+
+def test_features_that_are_missing_are_named(tmp_path: Path) -> None:
+    z, pos = torch.ones(4, dtype=torch.long), torch.randn(4, 3)
+    graphs = [Data(z=z, pos=pos, y=pos.norm().view(1)) for _ in range(20)]
+    with pytest.raises(ValueError, match="structures have none named 'x'"):
+        run(graphs, tmp_path, target="y", arguments={**SMALL, "irreps_in": "0e"})

@@ -14,6 +14,7 @@ import qm9
 import torch
 from torch_geometric.datasets import QM9
 
+from pyg_equivariant.training.builders import build_network
 from pyg_equivariant.training.checkpoint import BEST, load_checkpoint
 from pyg_equivariant.training.curve import CURVE, read_curve
 from pyg_equivariant.training.errors import MeanError, mean_error
@@ -23,7 +24,6 @@ from pyg_equivariant.training.qm9.targets import TARGETS
 from pyg_equivariant.training.references import Scaling
 from pyg_equivariant.training.report import write_report
 from pyg_equivariant.training.settings import Settings
-from pyg_equivariant.training.task import build_network
 from pyg_equivariant.training.tasks import load_task
 
 ROOT = Path(__file__).resolve().parents[2]

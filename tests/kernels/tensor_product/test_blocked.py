@@ -32,15 +32,20 @@ def inputs(product: TensorProductPaths, shapes: str) -> list[Tensor]:
     ]
 
 
+def direction(like: Tensor) -> Tensor:
+    """Random numbers that are the same for any strides."""
+    return torch.randn(like.shape, dtype=like.dtype)
+
+
 def everything(function, arguments: list[Tensor]) -> list[Tensor]:
     """Value, and first and second derivatives along fixed random directions."""
     torch.manual_seed(1)
     value = function(*arguments)
     results = [value]
     for _ in range(2):
-        scalar = (results[0] * torch.randn_like(results[0])).sum()
+        scalar = (results[0] * direction(results[0])).sum()
         for each in results[1:]:
-            scalar = scalar + (each * torch.randn_like(each)).sum()
+            scalar = scalar + (each * direction(each)).sum()
         scalar = scalar + sum(0 * x.sum() for x in arguments)  # depends on all, always
         results += torch.autograd.grad(
             scalar, arguments, create_graph=True, materialize_grads=True
