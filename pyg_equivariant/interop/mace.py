@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,32 +13,16 @@ from pyg_equivariant import o3
 from pyg_equivariant.nn.conv.mace_conv import MACEConv
 from pyg_equivariant.nn.mlp import RadialMLP
 from pyg_equivariant.nn.models.mace import MACE
-from pyg_equivariant.nn.zbl import COVALENT_RADII
 from pyg_equivariant.o3 import IrrepsLike
 
+from ._mace_settings import read_settings, refuse_unknown
 from ._placement import Change, Placement, build, replace_constants
 from ._signs import sign_before_e3nn_05
 from ._weights import regroup_weights
 from .e3nn import as_irreps
-from .mace_contraction import contraction_sizes, place_contraction
+from .mace_contraction import place_contraction
 
 _Names = dict[str, str | tuple[str, Change]]
-_CONSTANTS = re.compile(r"(.*\.)?(output_mask|_compiled_main.*)|num_interactions")
-_BESSEL = "radial_embedding.bessel_fn."
-_CUTOFF = "radial_embedding.cutoff_fn."
-_REPULSION = "pair_repulsion_fn."
-_REFUSED = {
-    r".*\.density_fn\..*": "density-normalized interaction blocks",
-    r"radial_embedding\.distance_transform\..*": "a distance transform (Agnesi, Soft)",
-    r"interactions\.\d+\.(linear_res|source_embedding|alpha|beta).*": (
-        "non-linear interaction blocks"
-    ),
-    r"interactions\.\d+\.conv_tp_weights\.(net|\d+)\..*": (
-        "radial networks with biases or layer norms"
-    ),
-    r"(joint_embedding|embedding_readout)\..*": "embeddings of charge, spin and others",
-    r"(les|fukui|dipole|polarizability).*": "long-range or dipole terms",
-}
 
 
 def mace_from_reference(
@@ -112,55 +94,20 @@ def mace_from_reference(
         MACE(4x0e, lmax=1, correlation=2, num_layers=1, cutoff=5.0)
     """
     weights = Placement(state_dict, "MACE")
-    _refuse(weights, apply_cutoff)
-    hidden = as_irreps(hidden_irreps)
-    num_layers = weights.count("interactions.")
-    stem = "products.0.symmetric_contractions."
-    degree, count = contraction_sizes(weights, stem)
-    (numel,) = weights.shape("interactions.0.linear.weight", 1)
-    (skip,) = weights.shape("interactions.0.skip_tp.weight", 1)
-    channels = weights.shape(f"{stem}contractions.0.weights_max", 3)[2]
-    if hidden.count("0e") != channels:
-        raise ValueError(
-            f"got hidden_irreps={hidden}, but the state_dict of MACE has {channels} "
-            "channels"
-        )
-    lmax = numel // channels**2 - 1
-    residual = lmax > 0 and skip == channels**2 * count
-    cutoff = float(weights.tensors[_shaped(weights, "r_max")])
+    refuse_unknown(weights, apply_cutoff)
+    found = read_settings(weights, as_irreps(hidden_irreps), atomic_numbers)
+    kind = "Residual" if found["residual_first"] else ""
     weights.agree(
-        max_ell=(max_ell, lmax),
-        correlation=(correlation, degree),
-        num_interactions=(num_interactions, num_layers),
-        interaction_first=(interaction_first, _block(residual)),
-        r_max=(r_max, cutoff),
+        max_ell=(max_ell, found["lmax"]),
+        correlation=(correlation, found["correlation"]),
+        num_interactions=(num_interactions, found["num_layers"]),
+        interaction_first=(interaction_first, f"RealAgnostic{kind}InteractionBlock"),
+        r_max=(r_max, found["cutoff"]),
     )
-    numbers = _numbers(weights, atomic_numbers, count)
-    scale, atomref = _units(weights, numbers)
-    radial = _radial_channels(weights)
-    p = int(weights.tensors[_shaped(weights, f"{_CUTOFF}p")])
-    repulsion = _repulsion(weights, p)
-    model = build(
-        weights.tensors["interactions.0.linear.weight"],
-        MACE,
-        irreps_hidden=hidden,
-        lmax=lmax,
-        num_layers=num_layers,
-        correlation=degree,
-        num_radial=radial[0],
-        cutoff=cutoff,
-        radial_channels=radial[1:],
-        readout_channels=_readout_channels(weights, num_layers, channels),
-        residual_first=residual,
-        zbl=repulsion,
-        envelope_exponent=p,
-        avg_num_neighbors=avg_num_neighbors,
-        e3nn_constants=True,
-        species=numbers,
-        scale=scale,
-        atomref=atomref,
-    )
-    _place_basis(weights, model, cutoff)
+    like = weights.tensors["interactions.0.linear.weight"]
+    given = {"avg_num_neighbors": avg_num_neighbors, "e3nn_constants": True}
+    model = build(like, MACE, **given, **found)
+    _place_basis(weights, model)
     names: _Names = {}
     for t, conv in enumerate(model.convs):
         assert isinstance(conv, MACEConv)
@@ -168,7 +115,7 @@ def mace_from_reference(
         names[f"convs.{t}.mix_out.weight"] = f"products.{t}.linear.weight"
         stem = f"products.{t}.symmetric_contractions."
         place_contraction(weights, stem, conv.product)
-    return weights.finish(model, names | _ends(num_layers, count, channels))
+    return weights.finish(model, names | _ends(model))
 
 
 def interaction_names(conv: MACEConv, own: str, theirs: str) -> _Names:
@@ -221,143 +168,27 @@ def _by_species(conv: MACEConv, weight: Tensor) -> Tensor:
     return torch.cat(blocks, dim=1)
 
 
-def _refuse(weights: Placement, apply_cutoff: bool) -> None:
-    """Say what is not known here, and leave aside what carries nothing."""
-    if not apply_cutoff:
-        raise ValueError(
-            "apply_cutoff=False multiplies path weights by the cutoff in place of the "
-            "radial features; such a MACE cannot be read"
-        )
-    for name in weights.tensors:
-        for pattern, what in _REFUSED.items():
-            if re.fullmatch(pattern, name):
-                raise ValueError(f"{name}: a MACE with {what} cannot be read")
-    empty = (name for name, t in weights.tensors.items() if not t.numel())
-    constant = (name for name in weights.tensors if _CONSTANTS.fullmatch(name))
-    weights.ignore([*empty, *constant])
-
-
-def _shaped(weights: Placement, name: str) -> str:
-    """The name of one number, which is taken."""
-    if name not in weights or weights.tensors[name].numel() != 1:
-        raise ValueError(f"{name!r} of MACE is one number, and it is missing here")
-    weights.ignore([name])
-    return name
-
-
-def _block(residual: bool) -> str:
-    kind = "Residual" if residual else ""
-    return f"RealAgnostic{kind}InteractionBlock"
-
-
-def _numbers(
-    weights: Placement, given: Sequence[int] | None, count: int
-) -> tuple[int, ...]:
-    """The atomic numbers of the species, in order."""
-    found = weights.tensors.get("atomic_numbers")
-    weights.ignore(["atomic_numbers"])
-    if found is None and given is None:
-        raise ValueError(
-            "this state_dict does not hold atomic_numbers; pass them in the order of "
-            "the model's"
-        )
-    told = None if found is None else tuple(found.tolist())
-    numbers = tuple(told if given is None else given)  # type: ignore[arg-type]
-    if len(numbers) != count or (told is not None and told != numbers):
-        raise ValueError(
-            f"got atomic_numbers={numbers}, but the state_dict of MACE has {count} "
-            f"species{'' if told is None else f', {told}'}"
-        )
-    return numbers
-
-
-def _units(weights: Placement, numbers: tuple[int, ...]) -> tuple[float, Tensor]:
-    """The scale of energies, and what each atom adds: its own energy and a shift."""
-    name = "atomic_energies_fn.atomic_energies"
-    if name not in weights:
-        raise ValueError(f"{name!r} is missing: this is no state_dict of MACE")
-    energies = weights.tensors[name].double().cpu()
-    weights.ignore([name])
-    units = {}
-    for unit, default in (("scale", 1.0), ("shift", 0.0)):
-        name = f"scale_shift.{unit}"
-        value = weights.tensors.get(name, torch.tensor(default))
-        weights.ignore([name])
-        if value.numel() != 1:
-            raise ValueError(f"{name}: a MACE with several heads cannot be read")
-        units[unit] = float(value)
-    if energies.numel() != len(numbers):
-        raise ValueError(
-            f"atomic_energies has shape {tuple(energies.shape)} for {len(numbers)} "
-            "species: a MACE with several heads cannot be read"
-        )
-    atomref = torch.zeros(max(numbers) + 1, dtype=torch.float64)
-    atomref[list(numbers)] = energies.flatten() + units["shift"]
-    return units["scale"], atomref
-
-
-def _radial_channels(weights: Placement) -> tuple[int, ...]:
-    """Number of radial functions, and hidden widths of the radial networks."""
-    widths: list[int] = []
-    stem = "interactions.0.conv_tp_weights.layer"
-    while f"{stem}{len(widths)}.weight" in weights:
-        widths.append(weights.shape(f"{stem}{len(widths)}.weight", 2)[0])
-    if not widths:
-        weights.shape(f"{stem}0.weight", 2)
-    return tuple(widths)
-
-
-def _readout_channels(
-    weights: Placement, num_layers: int, channels: int
-) -> tuple[int, ...]:
-    name = f"readouts.{num_layers - 1}.linear_1.weight"
-    (numel,) = weights.shape(name, 1)
-    (width,) = weights.shape(name.replace("linear_1", "linear_2"), 1)
-    if numel != channels * width:
-        raise ValueError(f"{name}: a MACE with several heads cannot be read")
-    return (width,)
-
-
-def _repulsion(weights: Placement, p: int) -> bool:
-    """Whether there is pair repulsion, with the constants that are known here."""
-    stem = _REPULSION
-    names = [name for name in weights.tensors if name.startswith(stem)]
-    weights.ignore(names)
-    expected: dict[str, Any] = {
-        f"{stem}p": float(p),
-        f"{stem}c": [0.1818, 0.5099, 0.2802, 0.02817],
-        f"{stem}a_exp": 0.3,
-        f"{stem}a_prefactor": 0.4543,
-        f"{stem}covalent_radii": [0.2, *COVALENT_RADII],
-    }
-    for name in names:
-        if name not in expected:
-            raise ValueError(f"{name}: a pair repulsion of this kind cannot be read")
-        like = torch.tensor(expected[name], dtype=torch.float64).flatten()
-        found = weights.tensors[name].double().cpu().flatten()[: len(like)]
-        if not torch.allclose(found, like, rtol=1e-5, atol=1e-6):
-            raise ValueError(
-                f"{name}: pair repulsion with other constants than ZBL's cannot be read"
-            )
-    return bool(names)
-
-
-def _place_basis(weights: Placement, model: MACE, cutoff: float) -> None:
+def _place_basis(weights: Placement, model: MACE) -> None:
     """The frequencies, with the rounding that they have there."""
-    name = f"{_BESSEL}bessel_weights"
+    stem = "radial_embedding.bessel_fn."
+    name = f"{stem}bessel_weights"
     if name not in weights:
         raise ValueError(f"{name!r} is missing: only Bessel functions are known here")
-    frequency = weights.tensors[name].double().cpu() * cutoff
-    weights.ignore([name, f"{_CUTOFF}r_max", f"{_BESSEL}r_max", f"{_BESSEL}prefactor"])
-    prefactor = weights.tensors.get(f"{_BESSEL}prefactor")
-    expected = math.sqrt(2 / cutoff)
+    assert model.cutoff is not None
+    frequency = weights.tensors[name].double().cpu() * model.cutoff
+    others = f"{stem}r_max", f"{stem}prefactor", "radial_embedding.cutoff_fn.r_max"
+    weights.ignore([name, *others])
+    prefactor = weights.tensors.get(f"{stem}prefactor")
+    expected = math.sqrt(2 / model.cutoff)
     if prefactor is not None and abs(float(prefactor) / expected - 1) > 1e-5:
-        raise ValueError(f"{_BESSEL}prefactor is {float(prefactor)}, not {expected}")
+        raise ValueError(f"{stem}prefactor is {float(prefactor)}, not {expected}")
     replace_constants(model.edges.basis, {"frequency": frequency})
 
 
-def _ends(num_layers: int, count: int, channels: int) -> _Names:
+def _ends(model: MACE) -> _Names:
     """The embedding, and the readouts of all layers."""
+    assert model.species is not None
+    count, channels = len(model.species.species), model.irreps_hidden.count("0e")
 
     def embedded(weight: Tensor) -> Tensor:
         return weight.reshape(count, -1) / math.sqrt(count)
@@ -369,11 +200,11 @@ def _ends(num_layers: int, count: int, channels: int) -> _Names:
         return weight.reshape(channels, -1)
 
     own, theirs = "head.pre.layers.", "readouts."
+    last = model.num_layers - 1
     names: _Names = {
         f"{own}{t}.weights.0": (f"{theirs}{t}.linear.weight", column)
-        for t in range(num_layers - 1)
+        for t in range(last)
     }
-    last = num_layers - 1
     names[f"{own}{last}.weights.0"] = f"{theirs}{last}.linear_1.weight", matrix
     names[f"{own}{last}.weights.1"] = f"{theirs}{last}.linear_2.weight", column
     names["embedding.weight"] = "node_embedding.linear.weight", embedded
