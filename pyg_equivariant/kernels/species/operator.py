@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import check_device, check_real, check_tensor
 
-from ..dispatch import autocasts, is_plain_call, transformed
+from ..dispatch import autocasts, is_plain_call, recording, transformed
 from ..multilinear import check_arguments, check_shape
 from ..registration import register_operator
 from . import reference
@@ -60,7 +60,9 @@ def species_product(
     _check({"x": x, "w": weight}, species, len(weight) if weight.dim() else 0, form)
     wide = torch.float32, torch.float64
     opaque = x.dtype in wide and x.dtype == weight.dtype
-    if not opaque or autocasts(x.device.type) or transformed():
+    device = x.device.type
+    # what a CUDA graph captures cannot look at how many nodes a species has
+    if not opaque or autocasts(device) or transformed() or recording(device):
         return reference.species_product(x, weight, species, form)
     return _derivative(x, weight, None, species, len(weight), form.text, "y")
 
@@ -100,7 +102,7 @@ def _check(
 def check_species_index(species: Tensor, num_nodes: int, number: int) -> None:
     """Refuse what are not the species of so many nodes.
 
-    Values are not looked at while compiling.
+    Values are looked at on the CPU, and not while compiling.
 
     Raises:
         TypeError: if they are no integers.
@@ -114,7 +116,7 @@ def check_species_index(species: Tensor, num_nodes: int, number: int) -> None:
             f"expected one of species for each of {num_nodes} rows of x, got shape "
             f"{tuple(species.shape)}"
         )
-    if not is_plain_call(species) or not num_nodes or species.is_meta:
+    if species.device.type != "cpu" or not is_plain_call(species) or not num_nodes:
         return
     low, high = (int(s) for s in species.aminmax())
     if low < 0 or high >= number:
@@ -139,6 +141,10 @@ def _run(
     like = next(t for t in (x, w, y) if t is not None)
     order = species.argsort(stable=True)
     counts = torch.bincount(species, minlength=number).tolist()
+    if len(counts) > number:
+        raise IndexError(
+            f"expected species from 0 to {number - 1}, got them up to {len(counts) - 1}"
+        )
     sizes = {"x": form.x_dim, "y": form.y_dim, "w": form.weight_numel}
     rows = number if wanted == "w" else len(species)
     out = like.new_zeros(rows, sizes[wanted])

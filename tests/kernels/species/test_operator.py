@@ -90,5 +90,8 @@ def test_is_refused_where_indices_would_leave_the_table() -> None:
         check_species_index(SPECIES, 4, 4)
     with pytest.raises(TypeError, match=r"got torch\.int16"):
         check_species_index(SPECIES.short(), 5, 4)
+    operate = torch.ops.pyg_equivariant.species_product
+    with pytest.raises(IndexError, match="from 0 to 2, got them"):
+        operate(x, weight[:3], None, SPECIES, 3, FORM.text, "y")
     with pytest.raises(TypeError, match=r"weight of torch\.float64, as what it meets"):
         product(x, weight.float())
