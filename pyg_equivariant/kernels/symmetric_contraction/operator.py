@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike, check_alike, check_device, check_tensor
 
-from ..dispatch import fast_or_plain, kernel_for, transformed
+from ..dispatch import fast_or_plain, kernel_for, recording, transformed
 from ..multilinear import check_arguments
 from ..registration import register_operator
 from ..species.operator import check_species_index
@@ -89,7 +89,8 @@ class SymmetricContractionKernel:
         with torch.autocast(x.device.type, enabled=False):
             table = coefficients.to(wide) @ weight.to(wide)
         x = x.to(wide)
-        if transformed():
+        # a graph that is captured cannot take tables to its device
+        if transformed() or recording(x.device.type):
             rest = species.long(), factors, monomials, self.form
             out = reference.value(x, table, *rest)
         else:
