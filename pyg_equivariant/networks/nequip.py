@@ -63,5 +63,5 @@ NETWORK = Network(
         ),
     },
     from_training_set=("avg_num_neighbors",),
-    potential=PotentialPreset(lr=5e-3),
+    potential=PotentialPreset(lr=1e-2),
 )
