@@ -154,6 +154,25 @@ def test_compiles_and_is_the_same_without_a_kernel(monkeypatch) -> None:
     torch.testing.assert_close(module(x, species), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_shapes_are_known_without_numbers() -> None:
+    module = build("2x0e+2x1o", "2x0e+2x1o", 3).to("meta")
+    x = torch.empty(3, 8, dtype=torch.float64, device="meta")
+    species = torch.zeros(3, dtype=torch.long, device="meta")
+    assert module(x, species).shape == (3, 8)
+    empty = build("2x0e+2x1o", "2x0e+2x1o", 3)
+    whole = module.to_empty(device="cpu")
+    assert torch.equal(whole.coefficients, empty.coefficients)
+    assert torch.equal(whole.monomials, empty.monomials)
+
+
+def test_full_precision_under_autocast() -> None:
+    module = SymmetricContraction("2x0e+2x1o", "2x0e+2x1o", 3, num_species=1)
+    x, species = torch.randn(3, 8), torch.zeros(3, dtype=torch.long)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = module(x, species)
+    torch.testing.assert_close(found, module(x, species), rtol=0, atol=0)
+
+
 def test_under_vmap_and_forward_mode() -> None:
     module = build("2x0e+2x1o", "2x0e+2x1o", 3)
     x = module.irreps_in.randn(3, 4, -1, dtype=torch.float64)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike, check_alike, check_device, check_tensor
 
-from ..dispatch import fast_or_plain, kernel_for, recording, transformed
+from ..dispatch import autocasts, fast_or_plain, kernel_for, recording, transformed
 from ..multilinear import check_arguments
 from ..registration import register_operator
 from ..species.operator import check_species_index
@@ -86,8 +86,7 @@ class SymmetricContractionKernel:
         coefficients, factors, monomials = constants
         dtype = torch.promote_types(x.dtype, weight.dtype)
         wide = torch.promote_types(dtype, torch.float32)
-        with torch.autocast(x.device.type, enabled=False):
-            table = coefficients.to(wide) @ weight.to(wide)
+        table = _table(coefficients.to(wide), weight.to(wide))
         x = x.to(wide)
         # a graph that is captured cannot take tables to its device
         if transformed() or recording(x.device.type):
@@ -114,6 +113,15 @@ class SymmetricContractionKernel:
                 f"{weight.shape[2]} channels of weight, got {tuple(x.shape)}"
             )
         check_species_index(species, x.shape[0], weight.shape[0])
+
+
+def _table(coefficients: Tensor, weight: Tensor) -> Tensor:
+    """Coefficients of every species, in full precision under autocast, too."""
+    device = weight.device.type
+    if not autocasts(device):
+        return coefficients @ weight
+    with torch.autocast(device, enabled=False):
+        return coefficients @ weight
 
 
 def _run(fast: Any, plain: Any) -> Any:
