@@ -128,9 +128,10 @@ def test_weights_of_a_species_that_does_not_occur_stay() -> None:
     assert touched.tolist() == [True, False, True]
 
 
-def test_starts_with_features_of_one_size(generator: torch.Generator) -> None:
-    module = SymmetricContraction("64x0e+64x1o+64x2e", "64x0e+64x1o", 1, 1)
+def test_weights_of_a_degree_share_one_size() -> None:
+    module = SymmetricContraction("64x0e+64x1o+64x2e", "64x0e+64x1o", 3, 1)
     counts = [len(path.couplings) for path in module.paths]
+    assert counts == [1, 3, 5, 1, 2, 5]
     for part, count in zip(module.weight.split(counts, dim=1), counts, strict=True):
         assert abs(part.std() * count - 1) < 0.3
 

@@ -226,8 +226,10 @@ class Authors(Module):
         sh = o3.spherical_harmonics(self.harmonics, vec, True, "component")
         x = self.embedding.view(len(SPECIES), -1)[species] / math.sqrt(len(SPECIES))
         energy = torch.zeros(len(z), 1)
+        self.features = []
         for t, layer in enumerate(self.layers):
             x = layer(x, edge_index, sh, basis, species)
+            self.features.append(x)
             if t < len(self.readouts):
                 energy = energy + self.readouts[t](x)
         act = e3nn.math.normalize2mom(torch.nn.functional.silu)
@@ -292,6 +294,13 @@ def test_is_the_authors_network(name: str, generator: torch.Generator) -> None:
     found = model.atomic_energies(z, model.graph(pos, None, edge_index)).squeeze(1)
     scale = expected.abs().max()
     assert (found - expected).abs().max() <= 1e-10 * scale
+    features = model.represent(z, model.graph(pos, None, edge_index)).steerable
+    sizes = [x.shape[1] for x in authors.features]
+    for ours, theirs, conv in zip(
+        features.split(sizes, dim=1), authors.features, model.convs, strict=True
+    ):
+        error = (conv.irreps_out.to_mul_ir(ours) - theirs).abs().max()
+        assert error <= 1e-10 * theirs.abs().max()
     forces = [torch.autograd.grad(e.sum(), pos)[0] for e in (found, expected)]
     assert forces[1].abs().max() > 1e-3
     assert (forces[0] - forces[1]).abs().max() <= 1e-10 * forces[1].abs().max()

@@ -102,10 +102,13 @@ def test_operators_pass_the_checks_of_torch() -> None:
 def test_nodes_part_by_part(products: int, monkeypatch: pytest.MonkeyPatch) -> None:
     form = ContractionForm("0e+1o", "0e+1o", 3)
     given = tensors(form, 9, 2)
-    expected = cpu.second(*given, form)
+    expected = *cpu.gradient(*given[:4], form), *cpu.second(*given, form)
     monkeypatch.setattr(reference, "_PRODUCTS", products)
     monkeypatch.setattr(operator, "kernel_for", lambda *tensors: "plain")
-    found = OPS.symmetric_contraction_second(*given, form.text)
+    found = (
+        *OPS.symmetric_contraction_gradient(*given[:4], form.text),
+        *OPS.symmetric_contraction_second(*given, form.text),
+    )
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
 
