@@ -41,7 +41,7 @@ TIERS = [
         "kernels.matmul",
         "kernels.species",
     },
-    {"kernels.convolution"},
+    {"kernels.convolution", "kernels.symmetric_contraction"},
     {"kernels.fully_connected"},
     {"kernels"},
     {"graph"},

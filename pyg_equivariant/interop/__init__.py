@@ -16,6 +16,11 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .mace import mace_from_reference
+from .mace_contraction import (
+    symmetric_contraction_from_mace,
+    symmetric_contraction_to_mace,
+)
 from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
 from .schnet import schnet_from_pyg
@@ -28,10 +33,13 @@ __all__ = [
     "painn_from_schnetpack",
     "egnn_from_reference",
     "segnn_from_reference",
+    "mace_from_reference",
     "nequip_from_reference",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
+    "symmetric_contraction_from_mace",
+    "symmetric_contraction_to_mace",
     "linear_from_e3nn",
     "linear_to_e3nn",
     "tensor_product_from_e3nn",

@@ -15,11 +15,15 @@ from .report import can_compile, count_kernels, kernel_report
 from .species.operator import species_product
 from .species.reference import SpeciesBlock, SpeciesForm
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
+from .symmetric_contraction.form import ContractionPath
+from .symmetric_contraction.operator import SymmetricContractionKernel
 
 __all__ = [
     "TensorProductKernel",
     "Convolution",
     "NodeFirst",
+    "SymmetricContractionKernel",
+    "ContractionPath",
     "neighbor_sum",
     "edge_pairs",
     "spherical_harmonics",

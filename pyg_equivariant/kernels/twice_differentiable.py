@@ -209,7 +209,7 @@ class TwiceDifferentiable:
     def _second_backward(self, ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         again = torch.is_grad_enabled()
         with torch.enable_grad():
-            given: list[Any] = [_as_input(t) for t in ctx.saved_tensors]
+            given: list[Any] = [as_input(t) for t in ctx.saved_tensors]
             x, shift, grad, along = given
             form = self.parse(ctx.form)
             outputs = self.reference.second(x, shift, grad, along, form)
@@ -241,7 +241,7 @@ def _of_shift(grad_x: Tensor, shift: Tensor | None, ctx: Any) -> Tensor | None:
     return grad_x[:, : len(shift)].sum(0)
 
 
-def _as_input(t: Tensor | None) -> Tensor | None:
+def as_input(t: Tensor | None) -> Tensor | None:
     """A view: a derivative does not pass through what others were made from it."""
     if t is None:
         return None

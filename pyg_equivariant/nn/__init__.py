@@ -4,6 +4,7 @@ from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
 from .conv import (
     EGNNConv,
     EquivariantConv,
+    MACEConv,
     NequIPConv,
     PaiNNConv,
     SchNetConv,
@@ -21,6 +22,7 @@ from .linear import Linear
 from .mlp import MLP, RadialMLP
 from .models import (
     EGNN,
+    MACE,
     SEGNN,
     TFN,
     Card,
@@ -37,7 +39,9 @@ from .species_linear import SpeciesLinear
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
+from .symmetric_contraction import SymmetricContraction
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
+from .zbl import ZBLRepulsion
 
 __all__ = [
     # convolutions
@@ -46,6 +50,7 @@ __all__ = [
     "PaiNNConv",
     "TFNConv",
     "NequIPConv",
+    "MACEConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -57,6 +62,7 @@ __all__ = [
     "PaiNN",
     "TFN",
     "NequIP",
+    "MACE",
     "SEGNN",
     "ForceField",
     "save_model",
@@ -67,6 +73,7 @@ __all__ = [
     "SpeciesLinear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "SymmetricContraction",
     "SphericalHarmonics",
     "spherical_harmonics",
     "SteerableLinear",
@@ -87,4 +94,5 @@ __all__ = [
     "BesselBasis",
     "CosineCutoff",
     "PolynomialCutoff",
+    "ZBLRepulsion",
 ]

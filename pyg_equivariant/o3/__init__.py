@@ -41,6 +41,7 @@ from ._spherical_harmonics import (
     harmonics_table,
     spherical_harmonics_reference,
 )
+from ._symmetric_power import SymmetricCoupling, symmetric_couplings
 from ._tensor_product_paths import CONNECTIONS, Path, TensorProductPaths
 from ._vector import safe_norm, safe_normalize, widen
 from ._wigner import rotate, wigner_D
@@ -53,6 +54,8 @@ __all__ = [
     "IrrepsLike",
     "clebsch_gordan",
     "clebsch_gordan_exact",
+    "SymmetricCoupling",
+    "symmetric_couplings",
     "spherical_harmonics_reference",
     "HarmonicsLike",
     "harmonics_irreps",

@@ -7,6 +7,7 @@ A few examples, always the same, run every time; many, always others, with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import pytest
@@ -293,6 +294,42 @@ def neighbor_sum(draw: Draw) -> Example:
     )
 
 
+def symmetric_contraction(draw: Draw) -> Example:
+    few = [("0e+1o", "0e+1o", 3), ("1e+0o", "2e", 3), ("0e+1o+2e", "1o", 2)]
+    irreps, out, correlation = draw.one_of("irreps", few)
+    channels = draw.one_of("channels", CHANNELS if draw.wide else CHANNELS[:4])
+    compute = kernels.SymmetricContractionKernel(irreps, out, correlation)
+    nodes = draw.integer("nodes", 0, 9)
+    species = torch.randint(2, (nodes,), generator=draw.generator)
+    inputs = [
+        draw.numbers("x", nodes, compute.form.dim_in * channels),
+        draw.numbers("w", 2, compute.form.num_paths, channels),
+    ]
+
+    def plain(x: Tensor, w: Tensor) -> Tensor:
+        x = x.unflatten(1, (-1, channels))
+        parts = [x[:, part] for part in Irreps(irreps).slices()]
+        outputs = []
+        weights = iter(w.unbind(1))
+        for i_out, (_, ir) in enumerate(Irreps(out)):
+            total = x.new_zeros(nodes, ir.dim, channels)
+            for path in compute.form.paths:
+                for blocks, tensor in path.couplings if path.i_out == i_out else ():
+                    value = torch.tensor(tensor)
+                    given = [parts[b] for b in blocks]
+                    letters = "abd"[: len(given)]
+                    formula = ",".join(f"i{q}c" for q in letters)
+                    formula = f"{letters}m,{formula}->imc"
+                    value = torch.einsum(formula, value, *given)
+                    orders = len(set(permutations(blocks)))
+                    total = total + orders * value * next(weights)[species, None]
+            outputs.append(total.flatten(1))
+        return torch.cat(outputs, dim=1)
+
+    constants = compute.constants
+    return Example(lambda x, w: compute(x, w, species, constants), plain, inputs)
+
+
 FAMILIES = {
     "convolution": convolution,
     "fully_connected": fully_connected,
@@ -303,6 +340,7 @@ FAMILIES = {
     "matmul": multiplied,
     "species": of_species,
     "neighbor_sum": neighbor_sum,
+    "symmetric_contraction": symmetric_contraction,
 }
 
 

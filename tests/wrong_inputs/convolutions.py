@@ -14,6 +14,7 @@ from pyg_equivariant.nn import (
     Edges,
     EGNNConv,
     EquivariantConv,
+    MACEConv,
     NequIPConv,
     PaiNNConv,
     SchNetConv,
@@ -77,6 +78,17 @@ def _nequip_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
     return NequIPConv(IRREPS, SH, "3x0e+2x1o", RADIAL), _tfn()[1]
 
 
+def _mace() -> tuple[EquivariantConv, dict[str, Argument]]:
+    options: dict[str, Any] = {"correlation": 2, "radial_channels": (6,)}
+    conv = MACEConv(IRREPS, SH, "3x0e+3x1o", RADIAL, 4, **options)
+    return conv, _nequip()[1]
+
+
+def _mace_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
+    options: dict[str, Any] = {"correlation": 2, "radial_channels": ()}
+    return MACEConv(IRREPS, SH, "3x0e+3x1o", RADIAL, **options), _tfn()[1]
+
+
 def _schnet() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = SchNetConv(6, 8, num_filters=10, edge_dim=RADIAL, cutoff=5.0)
     length, attr = _of_edges(columns=False), _of_edges(RADIAL)
@@ -130,6 +142,8 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "NequIPConv": _nequip_alone,
     "NequIPConv of species": _nequip,
     "NequIPConv of dense attributes": _nequip_dense,
+    "MACEConv": _mace_alone,
+    "MACEConv of species": _mace,
     "SchNetConv": _schnet,
     "SchNetConv without cutoff": _schnet_open,
     "PaiNNConv": _painn,
@@ -209,7 +223,7 @@ def _unread_length(conv: EquivariantConv) -> dict[str, tuple[str, str]]:
 
 def _unread(conv: EquivariantConv) -> list[str]:
     """What a layer does not look at."""
-    if isinstance(conv, (TFNConv, NequIPConv)):
+    if isinstance(conv, (TFNConv, NequIPConv, MACEConv)):
         return ["pos", "edge_vec", "edge_length", "edge_weight"]
     if isinstance(conv, SchNetConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
@@ -228,12 +242,13 @@ for way, fuse in (("", True), (" by messages", False)):
     plain = (
         "TFNConv",
         "NequIPConv",
+        "MACEConv",
         "SchNetConv",
         "PaiNNConv",
         "EGNNConv",
         "SEGNNConv",
     )
-    parted = ("TFNConv", "NequIPConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    parted = ("TFNConv", "NequIPConv", "MACEConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))

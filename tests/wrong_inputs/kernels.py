@@ -109,6 +109,48 @@ def _product(name: str) -> Entry:
     return Entry(partial(compute, constants=constants), arguments)
 
 
+CONTRACTION = kernels.SymmetricContractionKernel("0e+1o", "0e+1o", 2)
+
+
+def _kinds(**options: Any) -> Argument:
+    value = torch.tensor([1, 0, 2, 2, 1])
+    return Argument(value, "labels", "nodes", **options)
+
+
+def _contraction(name: str) -> Entry:
+    coefficients, *places = CONTRACTION.constants
+    constants = [coefficients.float(), *places]
+    call = partial(CONTRACTION, constants=constants)
+    arguments = {
+        "x": _node(8, valid=WIDER),
+        "weight": real(3, CONTRACTION.form.num_paths, 2, valid=WIDER),
+        "species": _kinds(),
+    }
+    return Entry(call, arguments)
+
+
+def _contractions(name: str) -> Entry:
+    """The operator of symmetric contractions, or one of its derivatives."""
+    operator = getattr(OPS, name.split(".")[1])
+    form = CONTRACTION.form
+    rows = len(form.monomials)
+    arguments = {
+        "x": _node(2 * form.dim_in, valid=DISPATCHED),
+        "table": real(3, rows, 2, valid=DISPATCHED),
+        "species": _kinds(valid=DISPATCHED),
+    }
+    if not name.endswith("contraction"):
+        arguments["grad"] = _node(2 * form.dim_out, valid=DISPATCHED)
+    if name.endswith("second"):
+        arguments["along_x"] = _node(2 * form.dim_in, valid=DISPATCHED)
+        arguments["along_table"] = real(3, rows, 2, valid=DISPATCHED)
+
+    def call(**inputs: Any) -> Any:
+        return operator(*inputs.values(), form.text)
+
+    return Entry(call, arguments)
+
+
 def _edge_pairs(name: str) -> Entry:
     both = torch.tensor([[0, 1, 2, 0, 3, 4], [1, 0, 0, 2, 4, 3]])
     free = dict.fromkeys(
@@ -171,6 +213,7 @@ entry(
 entry(_node_first, "NodeFirst")
 entry(_neighbor_sum, "neighbor_sum")
 entry(_product, "TensorProductKernel")
+entry(_contraction, "SymmetricContractionKernel")
 entry(_edge_pairs, "edge_pairs")
 entry(_gate, "kernels.gate")
 entry(_species_product, "species_product")
@@ -265,6 +308,10 @@ def _species_operator(name: str) -> Entry:
 functions = ("gate", "spherical_harmonics", "activation")
 entry(
     _operator, *(f"ops.{f}{k}" for f in functions for k in ("", "_gradient", "_second"))
+)
+entry(
+    _contractions,
+    *(f"ops.symmetric_contraction{k}" for k in ("", "_gradient", "_second")),
 )
 entry(_derivatives, "ops.convolution", "ops.fully_connected")
 entry(_species_operator, "ops.species_product")

@@ -178,6 +178,15 @@ entry(_of_species, "SpeciesLinear", "SpeciesLinear of dense attributes")
 entry(_weighted, "TensorProduct", "TensorProduct of shared weights")
 
 
+def _symmetric(name: str) -> Entry:
+    module = nn.SymmetricContraction("2x0e+2x1o", "2x0e+2x1o", 2, num_species=9)
+    arguments = {
+        "x": real(NODES, 8, rows="nodes"),
+        "species": _labels([6, 1, 8, 1, 7]),
+    }
+    return Entry(module, arguments)
+
+
 def _gate(name: str) -> Entry:
     act = "tanh" if "tanh" in name else "silu"
     module = nn.Gate("2x0e", [act], "2x0e", ["sigmoid"], "2x2e")
@@ -217,6 +226,17 @@ def _two_graphs() -> Argument:
     return Argument(2, "size", valid={"missing": (SAME, "is counted")})
 
 
+def _repulsion(name: str) -> Entry:
+    arguments = {
+        "z": _labels([6, 1, 8, 1, 7], aliases=("atomic numbers",)),
+        "edge_index": edges(),
+        "edge_length": real(EDGES, rows="edges", columns=False),
+    }
+    return Entry(nn.ZBLRepulsion(), arguments)
+
+
+entry(_symmetric, "SymmetricContraction")
+entry(_repulsion, "ZBLRepulsion")
 entry(_gate, "Gate", "Gate of tanh and bias")
 entry(_trivial, "SteerableLinear without attributes")
 entry(_instance_norm, "EquivariantInstanceNorm")

@@ -2,6 +2,7 @@
 
 from ._equivariant_conv import EquivariantConv
 from .egnn_conv import EGNNConv
+from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
 from .schnet_conv import SchNetConv
@@ -15,5 +16,6 @@ __all__ = [
     "PaiNNConv",
     "TFNConv",
     "NequIPConv",
+    "MACEConv",
     "SEGNNConv",
 ]

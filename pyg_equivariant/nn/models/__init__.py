@@ -8,6 +8,7 @@ from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
 from .irreps_head import IrrepsHead
+from .mace import MACE
 from .make_head import make_head
 from .model_file import describe_model, load_model, save_model
 from .molecular import MolecularModel
@@ -31,6 +32,7 @@ __all__ = [
     "EGNN",
     "TFN",
     "NequIP",
+    "MACE",
     "SEGNN",
     "ForceField",
     "EnergyForces",

@@ -1,0 +1,1 @@
+"""Symmetric powers of features, contracted with weights of the species."""

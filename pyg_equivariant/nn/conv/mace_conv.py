@@ -1,0 +1,282 @@
+"""The convolution of MACE: sums over neighbors, and polynomials of them."""
+
+from typing import Any, Optional
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.inits import reset
+from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
+
+from pyg_equivariant import o3
+from pyg_equivariant.kernels import Convolution
+from pyg_equivariant.o3 import Irreps, IrrepsLike
+
+from ..activation import ActivationLike
+from ..edge_embedding import Edges
+from ..linear import Linear
+from ..mlp import RadialMLP
+from ..module import check_features
+from ..species_linear import SpeciesLinear
+from ..symmetric_contraction import SymmetricContraction
+from ..tensor_product import TensorProduct
+from ._equivariant_conv import EquivariantConv
+from ._inputs import (
+    as_pair,
+    check_edge_inputs,
+    check_equivariant_aggr,
+    check_positive,
+    check_scalars,
+    of_targets,
+)
+
+
+class MACEConv(EquivariantConv):
+    r"""The layer of the `"MACE: Higher Order Equivariant Message Passing Neural
+    Networks for Fast and Accurate Force Fields" <https://arxiv.org/abs/2206.07697>`_
+    paper: the linear steerable convolution, and a polynomial of its result at every
+    node.
+
+    .. math::
+        \mathbf{A}_i &= \mathbf{W}_2 \Big( \frac{1}{\bar n} \sum_{j \in \mathcal{N}(i)}
+        (\mathbf{W}_1 \mathbf{x}_j) \otimes_{R(\mathbf{e}_{ij})} Y(\hat r_{ij}) \Big)
+
+        \mathbf{x}^{\prime}_i &= \mathbf{W}_3 \sum_{n=1}^{\nu} \sum_k
+        \mathbf{w}^{(s_i)}_{nk}\, S^{(nk)} \big( \mathbf{A}_i, \dots, \mathbf{A}_i \big)
+        + \mathbf{W}^{(s_i)} \mathbf{x}_i
+
+    Every path of the tensor product :math:`\otimes` of the features with the harmonics
+    of the edge has its own weight :math:`R(\mathbf{e}_{ij})`, a radial network on
+    the features of the distance, which acts channel by channel. The sums know pairs of
+    atoms; their symmetric products :math:`S`, weighted by species, know :math:`\nu`
+    neighbors at once (:class:`~pyg_equivariant.nn.SymmetricContraction`). The maps
+    :math:`\mathbf{W}` mix channels, without biases. :math:`s_i` is the species of a
+    node, and :math:`\bar n` the average number of neighbors.
+
+    Without ``residual`` (the authors' ``RealAgnosticInteractionBlock``), the last term
+    is missing, and :math:`\mathbf{A}_i` passes a linear map of its species: nothing
+    arrives at a node without neighbors.
+
+    Args:
+        irreps_in (str or Irreps): Irreps of the input features.
+        irreps_sh (str or Irreps): Irreps of the edge harmonics.
+        irreps_out (str or Irreps): Irreps of the output features, all of one
+            multiplicity.
+        edge_dim (int): Number of radial features of an edge.
+        num_species (int, optional): Number of species. (default: :obj:`1`)
+        correlation (int, optional): The degree :math:`\nu`, from 1 to 4.
+            (default: :obj:`3`)
+        radial_channels (list of int, optional): Widths of the hidden layers of the
+            radial network; empty for a linear map. (default: :obj:`(64, 64, 64)`)
+        residual (bool, optional): Let :math:`\mathbf{x}_i` itself take part.
+            (default: :obj:`True`)
+        irreps_message (str or Irreps, optional): Irreps of :math:`\mathbf{A}_i`, of the
+            multiplicity of the output. (default: those of the harmonics)
+        avg_num_neighbors (float, optional): The number :math:`\bar n`.
+            (default: :obj:`1.0`)
+        act (str or callable, optional): Activation of the radial network, scaled to
+            unit second moment; a ``SecondMomentActivation`` is used as it is.
+            (default: :obj:`"silu"`)
+        radial (torch.nn.Module, optional): A radial network of your own, from
+            ``edge_attr`` to ``(|E|, tp.weight_numel)``. With
+            :class:`torch.nn.Identity`, ``edge_attr`` are the weights.
+            (default: :obj:`None`)
+        aggr (str, optional): How messages are joined, ``"add"`` or ``"mean"``.
+            (default: :obj:`"add"`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch_geometric.nn.conv.MessagePassing`.
+
+    Shapes:
+        - **input:** features :math:`(|V|, \text{irreps\_in.dim})`, or a pair of those
+          of sources and of targets if bipartite (the second may be :obj:`None` without
+          ``residual``); edge indices :math:`(2, |E|)`; harmonics
+          :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the receiver to the
+          sender; radial features :math:`(|E|, D)`; species :math:`(|V|)` of the targets
+          from 0 on, unless there is one. Messages vanish where the radial features do:
+          multiply those by an envelope
+        - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
+
+    Examples:
+        >>> conv = MACEConv("8x0e", "0e+1o", "8x0e+8x1o", edge_dim=8, num_species=3)
+        >>> conv.product
+        SymmetricContraction(8x0e+8x1o -> 8x0e+8x1o, correlation=3, num_species=3)
+        >>> x, edge_index = torch.randn(4, 8), torch.tensor([[1, 2, 3], [0, 0, 1]])
+        >>> edge_sh, edge_attr = torch.randn(3, 4), torch.rand(3, 8)
+        >>> conv(x, edge_index, edge_sh, edge_attr, torch.tensor([2, 0, 0, 1])).shape
+        torch.Size([4, 32])
+    """
+
+    def __init__(
+        self,
+        irreps_in: IrrepsLike,
+        irreps_sh: IrrepsLike,
+        irreps_out: IrrepsLike,
+        edge_dim: int,
+        num_species: int = 1,
+        correlation: int = 3,
+        radial_channels: tuple[int, ...] = (64, 64, 64),
+        residual: bool = True,
+        irreps_message: Optional[IrrepsLike] = None,
+        avg_num_neighbors: float = 1.0,
+        act: ActivationLike = "silu",
+        radial: Optional[torch.nn.Module] = None,
+        aggr: str = "add",
+        **kwargs: Any,
+    ) -> None:
+        check_equivariant_aggr(aggr)
+        check_positive(avg_num_neighbors, "avg_num_neighbors")
+        super().__init__(aggr=aggr, node_dim=0, **kwargs)
+        self.irreps_in = Irreps(irreps_in)
+        self.irreps_sh = Irreps(irreps_sh)
+        self.irreps_out = Irreps(irreps_out)
+        if irreps_message is None:
+            irreps_message = _like_harmonics(self.irreps_sh, self.irreps_out)
+        self.irreps_message = Irreps(irreps_message)
+        self.edge_dim = edge_dim
+        self.num_species = num_species
+        self.correlation = correlation
+        self.residual = residual
+        self.avg_num_neighbors = avg_num_neighbors
+
+        # W₁: mixing of channels
+        self.mix_in = Linear(self.irreps_in, self.irreps_in, bias=False)
+        # ⊗: the paths, weighted at every edge
+        product = o3.TensorProductPaths.depthwise(
+            self.irreps_in, self.irreps_sh, keep=self.irreps_message
+        )
+        self.tp = TensorProduct(product, internal_weights=False)
+        # Σ ⊗: the same, summed over neighbors without forming messages
+        self.convolve = Convolution(product)
+        # R: radial network
+        if radial is None:
+            channels = [edge_dim, *radial_channels, product.weight_numel]
+            radial = RadialMLP(channels, act)
+        self.radial = radial
+        # W₂: mixing of paths and channels
+        self.mix = Linear(product.irreps_out, self.irreps_message, bias=False)
+        # W⁽ˢ⁾: of every species, on the node itself or on what arrives
+        ends = self.irreps_message, self.irreps_message
+        if residual:
+            ends = self.irreps_in, self.irreps_out
+        self.skip = SpeciesLinear(*ends, num_species)
+        # S: symmetric products
+        self.product = SymmetricContraction(
+            self.irreps_message, self.irreps_out, correlation, num_species
+        )
+        # W₃: mixing of channels
+        self.mix_out = Linear(self.irreps_out, self.irreps_out, bias=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        reset(self.radial)
+        for module in (self.mix_in, self.mix, self.skip, self.product, self.mix_out):
+            module.reset_parameters()
+
+    def forward(
+        self,
+        x: Tensor | OptPairTensor,
+        edge_index: Adj,
+        edge_sh: Tensor,
+        edge_attr: Tensor,
+        species: OptTensor = None,
+        size: Size = None,
+    ) -> Tensor:
+        # Radial part
+        if isinstance(self.radial, RadialMLP):
+            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix_in.weight)
+            check_edge_inputs(edge_index, edge_attr=edge_attr)
+        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        arrived, kept = self.interact(x, edge_index, edge_sh, weight, species, size)
+        return self.multiply(arrived, kept, species)
+
+    def interact(
+        self,
+        x: Tensor | OptPairTensor,
+        edge_index: Adj,
+        edge_sh: Tensor,
+        weight: Tensor,
+        species: OptTensor = None,
+        size: Size = None,
+    ) -> tuple[Tensor, Optional[Tensor]]:
+        """What arrives at every node, and what it keeps of its own features.
+
+        Args:
+            x: as in the layer.
+            edge_index: likewise.
+            edge_sh: likewise.
+            weight: of the paths, ``(|E|, tp.weight_numel)``, as ``radial`` gives them.
+            species: as in the layer.
+            size: likewise.
+
+        Returns:
+            Features of ``irreps_message``, and of ``irreps_out`` or ``None``.
+        """
+        x = as_pair(x, self.flow)
+        check_features(x[0], self.irreps_in, "x", self.mix_in.weight)
+        check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix_in.weight)
+        check_scalars(weight, self.tp.weight_numel, "weight", self.mix_in.weight)
+        check_edge_inputs(edge_index, edge_sh=edge_sh, weight=weight)
+        # Residual
+        kept = self._keep(x[1], of_targets(species)) if self.residual else None
+        # Message passing
+        sent = self.mix_in(x[0]) / self.avg_num_neighbors, x[1]
+        # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
+        out = self.sum_messages(edge_index, sent, size, edge_sh=edge_sh, weight=weight)
+        out = self.mix(out)
+        if not self.residual:
+            out = self.skip(out, of_targets(species))
+        return out, kept
+
+    def multiply(
+        self, arrived: Tensor, kept: OptTensor = None, species: OptTensor = None
+    ) -> Tensor:
+        """The polynomials of what arrived, mixed, beside what a node kept."""
+        species = of_targets(species)
+        if species is None:
+            if self.num_species != 1:
+                raise ValueError(
+                    f"species are missing: this layer knows {self.num_species} of "
+                    "them; pass which one each node is"
+                )
+            species = torch.zeros_like(arrived[:, 0], dtype=torch.long)
+        out: Tensor = self.mix_out(self.product(arrived, species))
+        return out if kept is None else out + kept
+
+    def _keep(self, x: OptTensor, species: OptTensor) -> Tensor:
+        if x is None:
+            raise ValueError(
+                "residual needs features of the targets too, got x with None in their "
+                "place"
+            )
+        out: Tensor = self.skip(x, species)
+        return out
+
+    def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
+        return self.tp(x_j, edge_sh, weight)
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: OptPairTensor,
+        edge_sh: Tensor,
+        weight: Tensor,
+        dim_size: int,
+    ) -> Tensor:
+        return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
+
+    def on_edges(self, x: Tensor, edges: Edges, species: OptTensor = None) -> Tensor:
+        given = edges.edge_index, edges.edge_sh, edges.edge_attr
+        return self(x, *given, species)
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
+            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim}, "
+            f"correlation={self.correlation})"
+        )
+
+
+def _like_harmonics(irreps_sh: Irreps, irreps_out: Irreps) -> Irreps:
+    """The irreps of the harmonics, with the multiplicity of the output."""
+    mul = max((block.mul for block in irreps_out), default=1)
+    return Irreps([(mul, ir) for ir in dict.fromkeys(ir for _, ir in irreps_sh)])
