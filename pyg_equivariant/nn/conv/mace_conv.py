@@ -4,33 +4,22 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
-from pyg_equivariant import o3
-from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..mlp import RadialMLP
-from ..module import check_features
 from ..species_linear import SpeciesLinear
 from ..symmetric_contraction import SymmetricContraction
-from ..tensor_product import TensorProduct
-from ._equivariant_conv import EquivariantConv
+from ._depthwise_conv import DepthwiseConv
 from ._inputs import (
-    as_pair,
-    check_edge_inputs,
-    check_equivariant_aggr,
-    check_positive,
-    check_scalars,
     of_targets,
 )
 
 
-class MACEConv(EquivariantConv):
+class MACEConv(DepthwiseConv):
     r"""The layer of the `"MACE: Higher Order Equivariant Message Passing Neural
     Networks for Fast and Accurate Force Fields" <https://arxiv.org/abs/2206.07697>`_
     paper: the linear steerable convolution, and a polynomial of its result at every
@@ -122,37 +111,30 @@ class MACEConv(EquivariantConv):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
-        check_equivariant_aggr(aggr)
-        check_positive(avg_num_neighbors, "avg_num_neighbors")
-        super().__init__(aggr=aggr, node_dim=0, **kwargs)
-        self.irreps_in = Irreps(irreps_in)
-        self.irreps_sh = Irreps(irreps_sh)
-        self.irreps_out = Irreps(irreps_out)
         if irreps_message is None:
-            irreps_message = _like_harmonics(self.irreps_sh, self.irreps_out)
+            irreps_message = _like_harmonics(Irreps(irreps_sh), Irreps(irreps_out))
+        super().__init__(
+            irreps_in,
+            irreps_sh,
+            irreps_out,
+            irreps_message,
+            edge_dim,
+            radial_channels,
+            avg_num_neighbors,
+            act,
+            radial,
+            aggr,
+            **kwargs,
+        )
         self.irreps_message = Irreps(irreps_message)
-        self.edge_dim = edge_dim
         self.num_species = num_species
         self.correlation = correlation
         self.residual = residual
-        self.avg_num_neighbors = avg_num_neighbors
 
         # W₁: mixing of channels
         self.mix_in = Linear(self.irreps_in, self.irreps_in, bias=False)
-        # ⊗: the paths, weighted at every edge
-        product = o3.TensorProductPaths.depthwise(
-            self.irreps_in, self.irreps_sh, keep=self.irreps_message
-        )
-        self.tp = TensorProduct(product, internal_weights=False)
-        # Σ ⊗: the same, summed over neighbors without forming messages
-        self.convolve = Convolution(product)
-        # R: radial network
-        if radial is None:
-            channels = [edge_dim, *radial_channels, product.weight_numel]
-            radial = RadialMLP(channels, act)
-        self.radial = radial
         # W₂: mixing of paths and channels
-        self.mix = Linear(product.irreps_out, self.irreps_message, bias=False)
+        self.mix = Linear(self.tp.irreps_out, self.irreps_message, bias=False)
         # W⁽ˢ⁾: of every species, on the node itself or on what arrives
         ends = self.irreps_message, self.irreps_message
         if residual:
@@ -168,7 +150,6 @@ class MACEConv(EquivariantConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        reset(self.radial)
         for module in (self.mix_in, self.mix, self.skip, self.product, self.mix_out):
             module.reset_parameters()
 
@@ -182,10 +163,7 @@ class MACEConv(EquivariantConv):
         size: Size = None,
     ) -> Tensor:
         # Radial part
-        if isinstance(self.radial, RadialMLP):
-            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix_in.weight)
-            check_edge_inputs(edge_index, edge_attr=edge_attr)
-        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        weight = self.path_weights(edge_index, edge_attr, self.mix_in.weight)
         arrived, kept = self.interact(x, edge_index, edge_sh, weight, species, size)
         return self.multiply(arrived, kept, species)
 
@@ -211,11 +189,7 @@ class MACEConv(EquivariantConv):
         Returns:
             Features of ``irreps_message``, and of ``irreps_out`` or ``None``.
         """
-        x = as_pair(x, self.flow)
-        check_features(x[0], self.irreps_in, "x", self.mix_in.weight)
-        check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix_in.weight)
-        check_scalars(weight, self.tp.weight_numel, "weight", self.mix_in.weight)
-        check_edge_inputs(edge_index, edge_sh=edge_sh, weight=weight)
+        x = self.checked(x, edge_index, edge_sh, weight, self.mix_in.weight)
         # Residual
         kept = self._keep(x[1], of_targets(species)) if self.residual else None
         # Message passing
@@ -250,19 +224,6 @@ class MACEConv(EquivariantConv):
             )
         out: Tensor = self.skip(x, species)
         return out
-
-    def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
-        return self.tp(x_j, edge_sh, weight)
-
-    def message_and_aggregate(
-        self,
-        edge_index: Tensor,
-        x: OptPairTensor,
-        edge_sh: Tensor,
-        weight: Tensor,
-        dim_size: int,
-    ) -> Tensor:
-        return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
 
     def on_edges(self, x: Tensor, edges: Edges, species: OptTensor = None) -> Tensor:
         given = edges.edge_index, edges.edge_sh, edges.edge_attr

@@ -5,34 +5,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
-from pyg_equivariant import o3
-from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import IrrepsLike
 
 from ..activation import ActivationLike, SecondMomentActivation
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..mlp import RadialMLP
-from ..module import check_features
 from ..species_linear import SpeciesLinear
-from ..tensor_product import TensorProduct
-from ._equivariant_conv import EquivariantConv
+from ._depthwise_conv import DepthwiseConv
 from ._inputs import (
-    as_pair,
-    check_edge_inputs,
-    check_equivariant_aggr,
-    check_positive,
-    check_scalars,
     of_targets,
 )
 
 ROOT_TWO_SILU = SecondMomentActivation("silu", math.sqrt(2))
 
 
-class NequIPConv(EquivariantConv):
+class NequIPConv(DepthwiseConv):
     r"""The interaction of the `"E(3)-equivariant graph neural networks for
     data-efficient and accurate interatomic potentials"
     <https://arxiv.org/abs/2101.03164>`_ paper: the linear steerable convolution between
@@ -116,32 +105,25 @@ class NequIPConv(EquivariantConv):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
-        check_equivariant_aggr(aggr)
-        check_positive(avg_num_neighbors, "avg_num_neighbors")
-        super().__init__(aggr=aggr, node_dim=0, **kwargs)
-        self.irreps_in = Irreps(irreps_in)
-        self.irreps_sh = Irreps(irreps_sh)
-        self.irreps_out = Irreps(irreps_out)
-        self.edge_dim = edge_dim
+        super().__init__(
+            irreps_in,
+            irreps_sh,
+            irreps_out,
+            irreps_out,
+            edge_dim,
+            radial_channels,
+            avg_num_neighbors,
+            act,
+            radial,
+            aggr,
+            **kwargs,
+        )
         self.num_attr = num_attr
-        self.avg_num_neighbors = avg_num_neighbors
 
         # W₁: mixing of channels
         self.mix_in = Linear(self.irreps_in, self.irreps_in, bias=False)
-        # ⊗: the paths, weighted at every edge
-        product = o3.TensorProductPaths.depthwise(
-            self.irreps_in, self.irreps_sh, keep=self.irreps_out
-        )
-        self.tp = TensorProduct(product, internal_weights=False)
-        # Σ ⊗: the same, summed over neighbors without forming messages
-        self.convolve = Convolution(product)
-        # R: radial network
-        if radial is None:
-            channels = [edge_dim, *radial_channels, product.weight_numel]
-            radial = RadialMLP(channels, act)
-        self.radial = radial
         # W₂: mixing of paths and channels
-        self.mix_out = Linear(product.irreps_out, self.irreps_out, bias=False)
+        self.mix_out = Linear(self.tp.irreps_out, self.irreps_out, bias=False)
         # W⁽ˢ⁾: self-connection of every species
         self.self_connection = None
         if self_connection:
@@ -151,7 +133,6 @@ class NequIPConv(EquivariantConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        reset(self.radial)
         self.mix_in.reset_parameters()
         self.mix_out.reset_parameters()
         if self.self_connection is not None:
@@ -168,10 +149,7 @@ class NequIPConv(EquivariantConv):
         size: Size = None,
     ) -> Tensor:
         # Radial part
-        if isinstance(self.radial, RadialMLP):
-            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix_in.weight)
-            check_edge_inputs(edge_index, edge_attr=edge_attr)
-        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        weight = self.path_weights(edge_index, edge_attr, self.mix_in.weight)
         return self.interact(x, edge_index, edge_sh, weight, species, attr, size)
 
     def interact(
@@ -185,11 +163,7 @@ class NequIPConv(EquivariantConv):
         size: Size = None,
     ) -> Tensor:
         """The layer after its radial network, given ``(|E|, tp.weight_numel)``."""
-        x = as_pair(x, self.flow)
-        check_features(x[0], self.irreps_in, "x", self.mix_in.weight)
-        check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix_in.weight)
-        check_scalars(weight, self.tp.weight_numel, "weight", self.mix_in.weight)
-        check_edge_inputs(edge_index, edge_sh=edge_sh, weight=weight)
+        x = self.checked(x, edge_index, edge_sh, weight, self.mix_in.weight)
         # Self-connection
         kept = self._connect(x[1], of_targets(species), attr)
         # Message passing
@@ -212,19 +186,6 @@ class NequIPConv(EquivariantConv):
             )
         out: Tensor = self.self_connection(x, species, attr)
         return out
-
-    def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
-        return self.tp(x_j, edge_sh, weight)
-
-    def message_and_aggregate(
-        self,
-        edge_index: Tensor,
-        x: OptPairTensor,
-        edge_sh: Tensor,
-        weight: Tensor,
-        dim_size: int,
-    ) -> Tensor:
-        return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
 
     def on_edges(
         self,

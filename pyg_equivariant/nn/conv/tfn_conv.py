@@ -5,30 +5,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
-from pyg_equivariant import o3
-from pyg_equivariant.kernels import Convolution
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import IrrepsLike
 
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..mlp import RadialMLP
 from ..module import check_features
-from ..tensor_product import TensorProduct
-from ._equivariant_conv import EquivariantConv
+from ._depthwise_conv import DepthwiseConv
 from ._inputs import (
-    as_pair,
-    check_edge_inputs,
     check_ends,
-    check_equivariant_aggr,
-    check_positive,
-    check_scalars,
 )
 
 
-class TFNConv(EquivariantConv):
+class TFNConv(DepthwiseConv):
     r"""The convolution of the `"Tensor field networks: Rotation- and
     translation-equivariant neural networks for 3D point clouds"
     <https://arxiv.org/abs/1802.08219>`_ paper: the linear steerable convolution.
@@ -102,29 +92,23 @@ class TFNConv(EquivariantConv):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
-        check_equivariant_aggr(aggr)
-        check_positive(avg_num_neighbors, "avg_num_neighbors")
-        super().__init__(aggr=aggr, node_dim=0, **kwargs)
-        self.irreps_in = Irreps(irreps_in)
-        self.irreps_sh = Irreps(irreps_sh)
-        self.irreps_out = Irreps(irreps_out)
-        self.edge_dim = edge_dim
-        self.self_interaction = self_interaction
-        self.avg_num_neighbors = avg_num_neighbors
-
-        # ⊗: the paths, weighted at every edge
-        product = o3.TensorProductPaths.depthwise(
-            self.irreps_in, self.irreps_sh, keep=self.irreps_out
+        super().__init__(
+            irreps_in,
+            irreps_sh,
+            irreps_out,
+            irreps_out,
+            edge_dim,
+            radial_channels,
+            avg_num_neighbors,
+            "silu",
+            radial,
+            aggr,
+            **kwargs,
         )
-        self.tp = TensorProduct(product, internal_weights=False)
-        # Σ ⊗: the same, summed over neighbors without forming messages
-        self.convolve = Convolution(product)
-        # R: radial network
-        if radial is None:
-            radial = RadialMLP([edge_dim, *radial_channels, product.weight_numel])
-        self.radial = radial
+        self.self_interaction = self_interaction
+
         # W: mixing of paths and channels
-        mixed = product.irreps_out
+        mixed = self.tp.irreps_out
         if self_interaction:
             mixed = mixed + self.irreps_in
         self.mix = Linear(mixed, self.irreps_out)
@@ -132,7 +116,6 @@ class TFNConv(EquivariantConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        reset(self.radial)
         self.mix.reset_parameters()
 
     def forward(
@@ -144,10 +127,7 @@ class TFNConv(EquivariantConv):
         size: Size = None,
     ) -> Tensor:
         # Radial part
-        if isinstance(self.radial, RadialMLP):
-            check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix.weight)
-            check_edge_inputs(edge_index, edge_attr=edge_attr)
-        weight = self.radial(edge_attr)  # [num_edges, tp.weight_numel]
+        weight = self.path_weights(edge_index, edge_attr, self.mix.weight)
         return self.interact(x, edge_index, edge_sh, weight, size)
 
     def interact(
@@ -159,11 +139,7 @@ class TFNConv(EquivariantConv):
         size: Size = None,
     ) -> Tensor:
         """The layer after its radial network, given ``(|E|, tp.weight_numel)``."""
-        x = as_pair(x, self.flow)
-        check_features(x[0], self.irreps_in, "x", self.mix.weight)
-        check_features(edge_sh, self.irreps_sh, "edge_sh", self.mix.weight)
-        check_scalars(weight, self.tp.weight_numel, "weight", self.mix.weight)
-        check_edge_inputs(edge_index, edge_sh=edge_sh, weight=weight)
+        x = self.checked(x, edge_index, edge_sh, weight, self.mix.weight)
         if self.self_interaction:
             self._check_targets(x[1])
         # Message passing
@@ -183,19 +159,6 @@ class TFNConv(EquivariantConv):
                 "in their place"
             )
         check_features(x, self.irreps_in, "x", self.mix.weight)
-
-    def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
-        return self.tp(x_j, edge_sh, weight)
-
-    def message_and_aggregate(
-        self,
-        edge_index: Tensor,
-        x: OptPairTensor,
-        edge_sh: Tensor,
-        weight: Tensor,
-        dim_size: int,
-    ) -> Tensor:
-        return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
 
     def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
         check_ends(x, edges.graph)
