@@ -6,6 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.utilities.seed import isolate_rng
+
 from pyg_equivariant.nn import load_model
 from pyg_equivariant.nn.models import MolecularModel
 
@@ -98,7 +100,8 @@ def fit(
     chosen = choose_settings(
         *(training, network, target, divided.division, init, arguments), **settings
     )
-    with closing(Run(Path(folder), chosen, resume)) as run:
+    # the seed of the run is nobody else's
+    with isolate_rng(), closing(Run(Path(folder), chosen, resume)) as run:
         own = open_data(divided, chosen, unit=unit)
         devices = {"progress": verbose, **(machine or {})}
         run.fit(own, **devices)

@@ -106,6 +106,7 @@ class Run:
             max_time=max_time,
             gradient_clip_val=self.settings.clip or None,
             enable_progress_bar=progress,
+            enable_model_summary=progress,
             callbacks=[
                 *show(progress),
                 *run_callbacks(self.folder, self.settings, task.monitor),

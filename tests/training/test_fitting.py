@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
@@ -64,6 +66,17 @@ def test_a_potential_of_molecules_and_crystals_learns(
     torch.testing.assert_close(found["forces"][own], forces, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found["stress"][3:4], stress, rtol=1e-4, atol=1e-6)
     assert float(found["energy"][3]) == pytest.approx(float(energy), rel=1e-6)
+
+
+def test_nothing_is_shown_and_no_random_numbers_are_used_up(
+    structures, tmp_path: Path, capsys
+) -> None:
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    run(structures(30), tmp_path, epochs=1)
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+    assert capsys.readouterr().out == ""
 
 
 def test_the_model_is_that_of_the_best_checkpoint(structures, tmp_path: Path) -> None:
