@@ -36,8 +36,9 @@ def test_the_graphs_equal_the_published_trajectories(root: str, shared: Path) ->
     loc, vel = published["loc"].mT, published["vel"].mT
     dataset = ChargedNBody(root, "train", num_samples=100)
     assert len(dataset) == 100
+    # Versions of NumPy round otherwise in the last digit, which encounters enlarge.
+    close = {"atol": 3e-5, "rtol": 2**-23}
     for i, data in enumerate(dataset):
-        close = {"atol": 1e-6, "rtol": 2**-23}
         torch.testing.assert_close(data.pos, loc[i, 30], **close)
         torch.testing.assert_close(data.y, loc[i, 40], **close)
         torch.testing.assert_close(data.vel, vel[i, 30], **close)
