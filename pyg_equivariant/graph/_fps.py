@@ -113,8 +113,8 @@ def _part(size: Tensor, ratio: float) -> Tensor:
 def _of_similar_size(size: Tensor) -> Iterator[Tensor]:
     """Graphs that have points, those together of which none has twice as many."""
     scale = torch.where(size > 0, torch.frexp(size.double()).exponent, -1)
-    for power in scale.unique().tolist():
-        if power >= 0:
+    for power in scale.unique():
+        if int(power) >= 0:
             yield (scale == power).nonzero().flatten()
 
 

@@ -115,7 +115,9 @@ def test_edges_without_images_are_refused_in_compiled_code_too() -> None:
     assert torch.equal(zeros, edge_vectors(pos, edge_index))
     torch.compiler.reset()
     compiled = torch.compile(edge_vectors, fullgraph=True, backend="eager")
-    with pytest.raises(torch._dynamo.exc.Unsupported, match="came without edge_shift"):
+    # torch 2.8 leaves the text of the error out
+    said = "came without edge_shift|Observed exception"
+    with pytest.raises(torch._dynamo.exc.Unsupported, match=said):
         compiled(pos, edge_index, cell=torch.eye(3))
 
 

@@ -158,8 +158,8 @@ def raised_by_torch(error: Exception) -> bool:
     """Whether the innermost line of Python did not raise the error itself."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     source = Path(frame.filename).read_text("utf-8").splitlines()
-    lines = source[frame.lineno - 1 : frame.end_lineno]
-    return "raise " not in "\n".join(lines)
+    last = getattr(frame, "end_lineno", frame.lineno)  # from Python 3.11 on
+    return "raise " not in "\n".join(source[frame.lineno - 1 : last])
 
 
 def say(**line: Any) -> None:

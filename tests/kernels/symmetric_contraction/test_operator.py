@@ -87,6 +87,9 @@ def test_derivatives_of_the_operators() -> None:
     assert gradgradcheck(differentiate, given)
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.9", reason="torch 2.8 ends in an assertion of its own"
+)
 def test_operators_pass_the_checks_of_torch() -> None:
     form = ContractionForm("0e+1o", "0e+1o", 2)
     given = tensors(form, 3, 2)
