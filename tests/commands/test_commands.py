@@ -214,5 +214,4 @@ def test_two_processes_make_a_potential(files: Path, tmp_path: Path) -> None:
     )
     assert one["num_test_energy_meV"] == two["num_test_energy_meV"] == 4
     errors = [run["test_forces_meV_per_A_mae"] for run in (one, two)]
-    # after 32 steps on batches that are averaged otherwise, of 4 structures
-    assert max(errors) < 2 * min(errors)
+    assert errors[0] == pytest.approx(errors[1], rel=0.5)
