@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch.nn import Module
 
@@ -55,6 +55,8 @@ class Network:
             ``avg_num_neighbors``.
         qm9: how the paper trains it on QM9.
         potential: how to train it on energies, forces and stress.
+        group: under which it is equivariant, besides translations and permutations:
+            ``"O(3)"``, or ``"SO(3)"`` where reflections change what it predicts.
 
     Example:
         >>> import torch
@@ -81,6 +83,7 @@ class Network:
     from_training_set: tuple[str, ...] = ()
     qm9: QM9Preset | None = None
     potential: PotentialPreset = field(default_factory=PotentialPreset)
+    group: Literal["O(3)", "SO(3)"] = "O(3)"
 
     def build_small(self, **arguments: Any) -> MolecularModel:
         """A small network; ``arguments`` are added to those of ``small``."""

@@ -174,3 +174,14 @@ def test_what_cannot_be_tested_is_refused() -> None:
     for kind in (None, "cartesian"):
         with pytest.raises(ValueError, match="pass inputs="):
             assert_equivariant(torch.tanh, [kind], Irreps("1o"))
+
+
+def test_rotations_alone_can_be_asked_for() -> None:
+    cross = torch.linalg.cross
+    assert_equivariant(cross, ["1o", "1o"], "1o", group="SO(3)")
+    with pytest.raises(AssertionError):
+        assert_equivariant(cross, ["1o", "1o"], "1o")
+    with pytest.raises(AssertionError):
+        assert_equivariant(torch.mul, ["1o", "1o"], "1o", group="SO(3)")
+    with pytest.raises(ValueError, match=r"got group 'SE\(3\)'"):
+        assert_equivariant(cross, ["1o", "1o"], "1e", group="SE(3)")

@@ -20,7 +20,7 @@ CUTOFF = 3.0
 NUM_RADIAL = 5
 NODES = ("x", "vec", "pos", "node_attr")
 LAYERS = {
-    f"{network.layer.__name__}-{kind}": build
+    f"{network.layer.__name__}-{kind}": (build, network.group)
     for network in NETWORKS.values()
     for kind, build in network.layers.items()
 }
@@ -31,6 +31,7 @@ class Case(NamedTuple):
 
     conv: Any
     basis: Callable[[Tensor], Tensor] = BesselBasis(NUM_RADIAL, CUTOFF)
+    group: Any = "O(3)"
 
     def features(self, num_nodes: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Random features of nodes."""
@@ -102,7 +103,8 @@ def _as_tuple() -> Callable[[Any], tuple[Tensor, ...]]:
 @pytest.fixture(params=list(LAYERS))
 def case(request: pytest.FixtureRequest) -> Case:
     """Each layer in turn, float64."""
-    return Case(randomize(LAYERS[request.param](NUM_RADIAL, CUTOFF)))
+    build, group = LAYERS[request.param]
+    return Case(randomize(build(NUM_RADIAL, CUTOFF)), group=group)
 
 
 @pytest.fixture(params=[name for name in LAYERS if name.endswith("-small")])
@@ -112,7 +114,8 @@ def small_case(request: pytest.FixtureRequest) -> Case:
     Their sizes differ from the numbers of nodes and edges of the graphs: where these
     agree in the first batch, the compiler takes them for the same and starts again.
     """
-    return Case(randomize(LAYERS[request.param](NUM_RADIAL, CUTOFF)))
+    build, group = LAYERS[request.param]
+    return Case(randomize(build(NUM_RADIAL, CUTOFF)), group=group)
 
 
 @pytest.fixture

@@ -59,7 +59,8 @@ def test_commutes_with_rotations_reflections_and_translations(
         return case(x, pos, data.edge_index)
 
     irreps = case.conv.irreps_in, case.conv.irreps_out
-    assert_equivariant(function, ["pos", irreps[0]], [irreps[1]], [data.pos, x])
+    kinds = ["pos", irreps[0]], [irreps[1]]
+    assert_equivariant(function, *kinds, [data.pos, x], group=case.group)
 
 
 @pytest.mark.parametrize("name", GRAPHS[:5])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch_geometric.data import Data
 
-from pyg_equivariant.networks import NETWORKS
+from pyg_equivariant.networks import NETWORKS, Network
 from pyg_equivariant.nn.models import MolecularModel
 from pyg_equivariant.testing import difficult_graphs
 
@@ -44,17 +44,24 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(params=list(SMOOTH))
-def smooth(request: pytest.FixtureRequest) -> Callable[..., MolecularModel]:
-    """Each in turn, with energies that are smooth at the cutoff."""
-    network, arguments = SMOOTH[request.param]
+class Smooth(NamedTuple):
+    """Builds a network with energies that are smooth at the cutoff."""
 
-    def make(local: bool = False, **kwargs: Any) -> MolecularModel:
-        extensive = network.extensive if local else {}  # no statistics of a graph
-        settings = {**arguments, **network.smooth, **extensive, **kwargs}
+    network: Network
+    arguments: Mapping[str, Any]
+
+    def __call__(self, local: bool = False, **kwargs: Any) -> MolecularModel:
+        """A small one; ``local`` if no statistics of a graph may enter."""
+        network = self.network
+        extensive = network.extensive if local else {}
+        settings = {**self.arguments, **network.smooth, **extensive, **kwargs}
         return build(network.model.__name__, **settings)
 
-    return make
+
+@pytest.fixture(params=list(SMOOTH))
+def smooth(request: pytest.FixtureRequest) -> Smooth:
+    """Each in turn."""
+    return Smooth(*SMOOTH[request.param])
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from pyg_equivariant.graph import complete_graph, radius_graph
+from pyg_equivariant.networks import NETWORKS
 from pyg_equivariant.nn import EquivariantConv
 from pyg_equivariant.nn.models import ForceField, MolecularModel
 from pyg_equivariant.o3 import widen
@@ -41,6 +42,7 @@ GRAPHS = (
 # networks that would jump in dynamics are right in their derivatives all the same
 pytestmark = pytest.mark.filterwarnings("ignore:energies of this")
 Build = Callable[..., MolecularModel]
+BY_MODEL = {network.model.__name__: network for network in NETWORKS.values()}
 PRECISIONS = {
     "float16": (torch.float16, None),
     "bfloat16": (torch.bfloat16, None),
@@ -77,7 +79,7 @@ def test_one_molecule_needs_no_batch(
 
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_energies_are_invariant_and_forces_turn(
-    smooth: Build, graphs: dict[str, Data], graph: str
+    smooth: Any, graphs: dict[str, Data], graph: str
 ) -> None:
     data = graphs[graph]
     model = ForceField(smooth()).eval()
@@ -85,7 +87,9 @@ def test_energies_are_invariant_and_forces_turn(
     def function(pos: Tensor) -> tuple[Tensor, Tensor]:
         return model(data.z, pos, data.batch, data.edge_index)[:2]
 
-    assert_equivariant(function, "pos", [None, "1o"], [data.pos])
+    assert_equivariant(
+        function, "pos", [None, "1o"], [data.pos], group=smooth.network.group
+    )
     energy, forces, _ = model(data.z, data.pos, data.batch, data.edge_index)
     assert energy.isfinite().all()
     assert forces.isfinite().all()
@@ -102,16 +106,30 @@ def test_symmetry_at_random_depths_and_widths(
     def between(low: int, high: int) -> int:
         return int(torch.randint(low, high + 1, (), generator=generator))
 
+    network = BY_MODEL[name]
     kwargs = {"num_layers": between(1, 4), "hidden_channels": between(2, 9)}
-    if name in ("TFN", "SEGNN", "NequIP", "MACE"):
-        kwargs["lmax"] = between(0, 4 if name == "TFN" else 3)
-    if name == "SEGNN":
-        kwargs["lmax_attr"] = between(1, 4)
+    kwargs |= {degree: between(*ends) for degree, ends in network.degrees.items()}
     data = graphs["two_molecules"]
     model = build(name, **kwargs)
     assert_equivariant(
-        lambda pos: model(data.z, pos, data.batch), "pos", [None], [data.pos]
+        lambda pos: model(data.z, pos, data.batch),
+        "pos",
+        [None],
+        [data.pos],
+        group=network.group,
     )
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, n in BY_MODEL.items() if n.group == "SO(3)"], indirect=True
+)
+def test_reflections_change_what_commutes_with_rotations_alone(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    model, data = build(name, cutoff=4.0), graphs["two_molecules"]
+    predicted = model(data.z, data.pos, data.batch)
+    mirrored = model(data.z, -data.pos, data.batch)
+    assert ((predicted - mirrored).abs() > 1e-6 * predicted.abs()).all()
 
 
 def test_the_order_of_atoms_and_edges_does_not_matter(
