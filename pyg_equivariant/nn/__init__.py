@@ -1,6 +1,7 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .batch_norm import EquivariantBatchNorm
 from .conv import (
     EGNNConv,
     EquivariantConv,
@@ -11,10 +12,13 @@ from .conv import (
     SEGNNConv,
     TFNConv,
 )
+from .copy_norm import Norm
 from .cutoff import CosineCutoff, PolynomialCutoff
 from .dense import Dense
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
+from .extract import Extract
+from .full_tensor_product import FullTensorProduct
 from .gate import Gate
 from .instance_norm import EquivariantInstanceNorm
 from .layer_norm import EquivariantLayerNorm
@@ -35,6 +39,7 @@ from .models import (
 )
 from .norm_activation import NormActivation
 from .radial import BesselBasis, GaussianBasis
+from .soft_one_hot import soft_one_hot_linspace
 from .species_linear import SpeciesLinear
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
@@ -73,6 +78,7 @@ __all__ = [
     "SpeciesLinear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "FullTensorProduct",
     "SymmetricContraction",
     "SphericalHarmonics",
     "spherical_harmonics",
@@ -82,6 +88,9 @@ __all__ = [
     "NormActivation",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
+    "EquivariantBatchNorm",
+    "Norm",
+    "Extract",
     "Dropout",
     "Activation",
     "SecondMomentActivation",
@@ -92,6 +101,7 @@ __all__ = [
     "ShiftedSoftplus",
     "GaussianBasis",
     "BesselBasis",
+    "soft_one_hot_linspace",
     "CosineCutoff",
     "PolynomialCutoff",
     "ZBLRepulsion",

@@ -197,7 +197,7 @@ class BesselBasis(RadialBasis):
         check_dtype(edge_length, self.frequency, "edge_length")
         frequency = self._exact_frequency()
         phase = edge_length.unsqueeze(-1) * (frequency / self.cutoff)
-        basis = _sinc(phase) * (frequency * (self.prefactor / self.cutoff))
+        basis = sinc(phase) * (frequency * (self.prefactor / self.cutoff))
         return basis.to(edge_length.dtype)
 
     def _exact_frequency(self) -> Tensor:
@@ -216,7 +216,7 @@ class BesselBasis(RadialBasis):
         )
 
 
-def _sinc(x: Tensor) -> Tensor:
+def sinc(x: Tensor) -> Tensor:
     """``sin(x) / x`` with exact digits in value, first and second derivative.
 
     Near zero, where the derivatives of the quotient cancel (and those of

@@ -14,6 +14,12 @@ from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
 from ._orthogonal import check_orthogonal, determinant
+from ._representation import (
+    D_from_angles,
+    D_from_axis_angle,
+    D_from_matrix,
+    D_from_quaternion,
+)
 from ._rotation import (
     angles_to_axis_angle,
     angles_to_matrix,
@@ -32,6 +38,19 @@ from ._rotation import (
     quaternion_to_matrix,
     rand_matrix,
     rand_quaternion,
+)
+from ._rotation_group import (
+    angles_to_xyz,
+    compose_angles,
+    compose_axis_angle,
+    compose_quaternion,
+    identity_angles,
+    identity_quaternion,
+    inverse_angles,
+    inverse_quaternion,
+    rand_angles,
+    rand_axis_angle,
+    xyz_to_angles,
 )
 from ._solid_harmonics import squared_length
 from ._spherical_harmonics import (
@@ -64,6 +83,10 @@ __all__ = [
     "squared_length",
     "wigner_D",
     "rotate",
+    "D_from_matrix",
+    "D_from_angles",
+    "D_from_quaternion",
+    "D_from_axis_angle",
     "CartesianTensor",
     "Path",
     "TensorProductPaths",
@@ -75,6 +98,8 @@ __all__ = [
     "determinant",
     "rand_matrix",
     "rand_quaternion",
+    "rand_angles",
+    "rand_axis_angle",
     "matrix_x",
     "matrix_y",
     "matrix_z",
@@ -90,6 +115,15 @@ __all__ = [
     "matrix_to_quaternion",
     "matrix_to_axis_angle",
     "matrix_to_angles",
+    "identity_angles",
+    "identity_quaternion",
+    "inverse_angles",
+    "inverse_quaternion",
+    "compose_angles",
+    "compose_quaternion",
+    "compose_axis_angle",
+    "angles_to_xyz",
+    "xyz_to_angles",
     "check_tensor",
     "check_real",
     "check_last",

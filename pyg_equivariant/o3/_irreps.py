@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias, overload
+from typing import NamedTuple, TypeAlias, TypeGuard, overload
 
 import torch
 from torch import Tensor
@@ -139,7 +139,7 @@ class Irreps:
     Args:
         irreps: a string such as ``"16x0e + 8x1o"``, an :class:`Irrep`, a
             :class:`MulIrrep`, :class:`Irreps`, or an iterable of those or of pairs
-            ``(mul, ir)``.
+            ``(mul, ir)``. e3nn's objects of these names will do.
 
     Raises:
         ValueError: naming the token that is no irrep.
@@ -204,6 +204,16 @@ class Irreps:
             out.append(slice(start, start + block.dim))
             start += block.dim
         return out
+
+    @property
+    def slice_by_mul(self) -> SliceByMul:
+        """Copies by their places, whatever blocks they are in.
+
+        Example:
+            >>> Irreps("2x0e + 3x1o").slice_by_mul[1:4]
+            1x0e+2x1o
+        """
+        return SliceByMul(self)
 
     def count(self, ir: IrrepLike) -> int:
         """How many copies of ``ir`` there are in all blocks together."""
@@ -431,6 +441,25 @@ class Irreps:
         return "+".join(map(repr, self.blocks))
 
 
+class SliceByMul(NamedTuple):
+    """What :attr:`Irreps.slice_by_mul` returns."""
+
+    irreps: Irreps
+
+    def __getitem__(self, places: slice) -> Irreps:  # type: ignore[override]
+        """The irreps of the copies from ``start`` to ``stop``, one after the other."""
+        if not isinstance(places, slice) or places.step not in (None, 1):
+            raise TypeError(f"expected a slice start:stop of copies, got {places!r}")
+        start, stop, _ = places.indices(self.irreps.num_irreps)
+        out, first = [], 0
+        for mul, ir in self.irreps:
+            taken = min(stop, first + mul) - max(start, first)
+            if taken > 0:
+                out.append(MulIrrep(taken, ir))
+            first += mul
+        return Irreps(out)
+
+
 IrrepLike: TypeAlias = Irrep | str | int | tuple[int, int]
 IrrepsLike: TypeAlias = (
     Irreps
@@ -442,8 +471,13 @@ IrrepsLike: TypeAlias = (
 IrrepsFilter: TypeAlias = IrrepsLike | Callable[[MulIrrep], bool]
 
 
+def _is_irrep(ir: object) -> TypeGuard[Irrep]:
+    """Whether it is an irrep, or another library's, such as e3nn's."""
+    return isinstance(ir, Irrep) or (hasattr(ir, "l") and hasattr(ir, "p"))
+
+
 def _degree_and_parity(ir: IrrepLike) -> tuple[int, int]:
-    if isinstance(ir, Irrep):
+    if _is_irrep(ir):
         return ir.l, ir.p
     if isinstance(ir, str):
         return parse_irrep(ir)
@@ -460,7 +494,7 @@ def _blocks(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:
     if isinstance(irreps, str):
         blocks = irreps.split("+") if irreps.strip() else []
         return tuple(MulIrrep(*parse_block(block, irreps)) for block in blocks)
-    if isinstance(irreps, (MulIrrep, Irrep)):
+    if _is_irrep(irreps) or (hasattr(irreps, "mul") and hasattr(irreps, "ir")):
         return (_block(irreps),)
     if hasattr(irreps, "shape"):
         raise TypeError(
@@ -475,7 +509,7 @@ def _blocks(irreps: IrrepsLike) -> tuple[MulIrrep, ...]:
 def _block(block: object) -> MulIrrep:
     if isinstance(block, MulIrrep):
         return block
-    if isinstance(block, Irrep):
+    if _is_irrep(block):
         return MulIrrep(1, block)
     if isinstance(block, str):
         return MulIrrep(*parse_block(block, block))

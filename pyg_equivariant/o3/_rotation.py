@@ -211,7 +211,7 @@ def quaternion_to_angles(q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     check_last(q, 4, "q")
     w, x, y, z = q.unbind(-1)
     cos, sin = safe_norm(torch.stack([w, y], -1)), safe_norm(torch.stack([x, z], -1))
-    half_sum, half_difference = _azimuth(y, w), _azimuth(-z, x)
+    half_sum, half_difference = azimuth(y, w), azimuth(-z, x)
     half_difference = torch.where(sin == 0, -half_sum, half_difference)
     half_sum = torch.where(cos == 0, -half_difference, half_sum)
     alpha, gamma = half_sum + half_difference, half_sum - half_difference
@@ -282,7 +282,7 @@ def _canonical(q: Tensor) -> Tensor:
     return torch.where(q[..., :1] < 0, -q, q)
 
 
-def _azimuth(y: Tensor, x: Tensor) -> Tensor:
+def azimuth(y: Tensor, x: Tensor) -> Tensor:
     """``atan2``, of which all derivatives are finite where both are zero, too."""
     return torch.atan2(y, torch.where((x == 0) & (y == 0), 1.0, x))
 

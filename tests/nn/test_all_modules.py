@@ -15,10 +15,12 @@ from torch import Tensor
 from pyg_equivariant.nn import (
     BesselBasis,
     CosineCutoff,
+    EquivariantBatchNorm,
     EquivariantInstanceNorm,
     EquivariantLayerNorm,
     Gate,
     GaussianBasis,
+    Norm,
     NormActivation,
     PolynomialCutoff,
     ShiftedSoftplus,
@@ -69,6 +71,8 @@ MODULES: dict[str, tuple[Function, Function]] = {
     "length activation": (NormActivation(IRREPS), features),
     "layer norm": (EquivariantLayerNorm(IRREPS), features),
     "instance norm": (EquivariantInstanceNorm(IRREPS), features),
+    "batch norm": (EquivariantBatchNorm(IRREPS), features),
+    "lengths": (Norm(IRREPS), features),
     "gate": (Gate.from_irreps("1x0e+2x1o+1x2e"), features),
     "softplus": (ShiftedSoftplus(), numbers),
 }

@@ -59,6 +59,9 @@ FEATURES: dict[str, Callable[[], Any]] = {
     "EquivariantLayerNorm, not affine": lambda: nn.EquivariantLayerNorm(
         IRREPS, affine=False
     ),
+    "EquivariantBatchNorm": lambda: nn.EquivariantBatchNorm(IRREPS),
+    "Norm without weights": lambda: nn.Norm(IRREPS),
+    "Extract without weights": lambda: nn.Extract(IRREPS, ["3x1o"], [(1,)]),
     "Dropout": lambda: nn.Dropout(IRREPS, 0.3),
     "Dropout of none": lambda: nn.Dropout(IRREPS, 0.3).eval(),
     "Activation": lambda: nn.Activation(IRREPS, ["tanh", None, None]),
@@ -136,7 +139,9 @@ def _two(name: str) -> Entry:
         module = nn.SteerableMLP(IRREPS, "0e+1o", "4x0e+2x1o", "1x1o")
         keys = ("x", "attr")
     else:
-        module = nn.FullyConnectedTensorProduct(IRREPS, "0e+1o", "2x0e+3x1o")
+        full = nn.FullTensorProduct(IRREPS, "0e+1o")
+        mixed = nn.FullyConnectedTensorProduct(IRREPS, "0e+1o", "2x0e+3x1o")
+        module = full if name == "FullTensorProduct" else mixed
         keys = ("x1", "x2")
     return Entry(
         module,
@@ -173,7 +178,11 @@ def _weighted(name: str) -> Entry:
     return Entry(module, arguments | {"weight": weight})
 
 
-entry(_two, "SteerableLinear", "SteerableMLP", "FullyConnectedTensorProduct")
+entry(
+    _two,
+    *("SteerableLinear", "SteerableMLP"),
+    *("FullyConnectedTensorProduct", "FullTensorProduct"),
+)
 entry(_of_species, "SpeciesLinear", "SpeciesLinear of dense attributes")
 entry(_weighted, "TensorProduct", "TensorProduct of shared weights")
 

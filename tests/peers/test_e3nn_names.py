@@ -1,0 +1,160 @@
+"""What has e3nn's name gives e3nn's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from pyg_equivariant import nn as ours
+from pyg_equivariant import o3
+from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.testing import random_irreps
+
+e3nn = pytest.importorskip("e3nn")
+e3nn_o3 = pytest.importorskip("e3nn.o3")
+e3nn_nn = pytest.importorskip("e3nn.nn")
+DOUBLE = {"dtype": torch.float64}
+
+
+@pytest.fixture(autouse=True)
+def _float64() -> Iterator[None]:
+    """Its constants follow torch's default dtype."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(dtype)
+
+
+def some_irreps(generator: torch.Generator, **limits: int) -> Irreps:
+    """Without empty blocks, which e3nn's modules stumble over."""
+    irreps = random_irreps(generator, **limits).remove_zero_multiplicities()
+    return irreps if len(irreps) else Irreps("2x0e+1x1o")
+
+
+def close(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", ["angles", "quaternion", "axis_angle"])
+def test_compositions(form: str, generator: torch.Generator) -> None:
+    draw = {"angles": o3.rand_angles, "axis_angle": o3.rand_axis_angle}.get(form)
+    pairs = [
+        draw(20, generator=generator, **DOUBLE)
+        if draw
+        else (o3.rand_quaternion(20, generator=generator, **DOUBLE),)
+        for _ in range(2)
+    ]
+    name = f"compose_{form}"
+    found = getattr(o3, name)(*pairs[0], *pairs[1])
+    expected = getattr(e3nn_o3, name)(*pairs[0], *pairs[1])
+    as_matrix = getattr(o3, f"{form}_to_matrix")
+    single = form == "quaternion"
+    close(*(as_matrix(*((x,) if single else x)) for x in (found, expected)))
+
+
+def test_points_on_the_sphere(generator: torch.Generator) -> None:
+    alpha, beta, _ = o3.rand_angles(30, generator=generator, **DOUBLE)
+    xyz = o3.angles_to_xyz(alpha, beta)
+    close(xyz, e3nn_o3.angles_to_xyz(alpha, beta))
+    xyz = torch.cat([xyz, torch.tensor([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])])
+    for found, expected in zip(
+        o3.xyz_to_angles(xyz), e3nn_o3.xyz_to_angles(xyz), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-7)  # acos loses
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_representations_up_to_the_layout(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = some_irreps(generator)
+    R = o3.rand_matrix(3, improper=seed % 2 == 1, generator=generator, **DOUBLE)
+    theirs = e3nn_o3.Irreps(str(irreps)).D_from_matrix(R)
+    order = irreps.from_mul_ir(torch.arange(irreps.dim))
+    close(o3.D_from_matrix(irreps, R), theirs[:, order][:, :, order])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_slices_of_copies(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = some_irreps(generator)
+    theirs = e3nn_o3.Irreps(str(irreps))
+    for start in range(0, irreps.num_irreps, 2):
+        for stop in (start, start + 3, irreps.num_irreps):
+            found = irreps.slice_by_mul[start:stop]
+            expected = theirs.slice_by_mul[start:stop]
+            assert found == Irreps(str(expected)).remove_zero_multiplicities()
+
+
+def test_its_objects_are_irreps() -> None:
+    theirs = e3nn_o3.Irreps("2x0e+3x1o")
+    assert Irreps(theirs) == Irreps("2x0e+3x1o")
+    assert Irreps(theirs[1]) == Irreps("3x1o")
+    assert Irreps(theirs[1].ir) == Irreps("1o")
+    assert Irreps([theirs[1].ir, theirs[0]]) == Irreps("1o+2x0e")
+    assert o3.Irrep(theirs[1].ir) == o3.Irrep("1o")
+    assert ours.Linear(theirs, theirs).irreps_in == Irreps("2x0e+3x1o")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_modules(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = some_irreps(generator, max_mul=4)
+    text, x = str(irreps), irreps.randn(6, -1, generator=generator, **DOUBLE)
+    given = irreps.to_mul_ir(x)
+    close(ours.Norm(irreps)(x), e3nn_o3.Norm(text)(given))
+    close(ours.Norm(irreps, True)(x), e3nn_o3.Norm(text, squared=True)(given))
+    last = len(irreps) - 1
+    mine = ours.Extract(irreps, [irreps[-1:]], [(last,)])(x)[0]
+    theirs = e3nn_nn.Extract(text, [str(irreps[-1:])], [(last,)])(given)[0]
+    close(irreps[-1:].to_mul_ir(mine), theirs)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_batch_norm(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = some_irreps(generator)
+    theirs = e3nn_nn.BatchNorm(e3nn_o3.Irreps(str(irreps)), eps=1e-3, momentum=0.2)
+    mine = ours.EquivariantBatchNorm(irreps, eps=1e-3, momentum=0.2).double()
+    for parameter in theirs.parameters():
+        torch.nn.init.normal_(parameter)
+    mine.load_state_dict(theirs.state_dict())
+    for training in (True, True, False):
+        x = irreps.randn(9, -1, generator=generator, **DOUBLE)
+        found = mine.train(training)(x)
+        expected = theirs.train(training)(irreps.to_mul_ir(x))
+        close(irreps.to_mul_ir(found), expected)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_full_tensor_product(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = [some_irreps(generator, max_blocks=3, max_mul=3) for _ in range(2)]
+    normalization = ("component", "norm", "none")[seed % 3]
+    mine = ours.FullTensorProduct(*irreps, irrep_normalization=normalization).double()
+    theirs = e3nn_o3.FullTensorProduct(
+        *map(str, irreps), irrep_normalization=normalization
+    )
+    assert mine.irreps_out == Irreps(theirs.irreps_out)
+    x, y = (
+        each.randn(4, -1, generator=generator, **DOUBLE)
+        for each in (mine.irreps_in1, mine.irreps_in2)
+    )
+    expected = theirs(mine.irreps_in1.to_mul_ir(x), mine.irreps_in2.to_mul_ir(y))
+    close(mine.irreps_out.to_mul_ir(mine(x, y)), expected)
+
+
+@pytest.mark.parametrize("cutoff", [False, True])
+@pytest.mark.parametrize(
+    "basis", ["gaussian", "cosine", "smooth_finite", "fourier", "bessel"]
+)
+def test_soft_one_hot(basis: str, cutoff: bool) -> None:
+    x = torch.linspace(-1.0, 3.0, 40)
+    given = -0.7, 2.5, 6, basis, cutoff
+    expected = e3nn.math.soft_one_hot_linspace(x, *given)
+    # e3nn's factor exp(2) is a tensor of float32 in some versions
+    torch.testing.assert_close(
+        ours.soft_one_hot_linspace(x, *given), expected, rtol=1e-7, atol=1e-10
+    )
