@@ -60,15 +60,18 @@ FEATURES: dict[str, Callable[[], Any]] = {
         IRREPS, affine=False
     ),
     "EquivariantBatchNorm": lambda: nn.EquivariantBatchNorm(IRREPS),
-    "Norm without weights": lambda: nn.Norm(IRREPS),
-    "Extract without weights": lambda: nn.Extract(IRREPS, ["3x1o"], [(1,)]),
+    "Norm of lengths": lambda: nn.Norm(IRREPS),
+    "Extract": lambda: nn.Extract(IRREPS, ["3x1o"], [(1,)]),
     "Dropout": lambda: nn.Dropout(IRREPS, 0.3),
     "Dropout of none": lambda: nn.Dropout(IRREPS, 0.3).eval(),
     "Activation": lambda: nn.Activation(IRREPS, ["tanh", None, None]),
     "Gate without bias": lambda: nn.Gate("2x0e", ["silu"], "2x0e", ["sigmoid"], "2x2e"),
     "Gate of tanh": lambda: nn.Gate("2x0e", ["tanh"], "2x0e", ["sigmoid"], "2x2e"),
 }
-WITHOUT_WEIGHTS = ("without", "not affine", "Dropout", "Activation", "Gate")
+WITHOUT_WEIGHTS = (
+    *("without", "not affine", "Dropout", "Activation", "Gate"),
+    *("Norm of", "Extract"),
+)
 
 
 def _features(name: str) -> Entry:
