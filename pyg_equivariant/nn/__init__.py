@@ -2,6 +2,7 @@
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
 from .conv import (
+    AllegroConv,
     EGNNConv,
     EquivariantConv,
     MACEConv,
@@ -25,6 +26,7 @@ from .models import (
     MACE,
     SEGNN,
     TFN,
+    Allegro,
     Card,
     ForceField,
     NequIP,
@@ -51,6 +53,7 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "AllegroConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -63,6 +66,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "Allegro",
     "SEGNN",
     "ForceField",
     "save_model",
