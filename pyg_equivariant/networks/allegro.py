@@ -49,7 +49,8 @@ NETWORK = Network(
     degrees={"lmax": (0, 3)},
     variants={
         "published": {"published": True},
-        "three layers": {"num_layers": 3, "lmax": 2, "tensor_channels": 3},
+        "three layers": {"num_layers": 3, "tensor_channels": 3}
+        | {"avg_num_neighbors": 12.0},
     },
     sizes={
         "degree 1": _size(48_064, lmax=1),

@@ -14,9 +14,7 @@ from torch.func import functional_call
 from pyg_equivariant.interop import allegro_from_reference
 from pyg_equivariant.interop._allegro_forms import AllegroReader, find_reader
 from pyg_equivariant.interop._placement import Placement
-from pyg_equivariant.interop.allegro import _turn_signs
-from pyg_equivariant.nn import Allegro, AllegroConv, ForceField
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.nn import ForceField
 
 Check = Callable[[Tensor, Tensor], None]
 State = dict[str, Tensor]

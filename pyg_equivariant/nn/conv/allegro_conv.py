@@ -205,7 +205,7 @@ class AllegroConv(DepthwiseConv):
         """How many nodes there are where messages start, and where they arrive."""
         if size is not None and None not in size:
             ends = size if self.flow == "source_to_target" else tuple(size)[::-1]
-            return int(ends[0]), int(ends[1])
+            return ends[0], ends[1]
         edges = self.directed(edge_index)
         count = int(edges.max()) + 1 if edges.numel() else 0
         return count, count

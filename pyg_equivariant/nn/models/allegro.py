@@ -76,7 +76,7 @@ class Allegro(MolecularModel):
         channel_weights: paths are weighted channel by channel; otherwise by one number
             for all channels. Not if ``published`` (default: ``True``).
         embedding_channels: length of the vectors of both species of an edge together
-            (default: ``hidden_channels``). Not if ``published``.
+            (default: ``hidden_channels``, made even). Not if ``published``.
         two_body_channels: hidden widths of the first network (default: ``(64,)``, or
             ``(128, 256, 512)`` if ``published``).
         latent_channels: hidden widths of those of the layers (default: ``(64,)``, or
@@ -244,7 +244,7 @@ class Allegro(MolecularModel):
             given = known, hidden, linears, e3nn_constants, alphas, others
             self.track = PublishedTrack(*sizes, *given)
         else:
-            width = embedding_channels or hidden_channels
+            width = embedding_channels or 2 * (-(-hidden_channels // 2))
             given = len(species), width, hidden[:2], linears[:2], others
             self.track = LatentTrack(*sizes, *given)
         self.readout = RadialMLP(widths, act) if readout_channels else Identity()
