@@ -50,7 +50,7 @@ NETWORK = Network(
     variants={
         "published": {"published": True},
         "three layers": {"num_layers": 3, "tensor_channels": 3}
-        | {"avg_num_neighbors": 12.0},
+        | {"avg_num_neighbors": 60.0},
     },
     sizes={
         "degree 1": _size(48_064, lmax=1),
