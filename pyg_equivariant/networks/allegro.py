@@ -22,6 +22,7 @@ def _published(parameters: int, source: str, **arguments: Any) -> Size:
     return Size({"published": True, **arguments}, parameters, source)
 
 
+_QM9 = "the paper, which counts a number of each of five species besides"
 _PAPER: dict[str, Any] = {"hidden_channels": 1024, "tensor_channels": 256}
 
 NETWORK = Network(
@@ -63,6 +64,12 @@ NETWORK = Network(
             latent_channels=(1024, 1024),
             species=(1, 6, 8),
             trainable_radial=True,
+        ),
+        "published, QM9, 1 layer": _published(
+            7_375_232, _QM9, **_PAPER, lmax=3, num_layers=1
+        ),
+        "published, QM9, 3 layers": _published(
+            17_926_528, _QM9, **_PAPER, num_layers=3
         ),
     },
     from_training_set=("avg_num_neighbors",),
