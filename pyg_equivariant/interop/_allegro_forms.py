@@ -224,22 +224,30 @@ class PublishedReader(AllegroReader):
     def check(self, r_max: float, avg_num_neighbors: Any, layers: int | None) -> None:
         """Refuse what contradicts the weights."""
         self.weights.agree(num_layers=(layers, self.num_layers))
-        expected = {
-            "per_layer_cutoffs": ("r_max", r_max, lambda found: found),
-            "env_sum_normalizations": (
-                *("avg_num_neighbors", avg_num_neighbors or 1.0),
-                lambda found: found**-2,
-            ),
-        }
-        for name, (option, given, convert) in expected.items():
-            name = f"{self.root}allegro.{name}"
-            if name not in self.weights:
-                continue
-            values = self.weights.take(name)
-            assert values is not None
-            for found in convert(values.double()).unique().tolist():
-                if not math.isclose(found, given, rel_tol=1e-5):
-                    self.weights.agree(**{option: (given, float(f"{found:.6g}"))})
+        stem = f"{self.root}allegro."
+        cutoffs = self._distinct(f"{stem}per_layer_cutoffs")
+        self._agree("r_max", r_max, cutoffs)
+        factors = self._distinct(f"{stem}env_sum_normalizations")
+        given = avg_num_neighbors or 1.0
+        if not isinstance(given, (int, float)):
+            raise ValueError(
+                f"version 0.2 has one avg_num_neighbors for all types, got {given}"
+            )
+        self._agree("avg_num_neighbors", given, [f**-2 for f in factors])
+
+    def _distinct(self, name: str) -> list[float]:
+        """The different numbers of a tensor, if there is one."""
+        if name not in self.weights:
+            return []
+        values = self.weights.take(name)
+        assert values is not None
+        return [float(value) for value in values.double().unique()]
+
+    def _agree(self, option: str, given: Any, found: list[float]) -> None:
+        """Refuse another number than those that were found."""
+        for value in found:
+            if given != value and not math.isclose(given, value, rel_tol=1e-5):
+                self.weights.agree(**{option: (given, float(f"{value:.6g}"))})
 
     def frequency(self) -> Tensor:
         """As it is here."""

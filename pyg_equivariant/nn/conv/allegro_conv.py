@@ -8,7 +8,13 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.typing import Adj, Size
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike, Path, TensorProductPaths
+from pyg_equivariant.o3 import (
+    Irreps,
+    IrrepsLike,
+    Path,
+    TensorProductPaths,
+    check_size,
+)
 
 from ..activation import ActivationLike
 from ..edge_embedding import Edges
@@ -68,8 +74,8 @@ class AllegroConv(DepthwiseConv):
         - **input:** features of the edges :math:`(|E|, \text{irreps\_in.dim})`; edge
           indices :math:`(2, |E|)`, edges arrive at their center; harmonics
           :math:`(|E|, \text{irreps\_sh.dim})` of the vector from the center; invariant
-          features :math:`(|E|, D)`, smooth where these carry an envelope; numbers of
-          sources and of targets, by default so many as ``edge_index`` names
+          features :math:`(|E|, D)`, which make a smooth layer if they carry an envelope;
+          numbers of sources and of targets
         - **output:** features of the edges :math:`(|E|, \text{irreps\_out.dim})`
 
     Examples:
@@ -78,7 +84,7 @@ class AllegroConv(DepthwiseConv):
         Path(i_in1=1, i_in2=1, i_out=0, connection='uuu', has_weight=True, path_weight=1.0)
         >>> edge_index = torch.tensor([[1, 2, 3], [0, 0, 1]])
         >>> x, edge_sh, edge_attr = torch.randn(3, 32), torch.randn(3, 4), torch.rand(3, 16)
-        >>> conv(x, edge_index, edge_sh, edge_attr).shape
+        >>> conv(x, edge_index, edge_sh, edge_attr, size=(4, 4)).shape
         torch.Size([3, 32])
     """  # noqa: E501
 
@@ -145,7 +151,7 @@ class AllegroConv(DepthwiseConv):
         edge_index: Adj,
         edge_sh: Tensor,
         edge_attr: Tensor,
-        size: Size = None,
+        size: Size,
     ) -> Tensor:
         like = self._like()
         check_features(x, self.irreps_in, "x", like)
@@ -158,7 +164,7 @@ class AllegroConv(DepthwiseConv):
         return out if self.mix is None else self.mix(out)
 
     def environment(
-        self, edge_index: Adj, edge_sh: Tensor, weight: Tensor, size: Size = None
+        self, edge_index: Adj, edge_sh: Tensor, weight: Tensor, size: Size
     ) -> Tensor:
         r"""The environments :math:`\mathbf{a}_i` of all centers.
 
@@ -173,8 +179,8 @@ class AllegroConv(DepthwiseConv):
         check_scalars(weight, self.tp.weight_numel, "weight", like)
         check_edge_inputs(edge_index, edge_sh=edge_sh, weight=weight)
         one = weight.new_ones(1, self.channels)
-        sizes = self._sizes(edge_index, size)
-        x = one.expand(sizes[0], -1), one.expand(sizes[1], -1)
+        sources, targets = self._sizes(size)
+        x = one.expand(sources, -1), one.expand(targets, -1)
         # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
         out = self.sum_messages(edge_index, x, None, edge_sh=edge_sh, weight=weight)
         return out / math.sqrt(self.avg_num_neighbors)
@@ -199,16 +205,22 @@ class AllegroConv(DepthwiseConv):
         return self.product(x, environment.index_select(0, center), weight)
 
     def _like(self) -> Tensor:
-        return self.weight if self.mix is None else self.mix.weight
+        like = self.weight if self.mix is None else self.mix.weight
+        assert like is not None
+        return like
 
-    def _sizes(self, edge_index: Adj, size: Size) -> tuple[int, int]:
+    def _sizes(self, size: Size) -> tuple[int, int]:
         """How many nodes there are where messages start, and where they arrive."""
-        if size is not None and None not in size:
-            ends = size if self.flow == "source_to_target" else tuple(size)[::-1]
-            return ends[0], ends[1]
-        edges = self.directed(edge_index)
-        count = int(edges.max()) + 1 if edges.numel() else 0
-        return count, count
+        pair = isinstance(size, (tuple, list)) and len(size) == 2
+        if size is None or not pair or None in size:
+            raise ValueError(
+                "features of edges do not tell how many nodes there are: expected "
+                f"size=(num_sources, num_targets), got {size}"
+            )
+        for count in size:
+            check_size(count, "size")
+        first, second = size if self.flow == "source_to_target" else size[::-1]
+        return first, second
 
     def on_edges(self, x: Tensor, edges: Edges) -> Tensor:
         """The layer with all that it reads of the edges taken from ``edges``.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Identity, Module, ModuleList
+from torch.nn import Identity, ModuleList
+from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
@@ -65,6 +67,27 @@ class NormalizedBesselBasis(EquivariantModule):
         return (values - self.mean) * self.inverse_std
 
 
+class TrackSize(NamedTuple):
+    """What both forms are made of."""
+
+    channels: int
+    """how many features an edge has"""
+    num_weights: int
+    """how many weights an environment takes"""
+    num_scalars: tuple[int, ...]
+    """how many invariants arise in each layer"""
+    edge_dim: int
+    """number of radial features"""
+    species: tuple[int, ...] | None
+    """those that occur, ``None`` where features stand in their place"""
+    hidden: tuple[Sequence[int], Sequence[int], Sequence[int]]
+    """hidden widths of the first network, of the others, of those that make weights"""
+    linear: tuple[bool, ...]
+    """whether these have no activation"""
+    irreps: tuple[IrrepsLike | None, IrrepsLike | None]
+    """of features in place of atomic numbers, and of those beside them"""
+
+
 class LatentTrack(EquivariantModule):
     r"""Invariant features of edges, and the weights that they make.
 
@@ -76,56 +99,47 @@ class LatentTrack(EquivariantModule):
         \mathbf{v}^{(k)}_{ij}\big)
 
     Args:
-        channels: how many features there are.
-        num_weights: how many weights the environments take.
-        num_scalars: how many invariants arise in each layer.
-        edge_dim: number of radial features.
-        num_species: rows of the tables of species.
-        embedding_channels: of both ends together.
-        hidden: widths of the hidden layers of the first network, and of the others.
-        linear: whether these have no activation.
-        irreps: of features in place of atomic numbers, and of those beside them.
+        size: what it is made of.
+        embedding_channels: length of the vectors of both ends together.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        num_weights: int,
-        num_scalars: Sequence[int],
-        edge_dim: int,
-        num_species: int,
-        embedding_channels: int,
-        hidden: tuple[Sequence[int], Sequence[int]],
-        linear: tuple[bool, bool],
-        irreps: tuple[IrrepsLike | None, IrrepsLike | None],
-    ) -> None:
+    def __init__(self, size: TrackSize, embedding_channels: int) -> None:
         super().__init__()
         if embedding_channels % 2:
             raise ValueError(
                 "half of embedding_channels is for the center of an edge, half for its "
                 f"neighbor, got {embedding_channels}"
             )
+        channels, num_weights = size.channels, size.num_weights
         self.channels = channels
-        self.num_features = channels * (len(num_scalars) + 1)
         half = Irreps([(embedding_channels // 2, "0e")])
-        first, latent = (LINEAR if each else ROOT_TWO_SILU for each in linear)
+        first, latent = (LINEAR if each else ROOT_TWO_SILU for each in size.linear[:2])
         # c, n: species of the center and of the neighbor
-        self.center = node_embedding(num_species, half, *irreps)
-        self.neighbor = node_embedding(num_species, half, *irreps)
-        self.radial = RadialMLP([edge_dim, embedding_channels])
-        self.two_body = RadialMLP([embedding_channels, *hidden[0], channels], first)
+        count = len(size.species or ())
+        self.center = node_embedding(count, half, *size.irreps)
+        self.neighbor = node_embedding(count, half, *size.irreps)
+        self.radial = RadialMLP([size.edge_dim, embedding_channels])
+        widths = [embedding_channels, *size.hidden[0], channels]
+        self.two_body = RadialMLP(widths, first)
         # what weights the harmonics of the edge itself, then those of its environment
         self.edge_weights = RadialMLP([channels, num_weights])
         self.project = RadialMLP([channels, channels + num_weights])
-        out = [channels + num_weights] * (len(num_scalars) - 1) + [channels]
+        last = len(size.num_scalars) - 1
         self.latents = ModuleList(
-            RadialMLP([channels * (k + 1) + count, *hidden[1], out[k]], latent)
-            for k, count in enumerate(num_scalars)
+            RadialMLP(
+                [
+                    *(channels * (k + 1) + count, *size.hidden[1]),
+                    channels + (num_weights if k < last else 0),
+                ],
+                latent,
+            )
+            for k, count in enumerate(size.num_scalars)
         )
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        _reset(self)
+        for module in self.children():
+            reset(module)
 
     def begin(
         self, species: Tensor, x: Tensor | None, edges: Edges
@@ -162,54 +176,43 @@ class PublishedTrack(EquivariantModule):
         {\sqrt{1 + \alpha_k^2}}
 
     Args:
-        channels: how many features there are.
-        num_weights: how many weights the environments take.
-        num_scalars: how many invariants arise in each layer.
-        edge_dim: number of radial features.
-        species: the species that occur, ``None`` where features stand in their place.
-        hidden: widths of the hidden layers of the first network, of the others, and of
-            those that make weights.
-        linear: whether these have no activation.
+        size: what it is made of.
         e3nn_constants: whether activations have e3nn's constants.
         residual: the :math:`\alpha_k`, ``None`` for updates that replace.
-        irreps: of features in place of atomic numbers, and of those beside them.
     """
 
     def __init__(
         self,
-        channels: int,
-        num_weights: int,
-        num_scalars: Sequence[int],
-        edge_dim: int,
-        species: tuple[int, ...] | None,
-        hidden: tuple[Sequence[int], Sequence[int], Sequence[int]],
-        linear: tuple[bool, bool, bool],
+        size: TrackSize,
         e3nn_constants: bool,
         residual: Sequence[float] | None,
-        irreps: tuple[IrrepsLike | None, IrrepsLike | None],
     ) -> None:
         super().__init__()
-        self.num_features = channels
         self.residual = residual
-        given, name = (irreps[1], "x") if irreps[0] is None else (irreps[0], "z")
+        instead, beside = size.irreps
+        given, name = (beside, "x") if instead is None else (instead, "z")
         self.admitted = AdmittedFeatures(given, "0e", name)
-        self.species = None if species is None else SpeciesFeatures(species)
-        one_hot = 0 if species is None else len(species)
-        inputs = 2 * (one_hot + self.admitted.irreps_out.dim) + edge_dim
-        acts = [LINEAR if each else published_act(e3nn_constants) for each in linear]
-        self.two_body = RadialMLP([inputs, *hidden[0], channels], acts[0])
+        self.species = None if size.species is None else SpeciesFeatures(size.species)
+        one_hot, channels = len(size.species or ()), size.channels
+        inputs = 2 * (one_hot + self.admitted.irreps_out.dim) + size.edge_dim
+        act = published_act(e3nn_constants)
+        acts = [LINEAR if each else act for each in size.linear]
+        self.two_body = RadialMLP([inputs, *size.hidden[0], channels], acts[0])
         self.latents = ModuleList(
-            RadialMLP([channels + count, *hidden[1], channels], acts[1])
-            for count in num_scalars
+            RadialMLP([channels + count, *size.hidden[1], channels], acts[1])
+            for count in size.num_scalars
         )
         self.weights = ModuleList(
-            RadialMLP([channels, *hidden[2], (1 + (k == 0)) * num_weights], acts[2])
-            for k in range(len(num_scalars))
+            RadialMLP(
+                [channels, *size.hidden[2], (1 + (k == 0)) * size.num_weights], acts[2]
+            )
+            for k in range(len(size.num_scalars))
         )
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
-        _reset(self)
+        for module in self.children():
+            reset(module)
 
     def begin(
         self, z: Tensor, x: Tensor | None, edges: Edges
@@ -233,8 +236,9 @@ class PublishedTrack(EquivariantModule):
             alpha = self.residual[k]
             new = (h + alpha * new) / math.sqrt(1 + alpha**2)
         track[0] = new
-        last = k + 1 == len(self.latents)
-        weights: Tensor = new[:, :0] if last else self.weights[k + 1](new)
+        if k + 1 == len(self.latents):
+            return new[:, :0]
+        weights: Tensor = self.weights[k + 1](new)
         return weights
 
 
@@ -252,10 +256,3 @@ def _parted(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """The first columns, and the others."""
     first, second = x.split([size, x.shape[-1] - size], dim=-1)
     return first, second
-
-
-def _reset(module: Module) -> None:
-    for child in module.children():
-        for each in child if isinstance(child, ModuleList) else (child,):
-            if hasattr(each, "reset_parameters"):
-                each.reset_parameters()

@@ -27,6 +27,7 @@ from ._allegro_tracks import (
     LatentTrack,
     NormalizedBesselBasis,
     PublishedTrack,
+    TrackSize,
     published_act,
 )
 from ._edge_steering import EdgeSteering
@@ -218,7 +219,7 @@ class Allegro(MolecularModel):
             basis = NormalizedBesselBasis(num_radial, cutoff, trainable_radial)
         envelope = PolynomialCutoff(cutoff, envelope_exponent)
         self.edges = EdgeEmbedding(cutoff, basis, envelope, irreps_sh)
-        self.convs = ModuleList(
+        convs = [
             AllegroConv(
                 before,
                 joined,
@@ -229,24 +230,27 @@ class Allegro(MolecularModel):
                 radial=Identity(),
             )
             for before, after in pairwise(irreps)
-        )
-        num_scalars = [conv.product.irreps_out.count("0e") for conv in self.convs]
-        num_weights = tensor_channels * len(joined)
-        edge_dim = num_radial + self.edge_features.num_scalars
-        sizes = hidden_channels, num_weights, num_scalars, edge_dim
+        ]
+        self.convs = ModuleList(convs)
         hidden = two_body_channels, latent_channels, weight_channels
         linears = tuple(name in linear for name in NETWORKS[:3])
-        others = irreps_in, irreps_x
+        size = TrackSize(
+            hidden_channels,
+            tensor_channels * len(joined),
+            tuple(conv.product.irreps_out.count("0e") for conv in convs),
+            num_radial + self.edge_features.num_scalars,
+            None if irreps_in is not None else species,
+            hidden,
+            linears,
+            (irreps_in, irreps_x),
+        )
         self.track: LatentTrack | PublishedTrack
         if published:
-            known = None if irreps_in is not None else species
             alphas = _residual(residual, num_layers)
-            given = known, hidden, linears, e3nn_constants, alphas, others
-            self.track = PublishedTrack(*sizes, *given)
+            self.track = PublishedTrack(size, e3nn_constants, alphas)
         else:
-            width = embedding_channels or 2 * (-(-hidden_channels // 2))
-            given = len(species), width, hidden[:2], linears[:2], others
-            self.track = LatentTrack(*sizes, *given)
+            even = 2 * (-(-hidden_channels // 2))
+            self.track = LatentTrack(size, embedding_channels or even)
         self.readout = RadialMLP(widths, act) if readout_channels else Identity()
         self.act = act if readout_channels else Identity()
         self._set_neighbors(avg_num_neighbors, species)
@@ -256,15 +260,14 @@ class Allegro(MolecularModel):
         self, avg_num_neighbors: float | Sequence[float], species: tuple[int, ...]
     ) -> None:
         """One number, or one for each species."""
-        one = isinstance(avg_num_neighbors, (int, float))
-        table = [avg_num_neighbors] if one else list(avg_num_neighbors)  # type: ignore[arg-type]
+        table = _each(avg_num_neighbors, 1)
         known = 1 if self.species is None else len(species)
         if len(table) not in (1, known) or not min(table, default=0) > 0:
             raise ValueError(
                 "avg_num_neighbors is a positive number, or one for each of "
                 f"{known} species, got {avg_num_neighbors}"
             )
-        self.avg_num_neighbors = tuple(map(float, table))
+        self.avg_num_neighbors = tuple(table)
 
     @property
     def num_hops(self) -> int:
@@ -289,8 +292,8 @@ class Allegro(MolecularModel):
         edges = self.edges.embed(graph, by_pair=edge_attr is None)
         edges = self.edge_features.radial(edge_attr, edges)
         species = None if self.species is None else self.species(z)
-        known = species is not None and not self.published
-        track, own, weight = self.track.begin(species if known else z, x, edges)
+        kinds = z if species is None or self.published else species
+        track, own, weight = self.track.begin(kinds, x, edges)
         edges = self.steering(x if self.species is not None else z, edge_attr, edges)
         v = self._first(own, edges)
         root = self._root(species, graph.pos)
@@ -380,11 +383,17 @@ def _residual(
     """One coefficient for each layer."""
     if residual is None:
         return None
-    one = isinstance(residual, (int, float))
-    alphas = [residual] * num_layers if one else list(residual)  # type: ignore[arg-type]
+    alphas = _each(residual, num_layers)
     if len(alphas) != num_layers:
         raise ValueError(
             f"residual is one number, or one for each of {num_layers} layers, got "
             f"{residual}"
         )
-    return tuple(map(float, alphas))  # type: ignore[arg-type]
+    return tuple(alphas)
+
+
+def _each(values: float | Sequence[float], count: int) -> list[float]:
+    """Numbers, for which one may stand."""
+    if isinstance(values, (int, float)):
+        return [float(values)] * count
+    return [float(value) for value in values]
