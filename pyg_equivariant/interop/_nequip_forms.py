@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pyg_equivariant.nn.models.nequip import NequIP
@@ -53,14 +52,7 @@ class CurrentReader(NequIPReader):
 
     def check_cutoff(self, r_max: float) -> None:
         """Refuse another cutoff than that of the weights, if they tell it."""
-        name = f"{self.root}edge_norm._rmax_recip"
-        if name in self.weights:
-            reciprocal = self.weights.take(name)
-            found = 1 / float(reciprocal) if reciprocal is not None else r_max
-            is_same = math.isclose(found, r_max, rel_tol=1e-6)
-            self.weights.agree(
-                r_max=(r_max, r_max if is_same else float(f"{found:.6g}"))
-            )
+        self._compare_cutoff(f"{self.root}edge_norm._rmax_recip", r_max)
 
     def frequency(self) -> Tensor:
         """Those of the buffer are multiples of pi, without it."""
@@ -114,16 +106,7 @@ class PublishedReader(NequIPReader):
     def units(self) -> tuple[Tensor | None, Tensor | None]:
         """Scales and shifts of the species, both times one scale of all."""
         stem = f"{self.root}per_species_rescale."
-        tables = [self._table(f"{stem}{name}") for name in ("scales", "shifts")]
-        for name in self.weights.tensors:
-            if name.rpartition(".")[2] == "scale_by":
-                factor = self.weights.take(name)
-                assert factor is not None
-                ones = torch.ones(max(self.species) + 1, dtype=torch.float64)
-                scale, shift = tables
-                scale = (ones if scale is None else scale) * factor.double()
-                tables = [scale, None if shift is None else shift * factor.double()]
-        return tables[0], tables[1]
+        return self._scaled(self._table(f"{stem}scales"), self._table(f"{stem}shifts"))
 
     def readout_channels(self) -> tuple[int, ...]:
         """Hidden widths of the readout."""

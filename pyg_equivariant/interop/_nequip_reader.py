@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -15,9 +14,10 @@ from pyg_equivariant.nn.models.nequip import NequIP
 from pyg_equivariant.nn.species_linear import SpeciesLinear
 
 from ._placement import Names, Placement
+from ._types_reader import TypesReader
 
 
-class NequIPReader:
+class NequIPReader(TypesReader):
     """Base of the readers.
 
     Args:
@@ -30,20 +30,15 @@ class NequIPReader:
         scalars: how many of each parity an atom has.
         vector: length of the vector of a species.
         num_layers: how many convolutions there are.
-        like: a tensor of the dtype and on the device of the weights.
     """
 
-    first = ""
     published = False
     scalars: int
     vector: int | None = None
     radial_name = ""
 
     def __init__(self, weights: Placement, root: str, species: Sequence[int]) -> None:
-        self.weights = weights
-        self.root = root
-        self.species = list(species)
-        self.like = weights.tensors[f"{root}{self.first}"]
+        super().__init__(weights, root, species)
         self.num_layers = 0
         while f"{self._layer(self.num_layers)}linear_1.weight" in weights:
             self.num_layers += 1
@@ -93,41 +88,6 @@ class NequIPReader:
     def _radial(self, k: int) -> list[str]:
         """Names of the matrices of a radial network, in order."""
         return self._numbered(f"{self._layer(k)}{self.radial_name}")
-
-    def _numbered(self, stem: str) -> list[str]:
-        """All ``stem{n}.weight``, by number."""
-        pattern = re.compile(re.escape(stem) + r"(\d+)\.weight")
-        found = {}
-        for name in self.weights.tensors:
-            if match := pattern.fullmatch(name):
-                found[int(match[1])] = name
-        if not found:
-            self.weights.shape(f"{stem}0.weight", 2)
-        return [found[n] for n in sorted(found)]
-
-    def _table(self, name: str) -> Tensor | None:
-        """What there is for each type, by atomic number."""
-        if name not in self.weights:
-            return None
-        values = self.weights.take(name)
-        assert values is not None
-        values = values.double().flatten()
-        if len(values) not in (1, len(self.species)):
-            raise ValueError(
-                f"{name} holds numbers of {len(values)} types, got "
-                f"{len(self.species)} species {self.species}"
-            )
-        table = values.new_zeros(max(self.species) + 1)
-        table[self.species] = values
-        return table
-
-    def _check_species(self, count: float) -> None:
-        if count != len(self.species):
-            raise ValueError(
-                f"the state_dict of {self.weights.source} knows {count:g} types, got "
-                f"{len(self.species)} species {self.species}; give the atomic numbers "
-                "of its type_names, in their order"
-            )
 
 
 def _by_attribute(linear: SpeciesLinear, weight: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +14,7 @@ from pyg_equivariant.nn.models.nequip import NequIP
 from ._nequip_forms import find_reader
 from ._placement import Placement, build, replace_constants
 from ._signs import sign_before_e3nn_05
+from ._versions import numbers_of, was_trained
 
 
 def nequip_from_reference(
@@ -102,7 +101,7 @@ def nequip_from_reference(
     reader.check_cutoff(r_max)
     frequency = reader.frequency()
     if bessel_trainable is None:
-        bessel_trainable = _was_trained(frequency)
+        bessel_trainable = was_trained(frequency)
     scale, atomref = reader.units()
     model = build(
         reader.like,
@@ -131,24 +130,16 @@ def nequip_from_reference(
     else:
         replace_constants(basis, {"frequency": frequency.cpu().double()})
     model = weights.finish(model, reader.names(model))
-    if _numbers(e3nn_version) < (0, 5):
+    if numbers_of(e3nn_version) < (0, 5):
         _turn_signs(model)
     return model
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The first two numbers of a version."""
-    found = re.match(r"(\d+)\.(\d+)", str(version))
-    if found is None:
-        raise ValueError(f"expected a version such as '0.16', got {version!r}")
-    return int(found[1]), int(found[2])
 
 
 def _check_version(version: str | None, published: bool) -> None:
     """Refuse a version whose weights have another order, or other names."""
     if version is None:
         return
-    numbers = _numbers(version)
+    numbers = numbers_of(version)
     if (0, 7) <= numbers < (0, 16):
         raise ValueError(
             f"nequip {version} orders irreps by parity before degree; its weights do "
@@ -161,12 +152,6 @@ def _check_version(version: str | None, published: bool) -> None:
             f"got version={version}, but the names in this state_dict are those of "
             f"nequip {found}"
         )
-
-
-def _was_trained(frequency: Tensor) -> bool:
-    """Whether frequencies are others than those at the start."""
-    start = torch.arange(1, len(frequency) + 1).to(frequency) * math.pi
-    return not torch.allclose(frequency, start, rtol=1e-5)
 
 
 @torch.no_grad()

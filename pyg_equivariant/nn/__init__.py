@@ -3,6 +3,7 @@
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
 from .batch_norm import EquivariantBatchNorm
 from .conv import (
+    AllegroConv,
     EGNNConv,
     EquivariantConv,
     MACEConv,
@@ -29,6 +30,7 @@ from .models import (
     MACE,
     SEGNN,
     TFN,
+    Allegro,
     Card,
     ForceField,
     NequIP,
@@ -56,6 +58,7 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "AllegroConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -68,6 +71,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "Allegro",
     "SEGNN",
     "ForceField",
     "save_model",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.nn import (
+    AllegroConv,
     Edges,
     EGNNConv,
     EquivariantConv,
@@ -60,6 +61,12 @@ def _tfn() -> tuple[EquivariantConv, dict[str, Argument]]:
 def _tfn_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = TFNConv(IRREPS, SH, "3x0e+2x1o", RADIAL, self_interaction=False)
     return conv, _tfn()[1]
+
+
+def _allegro(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = AllegroConv("3x0e+3x1o", SH, "3x0e+3x1o", RADIAL, **options)
+    given = {"x": _of_edges(12), "edge_index": edges(), "edge_sh": _of_edges(4)}
+    return conv, given | {"edge_attr": _of_edges(RADIAL)}
 
 
 def _nequip() -> tuple[EquivariantConv, dict[str, Argument]]:
@@ -144,6 +151,8 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "NequIPConv of dense attributes": _nequip_dense,
     "MACEConv": _mace_alone,
     "MACEConv of species": _mace,
+    "AllegroConv": _allegro,
+    "AllegroConv that mixes": partial(_allegro, mix=True),
     "SchNetConv": _schnet,
     "SchNetConv without cutoff": _schnet_open,
     "PaiNNConv": _painn,
@@ -159,6 +168,8 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
 def _layer(name: str, fuse: bool) -> Entry:
     conv, given = LAYERS[name.removesuffix(" by messages")]()
     conv.fuse = fuse
+    if isinstance(conv, AllegroConv):
+        return Entry(partial(conv, size=(NODES, NODES)), given)
     return Entry(conv, given)
 
 

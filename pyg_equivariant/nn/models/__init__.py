@@ -1,5 +1,6 @@
 """Complete networks: ``model(z, pos, batch)``."""
 
+from .allegro import Allegro
 from .card import Card
 from .described import DescribedModel
 from .egnn import EGNN
@@ -33,6 +34,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "Allegro",
     "SEGNN",
     "ForceField",
     "EnergyForces",
