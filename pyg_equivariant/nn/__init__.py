@@ -1,6 +1,7 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .attentive_self_interaction import AttentiveSelfInteraction
 from .conv import (
     EGNNConv,
     EquivariantConv,
@@ -8,6 +9,8 @@ from .conv import (
     NequIPConv,
     PaiNNConv,
     SchNetConv,
+    SE3Conv,
+    SE3TransformerConv,
     SEGNNConv,
     TFNConv,
 )
@@ -34,7 +37,10 @@ from .models import (
     save_model,
 )
 from .norm_activation import NormActivation
+from .norm_mlp import NormMLP
 from .radial import BesselBasis, GaussianBasis
+from .radial_profiles import RadialProfiles
+from .radial_tensor_product import RadialTensorProduct
 from .species_linear import SpeciesLinear
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
@@ -51,6 +57,8 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "SE3Conv",
+    "SE3TransformerConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -73,6 +81,8 @@ __all__ = [
     "SpeciesLinear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "RadialTensorProduct",
+    "AttentiveSelfInteraction",
     "SymmetricContraction",
     "SphericalHarmonics",
     "spherical_harmonics",
@@ -80,6 +90,7 @@ __all__ = [
     "SteerableMLP",
     "Gate",
     "NormActivation",
+    "NormMLP",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
     "Dropout",
@@ -89,6 +100,7 @@ __all__ = [
     "Dense",
     "MLP",
     "RadialMLP",
+    "RadialProfiles",
     "ShiftedSoftplus",
     "GaussianBasis",
     "BesselBasis",
