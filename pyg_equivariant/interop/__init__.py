@@ -29,6 +29,7 @@ from .se3_transformer import (
     norm_mlp_from_reference,
     se3_conv_from_reference,
     se3_transformer_conv_from_reference,
+    se3_transformer_from_reference,
 )
 from .segnn import segnn_from_reference
 from .steerable import steerable_linear_from_reference, steerable_mlp_from_reference
@@ -38,6 +39,7 @@ __all__ = [
     "schnet_from_pyg",
     "painn_from_schnetpack",
     "egnn_from_reference",
+    "se3_transformer_from_reference",
     "segnn_from_reference",
     "mace_from_reference",
     "nequip_from_reference",

@@ -8,15 +8,90 @@ from torch import Tensor
 
 from pyg_equivariant.nn.conv.se3_conv import SE3Conv
 from pyg_equivariant.nn.conv.se3_transformer_conv import SE3TransformerConv
+from pyg_equivariant.nn.models.se3_transformer import SE3Transformer
 from pyg_equivariant.nn.norm_activation import NormActivation
 from pyg_equivariant.nn.norm_mlp import NormMLP
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ._placement import build
 from ._se3 import SE3Placement, Signs, harmonics
+from ._se3_form import find_form
 from .e3nn import as_irreps
 
 _SOURCE = "the authors' SE(3)-Transformer"
+
+
+def se3_transformer_from_reference(
+    state_dict: Mapping[str, Tensor],
+    irreps_in: IrrepsLike,
+    *,
+    signs: Signs,
+    num_degrees: int = 4,
+    edge_dim: int = 0,
+    div: float = 4,
+    n_heads: int = 1,
+    pooling: str = "avg",
+    selfint: tuple[str, str] = ("1x1", "att"),
+    x_ij: str | None = None,
+    num_nlayers: int = 0,
+    cutoff: float | None = None,
+) -> SE3Transformer:
+    """A :class:`~pyg_equivariant.nn.SE3Transformer` with its authors' weights.
+
+    Of the code of `"SE(3)-Transformers: 3D Roto-Translation Equivariant Attention
+    Networks" <https://arxiv.org/abs/2006.10503>`_ in `its repository
+    <https://github.com/FabianFuchsML/se3-transformer-public>`_: the network for QM9,
+    with attention or without it, and that for the N-body problem, whose vectors are in
+    ``features.vec`` (``head=None``). The names tell which. Edges are given, with their
+    features as ``edge_attr``; forces go through harmonics and distances.
+
+    Args:
+        state_dict: of the authors' module.
+        irreps_in: what atoms begin with, as even irreps: ``"6x0e"`` for QM9, ``"1x1e"``
+            for the velocities of the N-body problem.
+        signs: as in :func:`se3_conv_from_reference`.
+        num_degrees: the network's.
+        edge_dim: the network's.
+        div: the network's.
+        n_heads: the network's.
+        pooling: the network's, ``"avg"`` or ``"max"``.
+        selfint: the N-body network's, in its middle and at its end.
+        x_ij: the N-body network's.
+        num_nlayers: the network's without attention.
+        cutoff: of edges that are not given; ``None`` joins all pairs.
+
+    Raises:
+        ValueError: naming what could not be placed, what is missing, or what
+            contradicts the weights.
+    """
+    weights = SE3Placement(state_dict, signs, _SOURCE)
+    form = find_form(weights)
+    if pooling not in ("avg", "max"):
+        raise ValueError(f"pooling is 'avg' or 'max', got {pooling!r}")
+    hidden = form.hidden(num_degrees)
+    attends = form.last_attends
+    model = build(
+        _any(state_dict),
+        SE3Transformer,
+        num_layers=form.num_layers,
+        num_heads=n_heads,
+        div=div,
+        cutoff=cutoff,
+        attention=form.attention,
+        self_interaction=mixing(selfint[0]) if form.attention else "linear",
+        x_ij=x_ij,
+        norm="bias" if form.biases else "layer",
+        norm_layers=num_nlayers,
+        norm_eps=0.0,
+        last=mixing(selfint[1]) if attends else "convolution",
+        edge_dim=edge_dim,
+        irreps_in=_even(irreps_in),
+        irreps_hidden=hidden,
+        irreps_pool="2x1e" if attends else form.pooled(hidden),
+        head={"avg": "mean", "max": "max"}[pooling] if form.head else None,
+    )
+    form.fill(model)
+    return weights.finish(model, form.names())
 
 
 def se3_conv_from_reference(

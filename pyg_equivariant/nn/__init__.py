@@ -33,6 +33,7 @@ from .models import (
     NequIP,
     PaiNN,
     SchNet,
+    SE3Transformer,
     load_model,
     save_model,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "SE3Transformer",
     "SEGNN",
     "ForceField",
     "save_model",

@@ -14,6 +14,7 @@ from pyg_equivariant.interop import (
     norm_mlp_from_reference,
     se3_conv_from_reference,
     se3_transformer_conv_from_reference,
+    se3_transformer_from_reference,
 )
 from pyg_equivariant.nn import EdgeEmbedding, Edges
 from pyg_equivariant.o3 import Irreps
@@ -113,3 +114,42 @@ def test_norms(reference: Reference, assert_equal: Check) -> None:
             norm = norm_mlp_from_reference(own, irreps, layers)
         out = norm(irreps.from_mul_ir(data["input/x"]))
         assert_equal(irreps.to_mul_ir(out), data[f"output/{name}"])
+
+
+def test_network_for_qm9(reference: Reference, assert_equal: Check) -> None:
+    weights, data = reference("se3t_qm9_model")
+    meta = data["meta"]
+    options = ("num_degrees", "edge_dim", "div", "n_heads", "pooling", "signs")
+    model = se3_transformer_from_reference(
+        weights,
+        Irreps([(meta["atom_feature_size"], "0e")]),
+        **{k: meta[k] for k in options},
+    )
+    assert model.num_layers == meta["num_layers"]
+    given = "batch", "edge_index", "edge_attr"
+    inputs = {k: data[f"input/{k}"] for k in given if f"input/{k}" in data}
+    z, pos = data["input/x"], data["input/pos"].requires_grad_()
+    out = model(z, pos, **inputs)
+    assert_equal(out, data["output/out"])
+    (grad,) = torch.autograd.grad(out.sum(), pos)
+    assert_equal(grad, data["grad/pos"])
+    harmonics: Any = model.edges.spherical_harmonics
+    harmonics.register_forward_hook(lambda *given: given[-1].detach())
+    (grad,) = torch.autograd.grad(model(z, pos, **inputs).sum(), pos)
+    assert_equal(grad, data["grad/pos_basis_detached"])
+
+
+def test_network_for_particles(reference: Reference, assert_equal: Check) -> None:
+    weights, data = reference("se3t_nbody_model")
+    meta = data["meta"]
+    options = ("num_degrees", "edge_dim", "div", "n_heads", "x_ij", "signs")
+    model = se3_transformer_from_reference(
+        weights,
+        "1x1e",
+        selfint=(meta["si_m"], meta["si_e"]),
+        **{k: meta[k] for k in options},
+    )
+    given = "pos", "batch", "edge_index", "edge_attr"
+    inputs = {k: data[f"input/{k}"] for k in given if f"input/{k}" in data}
+    features = model(data["input/vel"], **inputs)
+    assert_equal(features.vec.mT.contiguous(), data["output/out"])
