@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import LayerNorm, Module, ReLU, Sequential
+from torch.nn import LayerNorm, Module, ModuleList, ReLU, Sequential
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
