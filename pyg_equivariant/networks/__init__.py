@@ -12,12 +12,23 @@ from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
 from .schnet import NETWORK as _SCHNET
+from .se3_transformer import NETWORK as _SE3_TRANSFORMER
 from .segnn import NETWORK as _SEGNN
 from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _ALLEGRO, _EGNN, _SEGNN)
+    for network in (
+        _SCHNET,
+        _PAINN,
+        _TFN,
+        _NEQUIP,
+        _MACE,
+        _ALLEGRO,
+        _SE3_TRANSFORMER,
+        _EGNN,
+        _SEGNN,
+    )
 }
 """All networks, from invariant to steerable and non-linear.
 

@@ -1,6 +1,7 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .attentive_self_interaction import AttentiveSelfInteraction
 from .batch_norm import EquivariantBatchNorm
 from .conv import (
     AllegroConv,
@@ -10,6 +11,8 @@ from .conv import (
     NequIPConv,
     PaiNNConv,
     SchNetConv,
+    SE3Conv,
+    SE3TransformerConv,
     SEGNNConv,
     TFNConv,
 )
@@ -36,11 +39,15 @@ from .models import (
     NequIP,
     PaiNN,
     SchNet,
+    SE3Transformer,
     load_model,
     save_model,
 )
 from .norm_activation import NormActivation
+from .norm_mlp import NormMLP
 from .radial import BesselBasis, GaussianBasis
+from .radial_profiles import RadialProfiles
+from .radial_tensor_product import RadialTensorProduct
 from .soft_one_hot import soft_one_hot_linspace
 from .species_linear import SpeciesLinear
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
@@ -59,6 +66,8 @@ __all__ = [
     "NequIPConv",
     "MACEConv",
     "AllegroConv",
+    "SE3Conv",
+    "SE3TransformerConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -72,6 +81,7 @@ __all__ = [
     "NequIP",
     "MACE",
     "Allegro",
+    "SE3Transformer",
     "SEGNN",
     "ForceField",
     "save_model",
@@ -83,6 +93,8 @@ __all__ = [
     "TensorProduct",
     "FullyConnectedTensorProduct",
     "FullTensorProduct",
+    "RadialTensorProduct",
+    "AttentiveSelfInteraction",
     "SymmetricContraction",
     "SphericalHarmonics",
     "spherical_harmonics",
@@ -90,6 +102,7 @@ __all__ = [
     "SteerableMLP",
     "Gate",
     "NormActivation",
+    "NormMLP",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
     "EquivariantBatchNorm",
@@ -102,6 +115,7 @@ __all__ = [
     "Dense",
     "MLP",
     "RadialMLP",
+    "RadialProfiles",
     "ShiftedSoftplus",
     "GaussianBasis",
     "BesselBasis",

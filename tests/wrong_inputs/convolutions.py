@@ -19,6 +19,8 @@ from pyg_equivariant.nn import (
     NequIPConv,
     PaiNNConv,
     SchNetConv,
+    SE3Conv,
+    SE3TransformerConv,
     SEGNNConv,
     TFNConv,
 )
@@ -143,6 +145,19 @@ def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
     return conv, given | {"edge_weight": _weight()}
 
 
+def _se3() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = _tfn()[1] | {"edge_weight": _weight()}
+    return SE3Conv(IRREPS, SH, "3x0e+2x1o", RADIAL, radial_channels=8), given
+
+
+def _se3_attention(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = SE3TransformerConv(IRREPS, SH, IRREPS, RADIAL, radial_channels=8, **options)
+    given = _tfn()[1]
+    if conv.x_ij is not None:
+        given["edge_vec"] = _of_edges(3)
+    return conv, given | {"edge_weight": _weight()}
+
+
 LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "TFNConv": _tfn,
     "TFNConv without self-interaction": _tfn_alone,
@@ -159,6 +174,9 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "PaiNNConv without cutoff": _painn_open,
     "EGNNConv": _egnn,
     "EGNNConv that stays": _egnn_still,
+    "SE3Conv": _se3,
+    "SE3TransformerConv": partial(_se3_attention, num_heads=2),
+    "SE3TransformerConv with x_ij": partial(_se3_attention, x_ij="cat"),
     "SEGNNConv": _segnn,
     "SEGNNConv of aggregates": partial(_segnn, gate="aggregate"),
     "SEGNNConv of one layer": partial(_segnn, num_message_layers=1),
@@ -245,6 +263,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, EGNNConv):
         radial = [] if conv.edge_dim else ["radial"]
         return ["edge_length", "harmonics", *radial]
+    if isinstance(conv, (SE3Conv, SE3TransformerConv)):
+        return ["pos", "edge_vec", "edge_length"]
     return ["edge_vec", "edge_length"]
 
 
@@ -257,9 +277,11 @@ for way, fuse in (("", True), (" by messages", False)):
         "SchNetConv",
         "PaiNNConv",
         "EGNNConv",
+        "SE3Conv",
+        "SE3TransformerConv",
         "SEGNNConv",
     )
-    parted = ("TFNConv", "NequIPConv", "MACEConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    parted = tuple(name for name in plain if name != "SchNetConv")
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))

@@ -18,6 +18,7 @@ from pyg_equivariant.nn import (
     NequIP,
     PaiNN,
     SchNet,
+    SE3Transformer,
 )
 from pyg_equivariant.nn.conv import EquivariantConv
 
@@ -52,6 +53,9 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "Allegro": lambda: Allegro(tensor_channels=4, lmax=1, cutoff=3.0, **SMALL),
     "Allegro as published": lambda: Allegro(
         tensor_channels=4, lmax=1, cutoff=3.0, published=True, **SMALL
+    ),
+    "SE3Transformer": lambda: SE3Transformer(
+        lmax=1, num_heads=2, radial_channels=8, cutoff=3.0, smooth=True, **SMALL
     ),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),

@@ -7,6 +7,8 @@ from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
 from .schnet_conv import SchNetConv
+from .se3_conv import SE3Conv
+from .se3_transformer_conv import SE3TransformerConv
 from .segnn_conv import SEGNNConv
 from .tfn_conv import TFNConv
 
@@ -19,5 +21,7 @@ __all__ = [
     "NequIPConv",
     "MACEConv",
     "AllegroConv",
+    "SE3Conv",
+    "SE3TransformerConv",
     "SEGNNConv",
 ]

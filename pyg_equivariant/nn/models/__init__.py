@@ -24,6 +24,7 @@ from .nequip import NequIP
 from .painn import PaiNN
 from .pretrained import Pretrained
 from .schnet import SchNet
+from .se3_transformer import SE3Transformer
 from .segnn import SEGNN, balanced_irreps
 from .tfn import TFN
 
@@ -35,6 +36,7 @@ __all__ = [
     "NequIP",
     "MACE",
     "Allegro",
+    "SE3Transformer",
     "SEGNN",
     "ForceField",
     "EnergyForces",
