@@ -2,6 +2,7 @@
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
 from .conv import (
+    CormorantConv,
     EGNNConv,
     EquivariantConv,
     MACEConv,
@@ -26,6 +27,7 @@ from .models import (
     SEGNN,
     TFN,
     Card,
+    Cormorant,
     ForceField,
     NequIP,
     PaiNN,
@@ -51,6 +53,7 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "CormorantConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -63,6 +66,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "Cormorant",
     "SEGNN",
     "ForceField",
     "save_model",

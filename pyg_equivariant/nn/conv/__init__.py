@@ -1,6 +1,7 @@
 """The convolutions, from invariant to steerable and non-linear."""
 
 from ._equivariant_conv import EquivariantConv
+from .cormorant_conv import CormorantConv
 from .egnn_conv import EGNNConv
 from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
@@ -17,5 +18,6 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "CormorantConv",
     "SEGNNConv",
 ]

@@ -1,6 +1,7 @@
 """Complete networks: ``model(z, pos, batch)``."""
 
 from .card import Card
+from .cormorant import Cormorant
 from .described import DescribedModel
 from .egnn import EGNN
 from .features import Features
@@ -33,6 +34,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "Cormorant",
     "SEGNN",
     "ForceField",
     "EnergyForces",
