@@ -7,6 +7,7 @@ name without a place is an error.
 """
 
 from ._weights import regroup_weights
+from .cormorant import cormorant_from_reference
 from .e3nn import (
     features_from_e3nn,
     features_to_e3nn,
@@ -35,6 +36,7 @@ __all__ = [
     "segnn_from_reference",
     "mace_from_reference",
     "nequip_from_reference",
+    "cormorant_from_reference",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",

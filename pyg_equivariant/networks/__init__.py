@@ -6,6 +6,7 @@ Tests, training presets, benchmarks and the tables of the documentation read the
 from ._network import Network, Paper, Size
 from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
+from .cormorant import NETWORK as _CORMORANT
 from .egnn import NETWORK as _EGNN
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
@@ -16,7 +17,7 @@ from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
+    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _CORMORANT, _SEGNN)
 }
 """All networks, from invariant to steerable and non-linear.
 

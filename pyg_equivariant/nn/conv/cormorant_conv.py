@@ -142,11 +142,11 @@ class CormorantConv(EquivariantConv):
         self.hard_cutoff = float(hard_cutoff)
 
         # ⊗ at edges, and summed over neighbors without forming messages
-        edges = edge_degrees(lmax_in, lmax_sh, lmax)
+        self.edge_degrees = edge_degrees(lmax_in, lmax_sh, lmax)
+        edges = self.edge_degrees
         product = edge_product(edges, in_channels, lmax_in, lmax_sh)
         self.tp = TensorProduct(product, internal_weights=False)
         self.convolve = Convolution(product)
-        self._of_edge = [d.first for d in edges]
         # ⊗ at nodes
         kept = square_degrees(lmax_in, lmax, all_orders=False)
         product = square_product(kept, in_channels, lmax_in)
@@ -284,7 +284,7 @@ class CormorantConv(EquivariantConv):
         own = twice_each(node_scalars[:, : 2 * self.in_channels]).unsqueeze(1)
         sums = self.tp.irreps_out.split(out)
         for k, (_, ir) in enumerate(self.tp.irreps_out):
-            if self._of_edge[k] == 0:
+            if self.edge_degrees[k].first == 0:
                 sums[k] = sums[k] + own * turned[ir.l]
         # F ⊗ F
         twice = [twice_each(block) for block in blocks]
@@ -298,7 +298,7 @@ class CormorantConv(EquivariantConv):
         """The scalars of an edge as weights of paths, ``(|E|, tp.weight_numel)``."""
         degrees = scalars.unflatten(-1, (len(self.irreps_sh), -1))
         each = twice_each(degrees).unbind(1)
-        return torch.cat([each[l] for l in self._of_edge], dim=-1)
+        return torch.cat([each[d.first] for d in self.edge_degrees], dim=-1)
 
     def message(self, x_j: Tensor, edge_sh: Tensor, weight: Tensor) -> Tensor:
         return self.tp(x_j, edge_sh, weight)
