@@ -19,8 +19,8 @@ NETWORK = Network(
     ),
     group="SO(3)",
     small={"hidden_channels": 3, "lmax": 1, "lmax_sh": 1, "num_layers": 2}
-    | {"num_frequencies": 1, "max_power": 1, "gain": 4.0, "soft_width": 1.0}
-    | {"species": tuple(range(1, 10))},
+    | {"num_frequencies": 1, "max_power": 1, "gain": 1.0, "soft_width": 1.0}
+    | {"mlp_channels": 8, "input_basis": (1, 1), "species": tuple(range(1, 10))},
     layers={
         "small": lambda edge_dim, _: CormorantConv(3, 2, edge_dim, soft_width=1.0),
         "lmax2": lambda edge_dim, _: CormorantConv(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
@@ -14,8 +17,6 @@ from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
 from ._trig_basis import TrigPowerBasis
-
-FREQUENCIES, MAX_POWER, WIDTH = 3, 3, 256
 
 
 class InvariantMessages(torch.nn.Module):
@@ -30,31 +31,35 @@ class InvariantMessages(torch.nn.Module):
     Args:
         in_channels: numbers of an atom.
         out_channels: numbers of an atom after it.
+        basis: sizes of the :class:`TrigPowerBasis` :math:`\rho`.
         soft_cutoff: where the mask :math:`m`, a sigmoid, is one half.
         soft_width: its width.
         hard_cutoff: where it ends, ``None`` for nowhere.
-        act: activation of the perceptron.
+        mlp_channels: hidden width of the perceptron.
+        act: its activation.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
+        basis: tuple[int, int],
         soft_cutoff: float,
         soft_width: float,
         hard_cutoff: float | None,
+        mlp_channels: int,
         act: ActivationLike,
     ) -> None:
         super().__init__()
         self.soft_cutoff = soft_cutoff
         self.soft_width = soft_width
         self.hard_cutoff = hard_cutoff
-        self.basis = TrigPowerBasis(FREQUENCIES, MAX_POWER)
+        self.basis = TrigPowerBasis(*basis)
         self.filter = Dense(self.basis.num_radial, in_channels)
         self.convolve = Convolution(
             TensorProductPaths.depthwise([(in_channels, "0e")], "0e")
         )
-        self.mlp = MLP([2 * in_channels, WIDTH, out_channels], act)
+        self.mlp = MLP([2 * in_channels, mlp_channels, out_channels], act)
 
     def reset_parameters(self) -> None:
         """Draw all parameters anew."""
@@ -67,10 +72,8 @@ class InvariantMessages(torch.nn.Module):
         weight = edges.spread(filters * self._mask(edges).to(filters.dtype))
         ones = weight.new_ones(weight.shape[0], 1)
         sums = self.convolve(x, ones, weight, edges.edge_index, x.shape[0])
-        own = torch.sigmoid(
-            self.filter.bias.new_tensor(self.soft_cutoff / self.soft_width)
-        )
-        sums = sums + self.filter.bias * own * x
+        own = 1 / (1 + math.exp(-self.soft_cutoff / self.soft_width))
+        sums = sums + self.filter.bias * x * own
         return self.mlp(torch.cat([sums, x], dim=-1))
 
     def _mask(self, edges: Edges) -> Tensor:
@@ -102,7 +105,7 @@ class CormorantInput(torch.nn.Module):
         self.linear = Dense(*widths) if num_layers == 0 else None
         self.layers = ModuleList(
             InvariantMessages(a, b, **options)  # type: ignore[arg-type]
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            for a, b in pairwise(widths)
             if num_layers
         )
 

@@ -30,7 +30,7 @@ from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
 from .molecular import MolecularModel
 
-WIDTH, POOLED = 256, 64
+POOLED = 64  # numbers of an atom that are summed
 
 
 class Cormorant(MolecularModel):
@@ -64,6 +64,8 @@ class Cormorant(MolecularModel):
         max_power: the largest power of :math:`1/r` in them (default: 3).
         num_input_layers: how often the input exchanges messages; 0 for a linear map of
             each atom, as the authors have it for MD17 (default: 1).
+        input_basis: numbers of frequencies and of powers of the input's radial
+            functions (default: ``(3, 3)``).
         linear_output: predict by one linear map of the invariants, likewise (default:
             ``False``).
         mask: as in :class:`~pyg_equivariant.nn.CormorantConv` (default:
@@ -73,6 +75,7 @@ class Cormorant(MolecularModel):
         soft_width: likewise (default: 0.2).
         hard_cutoff: where hard masks end, likewise (default: 1.73).
         gain: as in :class:`~pyg_equivariant.nn.CormorantConv` (default: 10.0).
+        mlp_channels: hidden width of the perceptrons (default: 256).
         act: activation of the perceptrons (default: ``"leaky_relu"``).
         species: atomic numbers that occur (default: ``(1, 6, 7, 8, 9)``).
         charge_power: largest power of the atomic number beside the one-hot species
@@ -116,12 +119,14 @@ class Cormorant(MolecularModel):
         num_frequencies: int = 3,
         max_power: int = 3,
         num_input_layers: int = 1,
+        input_basis: tuple[int, int] = (3, 3),
         linear_output: bool = False,
         mask: Sequence[str] = ("learn",),
         soft_cutoff: float | Sequence[float] = 1.73,
         soft_width: float | Sequence[float] = 0.2,
         hard_cutoff: float | Sequence[float] = 1.73,
         gain: float | Sequence[float] = 10.0,
+        mlp_channels: int = 256,
         act: ActivationLike = "leaky_relu",
         species: tuple[int, ...] = (1, 6, 7, 8, 9),
         charge_power: int = 2,
@@ -177,8 +182,8 @@ class Cormorant(MolecularModel):
                 return ScalarHead(torch.nn.Identity(), Dense(scalars, 1), reduce)
             width, post = 1, None
             if reduce != "node":
-                width, post = POOLED, MLP([POOLED, WIDTH, 1], act)
-            return ScalarHead(MLP([scalars, WIDTH, width], act), post, reduce)
+                width, post = POOLED, MLP([POOLED, mlp_channels, 1], act)
+            return ScalarHead(MLP([scalars, mlp_channels, width], act), post, reduce)
 
         asked = Asked(irreps_out, cutoff, irreps)
         vectors = irreps.count("1o")
@@ -201,9 +206,11 @@ class Cormorant(MolecularModel):
             width + self.features.irreps_out.dim,
             channels[0],
             num_input_layers,
+            basis=input_basis,
             soft_cutoff=reach[0][0],
             soft_width=reach[1][0],
             hard_cutoff=None if smooth else reach[2][0],
+            mlp_channels=mlp_channels,
             act=act,
         )
         self.edge_features = edge_features
