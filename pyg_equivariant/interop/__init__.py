@@ -17,6 +17,7 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .l1net import l1net_layer_from_reference
 from .mace import mace_from_reference
 from .mace_contraction import (
     symmetric_contraction_from_mace,
@@ -40,6 +41,7 @@ __all__ = [
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
+    "l1net_layer_from_reference",
     "symmetric_contraction_from_mace",
     "symmetric_contraction_to_mace",
     "linear_from_e3nn",

@@ -8,6 +8,7 @@ from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .cormorant import NETWORK as _CORMORANT
 from .egnn import NETWORK as _EGNN
+from .l1net import NETWORK as _L1NET
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
@@ -17,7 +18,17 @@ from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _CORMORANT, _SEGNN)
+    for network in (
+        _SCHNET,
+        _PAINN,
+        _TFN,
+        _L1NET,
+        _NEQUIP,
+        _MACE,
+        _EGNN,
+        _CORMORANT,
+        _SEGNN,
+    )
 }
 """All networks, from invariant to steerable and non-linear.
 

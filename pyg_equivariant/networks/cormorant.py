@@ -44,8 +44,7 @@ NETWORK = Network(
         pooling="sum",
         published=Published(
             {"alpha": 0.085, "gap": 61, "homo": 34, "lumo": 38, "mu": 0.038}
-            | {"Cv": 0.026, "G": 20, "H": 21, "r2": 0.961}
-            | {"U": 21, "U0": 22, "zpve": 2.03},
+            | {"Cv": 0.026},
             split="cormorant",
             source="its paper",
         ),

@@ -3,6 +3,7 @@
 from ._equivariant_conv import EquivariantConv
 from .cormorant_conv import CormorantConv
 from .egnn_conv import EGNNConv
+from .l1net_conv import L1NetConv
 from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
@@ -16,6 +17,7 @@ __all__ = [
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
+    "L1NetConv",
     "NequIPConv",
     "MACEConv",
     "CormorantConv",

@@ -9,6 +9,7 @@ from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
 from .irreps_head import IrrepsHead
+from .l1net import L1Net
 from .mace import MACE
 from .make_head import make_head
 from .model_file import describe_model, load_model, save_model
@@ -32,6 +33,7 @@ __all__ = [
     "PaiNN",
     "EGNN",
     "TFN",
+    "L1Net",
     "NequIP",
     "MACE",
     "Cormorant",
