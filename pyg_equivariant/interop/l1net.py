@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -98,10 +99,11 @@ def l1net_layer_from_reference(
         out[index] = weight * factor.to(weight).unsqueeze(-1)
         return out.T
 
-    for k in range(count - 1):
-        weights.place(f"fc.weights.{k}", conv.radial.weights[k], lambda w: w.T)
-    weights.place(f"fc.weights.{count - 1}", conv.radial.weights[-1], last)
-    return weights.finish(conv, {}), gate
+    names: dict[str, Any] = {
+        f"radial.weights.{k}": (f"fc.weights.{k}", torch.t) for k in range(count)
+    }
+    names |= {f"radial.weights.{count - 1}": (f"fc.weights.{count - 1}", last)}
+    return weights.finish(conv, names), gate
 
 
 def _places(

@@ -102,7 +102,8 @@ class CormorantInput(torch.nn.Module):
         super().__init__()
         inner = [max(in_channels, out_channels)] * (num_layers - 1)
         widths = [in_channels, *inner, 2 * out_channels]
-        self.linear = Dense(*widths) if num_layers == 0 else None
+        linear = Dense(in_channels, 2 * out_channels)
+        self.linear = linear if num_layers == 0 else None
         self.layers = ModuleList(
             InvariantMessages(a, b, **options)  # type: ignore[arg-type]
             for a, b in pairwise(widths)
@@ -113,7 +114,7 @@ class CormorantInput(torch.nn.Module):
         """Draw all parameters anew."""
         for module in (*self.layers, self.linear):
             if module is not None:
-                module.reset_parameters()  # type: ignore[operator]
+                module.reset_parameters()
 
     def forward(self, x: Tensor, edges: Edges) -> Tensor:
         """Features ``(|V|, in_channels)`` to numbers (re, im), ``(|V|, 2 C)``."""
