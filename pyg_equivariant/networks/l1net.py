@@ -22,8 +22,8 @@ NETWORK = Network(
         "https://arxiv.org/abs/2008.08461",
     ),
     group="SO(3)",
-    small={"hidden_channels": 4, "lmax": 1, "num_layers": 2, "num_radial": 5}
-    | {"radial_channels": (6,), "avg_num_neighbors": 2.0},
+    small={"hidden_channels": 4, "lmax": 1, "num_layers": 2, "num_radial": 3}
+    | {"radial_channels": (6,), "avg_num_neighbors": 4.0},
     layers={
         "small": lambda edge_dim, _: L1NetConv(_SMALL, "0e+1e", _SMALL, edge_dim, (6,)),
         "lmax2": lambda edge_dim, _: L1NetConv(

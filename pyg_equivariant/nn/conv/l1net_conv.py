@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.typing import Adj, OptPairTensor, Size
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
+from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths, widen
 
 from ..activation import ActivationLike
 from ..edge_embedding import Edges
@@ -25,7 +25,9 @@ def sharp_softplus(x: Tensor) -> Tensor:
 
 def sharp_shifted_softplus(x: Tensor) -> Tensor:
     r"""Softplus of :math:`\beta = 5`, lowered to be 0 at 0."""
-    return F.softplus(x, beta=SHARPNESS) - math.log(2) / SHARPNESS
+    # the two cancel near zero, where half precision would keep few digits
+    y = F.softplus(widen(x), beta=SHARPNESS) - math.log(2) / SHARPNESS
+    return y.to(x.dtype)
 
 
 class L1NetConv(DepthwiseConv):
