@@ -8,6 +8,7 @@ name without a place is an error.
 
 from ._weights import regroup_weights
 from .allegro import allegro_from_reference
+from .cormorant import cormorant_from_reference
 from .e3nn import (
     features_from_e3nn,
     features_to_e3nn,
@@ -17,6 +18,7 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .l1net import l1net_layer_from_reference
 from .mace import mace_from_reference
 from .mace_contraction import (
     symmetric_contraction_from_mace,
@@ -45,6 +47,7 @@ __all__ = [
     "mace_from_reference",
     "nequip_from_reference",
     "allegro_from_reference",
+    "cormorant_from_reference",
     # layers
     "se3_conv_from_reference",
     "se3_transformer_conv_from_reference",
@@ -52,6 +55,7 @@ __all__ = [
     "norm_activation_from_reference",
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
+    "l1net_layer_from_reference",
     "symmetric_contraction_from_mace",
     "symmetric_contraction_to_mace",
     "linear_from_e3nn",

@@ -7,7 +7,9 @@ from ._network import Network, Paper, Size
 from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .allegro import NETWORK as _ALLEGRO
+from .cormorant import NETWORK as _CORMORANT
 from .egnn import NETWORK as _EGNN
+from .l1net import NETWORK as _L1NET
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
@@ -22,9 +24,11 @@ NETWORKS: dict[str, Network] = {
         _SCHNET,
         _PAINN,
         _TFN,
+        _L1NET,
         _NEQUIP,
         _MACE,
         _ALLEGRO,
+        _CORMORANT,
         _SE3_TRANSFORMER,
         _EGNN,
         _SEGNN,

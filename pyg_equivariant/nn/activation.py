@@ -35,6 +35,7 @@ _NAMED: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": silu,
     "ssp": shifted_softplus,
     "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
     "gelu": F.gelu,
     "elu": F.elu,
     "softplus": F.softplus,

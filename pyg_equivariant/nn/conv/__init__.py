@@ -2,7 +2,9 @@
 
 from ._equivariant_conv import EquivariantConv
 from .allegro_conv import AllegroConv
+from .cormorant_conv import CormorantConv
 from .egnn_conv import EGNNConv
+from .l1net_conv import L1NetConv
 from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
@@ -18,10 +20,12 @@ __all__ = [
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
+    "L1NetConv",
     "NequIPConv",
     "MACEConv",
     "AllegroConv",
     "SE3Conv",
     "SE3TransformerConv",
+    "CormorantConv",
     "SEGNNConv",
 ]

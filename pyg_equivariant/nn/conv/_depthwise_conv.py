@@ -71,9 +71,7 @@ class DepthwiseConv(EquivariantConv):
         self.avg_num_neighbors = avg_num_neighbors
 
         # ⊗: the paths, weighted at every edge
-        product = TensorProductPaths.depthwise(
-            self.irreps_in, self.irreps_sh, keep=Irreps(keep)
-        )
+        product = self._product(Irreps(keep))
         self.tp = TensorProduct(product, internal_weights=False)
         # Σ ⊗: the same, summed over neighbors without forming messages
         self.convolve = Convolution(product)
@@ -82,6 +80,10 @@ class DepthwiseConv(EquivariantConv):
             channels = [edge_dim, *radial_channels, product.weight_numel]
             radial = RadialMLP(channels, act)
         self.radial = radial
+
+    def _product(self, keep: Irreps) -> TensorProductPaths:
+        """The paths; a layer that mixes channels in them has others."""
+        return TensorProductPaths.depthwise(self.irreps_in, self.irreps_sh, keep=keep)
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

@@ -2,6 +2,7 @@
 
 from .allegro import Allegro
 from .card import Card
+from .cormorant import Cormorant
 from .described import DescribedModel
 from .egnn import EGNN
 from .features import Features
@@ -9,6 +10,7 @@ from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
 from .irreps_head import IrrepsHead
+from .l1net import L1Net
 from .mace import MACE
 from .make_head import make_head
 from .model_file import describe_model, load_model, save_model
@@ -33,10 +35,12 @@ __all__ = [
     "PaiNN",
     "EGNN",
     "TFN",
+    "L1Net",
     "NequIP",
     "MACE",
     "Allegro",
     "SE3Transformer",
+    "Cormorant",
     "SEGNN",
     "ForceField",
     "EnergyForces",
