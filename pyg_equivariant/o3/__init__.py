@@ -14,6 +14,7 @@ from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
 from ._orthogonal import check_orthogonal, determinant
+from ._rigid_motion import se3_exp, se3_log, so3_exp, so3_jacobian, so3_log
 from ._rotation import (
     angles_to_axis_angle,
     angles_to_matrix,
@@ -90,6 +91,11 @@ __all__ = [
     "matrix_to_quaternion",
     "matrix_to_axis_angle",
     "matrix_to_angles",
+    "so3_log",
+    "so3_exp",
+    "so3_jacobian",
+    "se3_log",
+    "se3_exp",
     "check_tensor",
     "check_real",
     "check_last",
