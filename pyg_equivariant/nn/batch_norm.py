@@ -47,9 +47,7 @@ class MaskedBatchNorm(torch.nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(
-        self, channels: int, eps: float = 1e-5, momentum: float = 0.1
-    ) -> None:
+    def __init__(self, channels: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         if not eps > 0:
             raise ValueError(f"got eps={eps}, expected a positive number")
@@ -100,11 +98,12 @@ class MaskedBatchNorm(torch.nn.Module):
         variance = (share * (x - mean).square()).sum(dim=0)
         with torch.no_grad():
             unbiased = variance * count / (count - 1).clamp(min=1)
+            momentum = self.momentum * (count > 0).to(self.running_mean.dtype)
             for average, new in (
                 (self.running_mean, mean),
                 (self.running_var, unbiased),
             ):
-                average.lerp_(new.to(average.dtype), self.momentum)
+                average.lerp_(new.to(average.dtype), momentum)
         return mean, variance
 
     def __repr__(self) -> str:

@@ -47,7 +47,9 @@ def test_the_least_variance_is_no_addend() -> None:
 
 def test_no_rows_and_one_row_are_finite() -> None:
     norm = MaskedBatchNorm(2)
+    norm.running_mean.fill_(7)
     assert norm(torch.zeros(0, 2)).shape == (0, 2)
+    assert (norm.running_mean == 7).all()
     assert not norm(torch.ones(1, 2)).any()
     norm(torch.ones(3, 2), torch.zeros(3))
     assert norm.running_var.isfinite().all()
