@@ -7,6 +7,7 @@ from ._network import Network, Paper, Size
 from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .egnn import NETWORK as _EGNN
+from .lieresnet import NETWORK as _LIERESNET
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
@@ -16,7 +17,7 @@ from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
+    for network in (_SCHNET, _LIERESNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
 }
 """All networks, from invariant to steerable and non-linear.
 

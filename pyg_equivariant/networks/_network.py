@@ -56,7 +56,8 @@ class Network:
         qm9: how the paper trains it on QM9.
         potential: how to train it on energies, forces and stress.
         group: under which it is equivariant, besides translations and permutations:
-            ``"O(3)"``, or ``"SO(3)"`` where reflections change what it predicts.
+            ``"O(3)"``, ``"SO(3)"`` where reflections change what it predicts, or
+            ``"T(3)"`` where rotations do, too, so that there is nothing besides.
 
     Example:
         >>> import torch
@@ -83,7 +84,7 @@ class Network:
     from_training_set: tuple[str, ...] = ()
     qm9: QM9Preset | None = None
     potential: PotentialPreset = field(default_factory=PotentialPreset)
-    group: Literal["O(3)", "SO(3)"] = "O(3)"
+    group: Literal["O(3)", "SO(3)", "T(3)"] = "O(3)"
 
     def build_small(self, **arguments: Any) -> MolecularModel:
         """A small network; ``arguments`` are added to those of ``small``."""

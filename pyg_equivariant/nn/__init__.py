@@ -1,9 +1,11 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .batch_norm import MaskedBatchNorm
 from .conv import (
     EGNNConv,
     EquivariantConv,
+    LieConv,
     MACEConv,
     NequIPConv,
     PaiNNConv,
@@ -27,6 +29,7 @@ from .models import (
     TFN,
     Card,
     ForceField,
+    LieResNet,
     NequIP,
     PaiNN,
     SchNet,
@@ -46,6 +49,7 @@ from .zbl import ZBLRepulsion
 __all__ = [
     # convolutions
     "SchNetConv",
+    "LieConv",
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
@@ -58,6 +62,7 @@ __all__ = [
     "node_attributes",
     # networks
     "SchNet",
+    "LieResNet",
     "EGNN",
     "PaiNN",
     "TFN",
@@ -82,6 +87,7 @@ __all__ = [
     "NormActivation",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
+    "MaskedBatchNorm",
     "Dropout",
     "Activation",
     "SecondMomentActivation",

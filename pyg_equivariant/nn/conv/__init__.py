@@ -2,6 +2,7 @@
 
 from ._equivariant_conv import EquivariantConv
 from .egnn_conv import EGNNConv
+from .lie_conv import LieConv
 from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
@@ -12,6 +13,7 @@ from .tfn_conv import TFNConv
 __all__ = [
     "EquivariantConv",
     "SchNetConv",
+    "LieConv",
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",

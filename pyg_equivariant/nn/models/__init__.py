@@ -8,6 +8,7 @@ from .force_field import EnergyForces, ForceField
 from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
 from .irreps_head import IrrepsHead
+from .lie_res_net import LieResNet
 from .mace import MACE
 from .make_head import make_head
 from .model_file import describe_model, load_model, save_model
@@ -29,6 +30,7 @@ from .tfn import TFN
 __all__ = [
     "SchNet",
     "PaiNN",
+    "LieResNet",
     "EGNN",
     "TFN",
     "NequIP",
