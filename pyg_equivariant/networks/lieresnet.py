@@ -21,7 +21,7 @@ NETWORK = Network(
         "Arbitrary Continuous Data",
         "https://arxiv.org/abs/2002.12880",
     ),
-    small={"hidden_channels": 9, "num_layers": 2, "species": tuple(range(1, 10))}
+    small={"hidden_channels": 16, "num_layers": 2, "species": tuple(range(1, 10))}
     | {"batch_norm": False, "kernel_channels": _KERNEL},
     layers={
         "small": lambda edge_dim, _: LieConv(

@@ -45,9 +45,11 @@ def turned(inputs: dict[str, Any], R: Tensor, shift: Tensor | float) -> dict[str
     return out
 
 
-def rotations() -> Tensor:
-    """One proper, one improper."""
+def rotations(group: str = "O(3)") -> Tensor:
+    """One proper, one improper; none for a network of translations alone."""
     R = rand_matrix(2, dtype=torch.float64)
+    if group == "T(3)":
+        return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
     return torch.stack([R[0], -R[1]])
 
 
@@ -58,12 +60,12 @@ def given(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.mark.parametrize("graph", ["two_molecules", "no_edges", "single_node", "empty"])
 def test_predictions_do_not_depend_on_the_axes(
-    smooth: Build, graphs: dict[str, Data], given: dict[str, Any], graph: str
+    smooth: Any, graphs: dict[str, Data], given: dict[str, Any], graph: str
 ) -> None:
     model, inputs = smooth(**given).eval(), inputs_of(graphs[graph], given)
     energy = model(**inputs)
     assert energy.isfinite().all()
-    for R in rotations():
+    for R in rotations(smooth.network.group):
         found = model(**turned(inputs, R, 3.0))
         torch.testing.assert_close(found, energy, rtol=1e-10, atol=1e-10)
 
@@ -129,19 +131,19 @@ def test_works_in_float32_and_under_autocast(
 
 
 def test_forces_come_with_features(
-    smooth: Build, graphs: dict[str, Data], given: dict[str, Any]
+    smooth: Any, graphs: dict[str, Data], given: dict[str, Any]
 ) -> None:
     model = ForceField(smooth(local=True, **given)).eval()
     inputs = inputs_of(graphs["two_molecules"], given)
     forces = model(**inputs).forces
-    (R, _) = rotations()
+    (R, _) = rotations(smooth.network.group)
     found = model(**turned(inputs, R, 0.0)).forces
     torch.testing.assert_close(found, forces @ R.T, rtol=1e-9, atol=1e-9)
     assert forces.abs().max() > 1e-3
 
 
 def test_the_response_to_a_field_exists_without_one(
-    smooth: Build, graphs: dict[str, Data]
+    smooth: Any, graphs: dict[str, Data]
 ) -> None:
     """Polarizabilities are second derivatives by a field, at zero."""
     model, data = smooth(irreps_x="1x1o", num_layers=1).eval(), graphs["planar"]
@@ -154,7 +156,7 @@ def test_the_response_to_a_field_exists_without_one(
 
     expected = response(data.pos)
     assert expected.diagonal().abs().min() > 1e-6
-    for R in rotations():
+    for R in rotations(smooth.network.group):
         found = response(data.pos @ R.T)
         torch.testing.assert_close(found, R @ expected @ R.T, rtol=1e-8, atol=1e-9)
 
