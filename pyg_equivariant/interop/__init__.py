@@ -16,6 +16,7 @@ from .e3nn import (
     tensor_product_to_e3nn,
 )
 from .egnn import egnn_from_reference
+from .lieconv import lieconv_from_reference
 from .mace import mace_from_reference
 from .mace_contraction import (
     symmetric_contraction_from_mace,
@@ -31,6 +32,7 @@ __all__ = [
     # networks
     "schnet_from_pyg",
     "painn_from_schnetpack",
+    "lieconv_from_reference",
     "egnn_from_reference",
     "segnn_from_reference",
     "mace_from_reference",
