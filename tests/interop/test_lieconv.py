@@ -139,7 +139,8 @@ def _norm(name: str, channels: int) -> Weights:
 
 def _layer(stem: str, dim: int, chin: int, chout: int, bn: bool) -> Weights:
     """Random weights under the names of the authors' code."""
-    weights = {f"{stem}r": torch.tensor(1.1, dtype=torch.float64)}
+    radius = 1.1 if dim == 3 else 2.0  # of which pairs are inside and outside
+    weights = {f"{stem}r": torch.tensor(radius, dtype=torch.float64)}
     for n, (a, b) in enumerate(((dim, 7), (7, 6), (6, 5))):
         weights |= _linear(f"{stem}weightnet.{3 * n}.module", a, b)
         weights |= _norm(f"{stem}weightnet.{3 * n + 1}", b) if bn else {}
