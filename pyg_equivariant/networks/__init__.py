@@ -10,6 +10,7 @@ from .egnn import NETWORK as _EGNN
 from .lieresnet import NETWORK as _LIERESNET
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
+from .nmp import NETWORK as _NMP
 from .painn import NETWORK as _PAINN
 from .schnet import NETWORK as _SCHNET
 from .segnn import NETWORK as _SEGNN
@@ -17,7 +18,17 @@ from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _LIERESNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
+    for network in (
+        _NMP,
+        _SCHNET,
+        _LIERESNET,
+        _PAINN,
+        _TFN,
+        _NEQUIP,
+        _MACE,
+        _EGNN,
+        _SEGNN,
+    )
 }
 """All networks, from invariant to steerable and non-linear.
 

@@ -43,7 +43,8 @@ class Network:
         paper: title and link.
         small: arguments of a small network, for tests and smoke runs.
         layers: small layers, built for so many radial features within a cutoff. Every
-            network has ``"small"``, which a compiler is soon done with.
+            network has ``"small"``, which a compiler is soon done with, unless its
+            layer is one of PyG's.
         degrees: arguments that are degrees, and the range of each that is quick to
             test.
         smooth: arguments that make energies smooth at the cutoff.

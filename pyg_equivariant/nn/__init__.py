@@ -25,6 +25,7 @@ from .mlp import MLP, RadialMLP
 from .models import (
     EGNN,
     MACE,
+    NMP,
     SEGNN,
     TFN,
     Card,
@@ -62,6 +63,7 @@ __all__ = [
     "node_attributes",
     # networks
     "SchNet",
+    "NMP",
     "LieResNet",
     "EGNN",
     "PaiNN",

@@ -21,6 +21,7 @@ from .moment_heads import (
     VectorHead,
 )
 from .nequip import NequIP
+from .nmp import NMP
 from .painn import PaiNN
 from .pretrained import Pretrained
 from .schnet import SchNet
@@ -29,6 +30,7 @@ from .tfn import TFN
 
 __all__ = [
     "SchNet",
+    "NMP",
     "PaiNN",
     "LieResNet",
     "EGNN",

@@ -26,7 +26,7 @@ from pyg_equivariant.o3 import rand_matrix
 from pyg_equivariant.testing import assert_equivariant
 
 Build = Callable[..., MolecularModel]
-SCALARS = ("SchNet", "LieResNet")  # networks that have nothing else
+SCALARS = ("SchNet", "LieResNet", "NMP")  # networks that have nothing else
 KINDS = {
     "sum": None,
     "extensive": None,
