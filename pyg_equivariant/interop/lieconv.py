@@ -157,7 +157,8 @@ def _conv(own: str, theirs: str, sizes: Mapping[str, Any]) -> dict[str, Any]:
     def kernel_first(weight: Tensor) -> Tensor:
         return weight.unflatten(1, (-1, count)).transpose(1, 2).flatten(1)
 
-    names: dict[str, Any] = {f"{own}ball.radius": f"{theirs}r"}
+    names: dict[str, Any] = {}
+    names[f"{own}ball.radius"] = f"{theirs}r", lambda r: r.reshape(1)
     names[f"{own}lin.weight"] = f"{theirs}linear.weight", kernel_first
     names[f"{own}lin.bias"] = f"{theirs}linear.bias"
     for n in range(3):

@@ -39,7 +39,8 @@ class Ball(torch.nn.Module):
         self.nbhd = nbhd
         self.sample = sample
         self.alpha = alpha
-        radius = None if fill is None else torch.tensor(_START)
+        # one row: compilers take a float64 without dimensions for a number
+        radius = None if fill is None else torch.tensor([_START])
         self.register_buffer("radius", radius)
 
     def reset_parameters(self) -> None:
