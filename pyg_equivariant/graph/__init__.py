@@ -5,6 +5,7 @@ from ._edge_vectors import check_open, edge_vectors
 from ._fps import fps
 from ._knn import knn
 from ._knn_graph import knn_graph
+from ._lift import LiftedGraph, lift
 from ._neighbor_graph import Graph, neighbor_graph
 from ._points import check_batch, check_cell, check_neighbors, check_search
 from ._pooling_graph import pooling_graph
@@ -22,6 +23,8 @@ __all__ = [
     "Graph",
     "neighbor_graph",
     "edge_vectors",
+    "LiftedGraph",
+    "lift",
     "check_search",
     "check_neighbors",
     "check_batch",

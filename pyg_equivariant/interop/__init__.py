@@ -19,6 +19,7 @@ from .e3nn import (
 )
 from .egnn import egnn_from_reference
 from .l1net import l1net_layer_from_reference
+from .lieconv import lieconv_from_reference
 from .mace import mace_from_reference
 from .mace_contraction import (
     symmetric_contraction_from_mace,
@@ -41,6 +42,7 @@ __all__ = [
     # networks
     "schnet_from_pyg",
     "painn_from_schnetpack",
+    "lieconv_from_reference",
     "egnn_from_reference",
     "se3_transformer_from_reference",
     "segnn_from_reference",

@@ -10,8 +10,10 @@ from .allegro import NETWORK as _ALLEGRO
 from .cormorant import NETWORK as _CORMORANT
 from .egnn import NETWORK as _EGNN
 from .l1net import NETWORK as _L1NET
+from .lieresnet import NETWORK as _LIERESNET
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
+from .nmp import NETWORK as _NMP
 from .painn import NETWORK as _PAINN
 from .schnet import NETWORK as _SCHNET
 from .se3_transformer import NETWORK as _SE3_TRANSFORMER
@@ -22,6 +24,8 @@ NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
         _SCHNET,
+        _LIERESNET,
+        _NMP,
         _PAINN,
         _TFN,
         _L1NET,

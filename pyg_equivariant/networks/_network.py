@@ -43,7 +43,8 @@ class Network:
         paper: title and link.
         small: arguments of a small network, for tests and smoke runs.
         layers: small layers, built for so many radial features within a cutoff. Every
-            network has ``"small"``, which a compiler is soon done with.
+            network has ``"small"``, which a compiler is soon done with, unless its
+            layer is one of PyG's.
         degrees: arguments that are degrees, and the range of each that is quick to
             test.
         smooth: arguments that make energies smooth at the cutoff.
@@ -56,7 +57,8 @@ class Network:
         qm9: how the paper trains it on QM9.
         potential: how to train it on energies, forces and stress.
         group: under which it is equivariant, besides translations and permutations:
-            ``"O(3)"``, or ``"SO(3)"`` where reflections change what it predicts.
+            ``"O(3)"``, ``"SO(3)"`` where reflections change what it predicts, or
+            ``"T(3)"`` where rotations do, too, so that there is nothing besides.
 
     Example:
         >>> import torch
@@ -83,7 +85,7 @@ class Network:
     from_training_set: tuple[str, ...] = ()
     qm9: QM9Preset | None = None
     potential: PotentialPreset = field(default_factory=PotentialPreset)
-    group: Literal["O(3)", "SO(3)"] = "O(3)"
+    group: Literal["O(3)", "SO(3)", "T(3)"] = "O(3)"
 
     def build_small(self, **arguments: Any) -> MolecularModel:
         """A small network; ``arguments`` are added to those of ``small``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Published(NamedTuple):
@@ -42,6 +42,7 @@ class QM9Preset:
             the molecule, the mean for what does not.
         moments: whether dipole and spatial extent are built from atomic charges.
         lr_of: properties that have another learning rate.
+        network: arguments of the network that differ from its defaults.
         published: errors that the papers report.
 
     Example:
@@ -67,6 +68,7 @@ class QM9Preset:
     pooling: str = "by target"
     moments: bool = False
     lr_of: Mapping[str, float] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
     published: Published | None = None
 
     def head(self, target: str, extensive: bool) -> str:

@@ -9,6 +9,7 @@ from .conv import (
     EGNNConv,
     EquivariantConv,
     L1NetConv,
+    LieConv,
     MACEConv,
     NequIPConv,
     PaiNNConv,
@@ -29,10 +30,12 @@ from .gate import Gate
 from .instance_norm import EquivariantInstanceNorm
 from .layer_norm import EquivariantLayerNorm
 from .linear import Linear
+from .masked_batch_norm import MaskedBatchNorm
 from .mlp import MLP, RadialMLP
 from .models import (
     EGNN,
     MACE,
+    NMP,
     SEGNN,
     TFN,
     Allegro,
@@ -40,6 +43,7 @@ from .models import (
     Cormorant,
     ForceField,
     L1Net,
+    LieResNet,
     NequIP,
     PaiNN,
     SchNet,
@@ -64,6 +68,7 @@ from .zbl import ZBLRepulsion
 __all__ = [
     # convolutions
     "SchNetConv",
+    "LieConv",
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
@@ -81,6 +86,8 @@ __all__ = [
     "node_attributes",
     # networks
     "SchNet",
+    "NMP",
+    "LieResNet",
     "EGNN",
     "PaiNN",
     "TFN",
@@ -116,6 +123,7 @@ __all__ = [
     "EquivariantBatchNorm",
     "Norm",
     "Extract",
+    "MaskedBatchNorm",
     "Dropout",
     "Activation",
     "SecondMomentActivation",

@@ -20,6 +20,7 @@ from ._representation import (
     D_from_matrix,
     D_from_quaternion,
 )
+from ._rigid_motion import se3_exp, se3_log, so3_exp, so3_jacobian, so3_log
 from ._rotation import (
     angles_to_axis_angle,
     angles_to_matrix,
@@ -124,6 +125,11 @@ __all__ = [
     "compose_axis_angle",
     "angles_to_xyz",
     "xyz_to_angles",
+    "so3_log",
+    "so3_exp",
+    "so3_jacobian",
+    "se3_log",
+    "se3_exp",
     "check_tensor",
     "check_real",
     "check_last",

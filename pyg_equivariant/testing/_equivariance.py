@@ -19,7 +19,7 @@ _INPUTS = (("irreps_in1", "irreps_in2"), ("irreps_in", "irreps_attr"), ("irreps_
 
 Kind = Irreps | MulIrrep | Irrep | str | None
 Kinds = Kind | Sequence[Kind]
-Group = Literal["O(3)", "SO(3)"]
+Group = Literal["O(3)", "SO(3)", "T(3)"]
 
 
 class EquivarianceError(NamedTuple):
@@ -130,7 +130,8 @@ def assert_equivariant(
         generator: source of all random numbers.
         tolerance: largest relative deviation; by default 1e-10, 1e-4 or 0.1 for
             float64, float32 or bfloat16 inputs.
-        group: ``"O(3)"``, or ``"SO(3)"`` where reflections may change the outputs.
+        group: ``"O(3)"``, ``"SO(3)"`` where reflections may change the outputs, or
+            ``"T(3)"`` where rotations may, too: translations are left.
 
     Raises:
         AssertionError: stating the deviations found.
@@ -154,7 +155,8 @@ def assert_equivariant(
     error = equivariance_error(
         function, irreps_in, irreps_out, inputs, num_draws, batch, dtype, generator
     )
-    held = error if group == "O(3)" else (error.rotation, error.translation)
+    turned = {"O(3)": error[:2], "SO(3)": error[:1], "T(3)": ()}[group]
+    held = *turned, error.translation
     if not all(value <= tolerance for value in held):
         raise AssertionError(f"not equivariant: {error}, tolerance {tolerance}")
 

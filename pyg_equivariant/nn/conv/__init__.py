@@ -5,6 +5,7 @@ from .allegro_conv import AllegroConv
 from .cormorant_conv import CormorantConv
 from .egnn_conv import EGNNConv
 from .l1net_conv import L1NetConv
+from .lie_conv import LieConv
 from .mace_conv import MACEConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
@@ -17,6 +18,7 @@ from .tfn_conv import TFNConv
 __all__ = [
     "EquivariantConv",
     "SchNetConv",
+    "LieConv",
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",

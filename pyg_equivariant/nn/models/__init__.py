@@ -11,6 +11,7 @@ from .gated_block import GatedEquivariantBlock
 from .heads import ExtensiveHead, Head, ScalarHead
 from .irreps_head import IrrepsHead
 from .l1net import L1Net
+from .lie_res_net import LieResNet
 from .mace import MACE
 from .make_head import make_head
 from .model_file import describe_model, load_model, save_model
@@ -23,6 +24,7 @@ from .moment_heads import (
     VectorHead,
 )
 from .nequip import NequIP
+from .nmp import NMP
 from .painn import PaiNN
 from .pretrained import Pretrained
 from .schnet import SchNet
@@ -32,7 +34,9 @@ from .tfn import TFN
 
 __all__ = [
     "SchNet",
+    "NMP",
     "PaiNN",
+    "LieResNet",
     "EGNN",
     "TFN",
     "L1Net",

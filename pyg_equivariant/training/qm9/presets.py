@@ -70,7 +70,7 @@ def settle(
         cutoff=reach.get("cutoff", math.inf),
         head=own.head(target, extensive),
         references=extensive,
-        network={**reach, **(network or {})},
+        network={**reach, **own.network, **(network or {})},
         **{name: getattr(taken, name) for name in _AS_IN_PRESET},
     )
     picked = {key: value for key, value in chosen.items() if value is not None}

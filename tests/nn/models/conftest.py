@@ -44,6 +44,12 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture
+def group(name: str) -> str:
+    """Under which the network of this turn is equivariant."""
+    return BY_MODEL[name].group
+
+
 class Smooth(NamedTuple):
     """Builds a network with energies that are smooth at the cutoff."""
 

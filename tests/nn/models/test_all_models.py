@@ -22,7 +22,7 @@ from pyg_equivariant.graph import complete_graph, radius_graph
 from pyg_equivariant.networks import NETWORKS
 from pyg_equivariant.nn import EquivariantConv
 from pyg_equivariant.nn.models import ForceField, MolecularModel
-from pyg_equivariant.o3 import widen
+from pyg_equivariant.o3 import rand_matrix, widen
 from pyg_equivariant.testing import (
     assert_equivariant,
     assert_permutation_equivariant,
@@ -130,6 +130,20 @@ def test_reflections_change_what_commutes_with_rotations_alone(
     predicted = model(data.z, data.pos, data.batch)
     mirrored = model(data.z, -data.pos, data.batch)
     assert ((predicted - mirrored).abs() > 1e-6 * predicted.abs()).all()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, n in BY_MODEL.items() if n.group == "T(3)"], indirect=True
+)
+def test_rotations_change_what_commutes_with_translations_alone(
+    build: Build, name: str, graphs: dict[str, Data]
+) -> None:
+    model, data = build(name, cutoff=4.0), graphs["two_molecules"]
+    R = rand_matrix(dtype=torch.float64)
+    predicted = model(data.z, data.pos, data.batch)
+    for turned in (data.pos @ R.T, -data.pos):
+        found = model(data.z, turned, data.batch)
+        assert ((predicted - found).abs() > 1e-6 * predicted.abs()).all()
 
 
 def test_the_order_of_atoms_and_edges_does_not_matter(

@@ -46,8 +46,10 @@ def turned(inputs: dict[str, Any], R: Tensor, shift: Tensor | float) -> dict[str
 
 
 def rotations(group: str) -> Tensor:
-    """One proper, one improper; two proper ones where reflections are none."""
+    """One proper, one improper, as far as the group has them."""
     R = rand_matrix(2, dtype=torch.float64)
+    if group == "T(3)":
+        return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
     return torch.stack([R[0], R[1] if group == "SO(3)" else -R[1]])
 
 

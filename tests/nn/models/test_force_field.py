@@ -15,13 +15,13 @@ from torch_geometric.loader import DataLoader
 
 from pyg_equivariant.graph import radius_graph
 from pyg_equivariant.nn import BesselBasis, EdgeEmbedding, PolynomialCutoff, TFNConv
-from pyg_equivariant.nn.models import EGNN, ForceField, MolecularModel, SchNet
+from pyg_equivariant.nn.models import EGNN, ForceField, SchNet
 from pyg_equivariant.o3 import rand_matrix
 
 # networks that would jump in dynamics are right in their derivatives all the same
 pytestmark = pytest.mark.filterwarnings("ignore:energies of this")
 
-Smooth = Callable[..., MolecularModel]
+Smooth = Any  # the fixture of conftest
 
 
 def close(found: Any, expected: Any, tolerance: float = 1e-12) -> None:
@@ -74,6 +74,8 @@ def test_stress_is_the_derivative_by_strain(smooth: Smooth, crystal: Data) -> No
     close(found.stress[0], expected, 1e-8)
     close(found.stress, found.stress.transpose(1, 2))
     turned = -rand_matrix(dtype=torch.float64)
+    if smooth.network.group == "T(3)":
+        turned = torch.eye(3, dtype=torch.float64)
     moved = model(z, pos @ turned.T + 1, cell=cell @ turned.T, pbc=pbc)
     close(moved.stress, turned @ found.stress @ turned.T, 1e-10)
 
@@ -84,7 +86,9 @@ def test_no_net_force_and_no_net_torque(
     data = graphs["asymmetric"]
     forces = ForceField(smooth()).eval()(data.z, data.pos).forces
     close(forces.sum(0), torch.zeros(3).double())
-    close(torch.linalg.cross(data.pos, forces).sum(0), torch.zeros(3).double())
+    torque = torch.linalg.cross(data.pos, forces).sum(0)
+    if smooth.network.group != "T(3)":
+        close(torque, torch.zeros(3).double())
 
 
 def test_trains_on_energy_forces_and_stress(smooth: Smooth, crystal: Data) -> None:

@@ -25,9 +25,11 @@ OUT = ["1x0e", "2x1o+1x2e", "1x1e", "1x0o", "1x2o+1x3e+1x0e", "1x4e+1x5o"]
 FORMULAS = ["ij=ji", "ij=-ji", "ijk=ikj", "ijkl=jikl=klij"]
 
 
-def rotations() -> Tensor:
-    """One proper, one improper."""
+def rotations(group: str) -> Tensor:
+    """One proper, one improper; none for a network of translations alone."""
     R = rand_matrix(2, dtype=torch.float64)
+    if group == "T(3)":
+        return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
     return torch.stack([R[0], -R[1]])
 
 
@@ -38,7 +40,7 @@ def assert_turns(
     expected = model(data.z, data.pos, data.batch, data.edge_index)
     assert expected.isfinite().all()
     size = expected.abs().max() if expected.numel() else torch.ones(())
-    for R in rotations():
+    for R in rotations(NETWORKS[type(model).__name__.lower()].group):
         pos = data.pos @ R.T + 2.0
         found = model(data.z, pos, data.batch, data.edge_index)
         error = (found - turn(expected, R)).abs()

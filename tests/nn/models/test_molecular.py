@@ -145,7 +145,7 @@ def test_without_a_head_features_come_back(
     features = build(name, head=None)(data.z, data.pos)
     assert isinstance(features, Features)
     assert features.x.shape[0] == 4
-    assert (features.vec is None) == (name in ("SchNet", "EGNN"))
+    assert (features.vec is None) == (name in ("SchNet", "EGNN", "LieResNet", "NMP"))
     assert torch.equal(features.pos, data.pos)
     assert torch.equal(features.atoms, data.pos)
     assert features.start is None
