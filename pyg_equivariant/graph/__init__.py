@@ -10,6 +10,7 @@ from ._points import check_batch, check_cell, check_neighbors, check_search
 from ._pooling_graph import pooling_graph
 from ._radius import radius
 from ._radius_graph import radius_graph
+from ._triplets import triplets
 
 __all__ = [
     "radius_graph",
@@ -22,6 +23,7 @@ __all__ = [
     "Graph",
     "neighbor_graph",
     "edge_vectors",
+    "triplets",
     "check_search",
     "check_neighbors",
     "check_batch",
