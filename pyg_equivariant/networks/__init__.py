@@ -6,17 +6,31 @@ Tests, training presets, benchmarks and the tables of the documentation read the
 from ._network import Network, Paper, Size
 from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
+from .dimenet import NETWORK as _DIMENET
+from .dimenet_plus_plus import NETWORK as _DIMENET_PLUS_PLUS
 from .egnn import NETWORK as _EGNN
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
 from .schnet import NETWORK as _SCHNET
 from .segnn import NETWORK as _SEGNN
+from .spherenet import NETWORK as _SPHERENET
 from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
+    for network in (
+        _SCHNET,
+        _DIMENET,
+        _DIMENET_PLUS_PLUS,
+        _SPHERENET,
+        _PAINN,
+        _TFN,
+        _NEQUIP,
+        _MACE,
+        _EGNN,
+        _SEGNN,
+    )
 }
 """All networks, from invariant to steerable and non-linear.
 

@@ -1,7 +1,10 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .angular_basis import SphericalBasis, TorsionBasis
 from .conv import (
+    DimeNetConv,
+    DimeNetPPConv,
     EGNNConv,
     EquivariantConv,
     MACEConv,
@@ -9,10 +12,11 @@ from .conv import (
     PaiNNConv,
     SchNetConv,
     SEGNNConv,
+    SphereNetConv,
     TFNConv,
 )
 from .cutoff import CosineCutoff, PolynomialCutoff
-from .dense import Dense
+from .dense import Dense, OrthogonalDense
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
 from .gate import Gate
@@ -26,26 +30,34 @@ from .models import (
     SEGNN,
     TFN,
     Card,
+    DimeNet,
+    DimeNetPlusPlus,
     ForceField,
     NequIP,
     PaiNN,
     SchNet,
+    SphereNet,
     load_model,
     save_model,
 )
 from .norm_activation import NormActivation
 from .radial import BesselBasis, GaussianBasis
 from .species_linear import SpeciesLinear
+from .spherical_bessel import SphericalBesselBasis
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
 from .symmetric_contraction import SymmetricContraction
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
+from .torsions import bond_cosines, target_cosines, torsion_phases
 from .zbl import ZBLRepulsion
 
 __all__ = [
     # convolutions
     "SchNetConv",
+    "DimeNetConv",
+    "DimeNetPPConv",
+    "SphereNetConv",
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
@@ -58,6 +70,9 @@ __all__ = [
     "node_attributes",
     # networks
     "SchNet",
+    "DimeNet",
+    "DimeNetPlusPlus",
+    "SphereNet",
     "EGNN",
     "PaiNN",
     "TFN",
@@ -87,11 +102,18 @@ __all__ = [
     "SecondMomentActivation",
     # invariant modules
     "Dense",
+    "OrthogonalDense",
     "MLP",
     "RadialMLP",
     "ShiftedSoftplus",
     "GaussianBasis",
     "BesselBasis",
+    "SphericalBesselBasis",
+    "SphericalBasis",
+    "TorsionBasis",
+    "bond_cosines",
+    "target_cosines",
+    "torsion_phases",
     "CosineCutoff",
     "PolynomialCutoff",
     "ZBLRepulsion",

@@ -2,6 +2,8 @@
 
 from .card import Card
 from .described import DescribedModel
+from .dimenet import DimeNet
+from .dimenet_plus_plus import DimeNetPlusPlus
 from .egnn import EGNN
 from .features import Features
 from .force_field import EnergyForces, ForceField
@@ -24,10 +26,14 @@ from .painn import PaiNN
 from .pretrained import Pretrained
 from .schnet import SchNet
 from .segnn import SEGNN, balanced_irreps
+from .spherenet import SphereNet
 from .tfn import TFN
 
 __all__ = [
     "SchNet",
+    "DimeNet",
+    "DimeNetPlusPlus",
+    "SphereNet",
     "PaiNN",
     "EGNN",
     "TFN",
