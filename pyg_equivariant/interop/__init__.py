@@ -7,6 +7,7 @@ name without a place is an error.
 """
 
 from ._weights import regroup_weights
+from .dimenet import dimenet_from_dig, dimenet_from_pyg
 from .e3nn import (
     features_from_e3nn,
     features_to_e3nn,
@@ -25,6 +26,7 @@ from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
 from .schnet import schnet_from_pyg
 from .segnn import segnn_from_reference
+from .spherenet import spherenet_from_dig
 from .steerable import steerable_linear_from_reference, steerable_mlp_from_reference
 
 __all__ = [
@@ -35,6 +37,9 @@ __all__ = [
     "segnn_from_reference",
     "mace_from_reference",
     "nequip_from_reference",
+    "dimenet_from_pyg",
+    "dimenet_from_dig",
+    "spherenet_from_dig",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",

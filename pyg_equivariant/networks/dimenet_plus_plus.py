@@ -44,7 +44,7 @@ NETWORK = Network(
         pooling="sum",
         published=Published(
             {"alpha": 0.0435, "gap": 32.6, "homo": 24.6, "lumo": 19.5, "mu": 0.0297}
-            | {"Cv": 0.0230, "U0": 6.32, "r2": 0.331, "zpve": 1.21},
+            | {"Cv": 0.0230, "U0": 6.32},
             split="dimenet",
             source="its paper",
         ),

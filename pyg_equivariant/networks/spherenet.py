@@ -6,7 +6,7 @@ from pyg_equivariant.nn import SphereNet, SphereNetConv
 
 from ._network import Network, Paper, Size
 from ._potential import PotentialPreset
-from ._qm9 import Published, QM9Preset
+from ._qm9 import QM9Preset
 
 NETWORK = Network(
     name="spherenet",
@@ -14,7 +14,7 @@ NETWORK = Network(
     model=SphereNet,
     summary="messages on edges, filtered by lengths, angles and torsions; SE(3) only",
     paper=Paper(
-        "Spherical Message Passing for 3D Graph Networks",
+        "Spherical Message Passing for 3D Molecular Graphs",
         "https://arxiv.org/abs/2102.05013",
     ),
     small={"hidden_channels": 8, "out_channels": 6, "num_layers": 2}
@@ -40,12 +40,6 @@ NETWORK = Network(
         loss="l1",
         cutoff=5.0,
         pooling="sum",
-        published=Published(
-            {"alpha": 0.0449, "gap": 31.1, "homo": 22.8, "lumo": 18.9, "mu": 0.0245}
-            | {"Cv": 0.0215, "U0": 6.26, "r2": 0.268, "zpve": 1.12},
-            split="dimenet",
-            source="its paper",
-        ),
     ),
     potential=PotentialPreset(lr=1e-3),
     group="SO(3)",

@@ -62,7 +62,7 @@ class SphericalBasis(EquivariantModule):
 class TorsionBasis(EquivariantModule):
     r"""Lengths, angles and torsions: Bessel functions times spherical harmonics.
 
-    The basis of `"Spherical Message Passing for 3D Graph Networks"
+    The basis of `"Spherical Message Passing for 3D Molecular Graphs"
     <https://arxiv.org/abs/2102.05013>`_ as its code has it: with all :math:`n^2`
     harmonics :math:`Q_q(\theta, \varphi)` of degrees below :math:`n`,
 

@@ -152,7 +152,7 @@ def spherical_bessel_zeros(num_spherical: int, num_radial: int) -> Array:
             raise TypeError(f"{name} is an int, got {size!r}")
         if size < 1:
             raise ValueError(f"got {name}={size}, expected at least one")
-    zeros = np.arange(1, num_radial + num_spherical) * math.pi
+    zeros: Array = np.arange(1, num_radial + num_spherical) * math.pi
     rows = [zeros]
     for l in range(1, num_spherical):  # between two of one degree lies one of the next
         low, high = zeros[:-1], zeros[1:]
@@ -181,13 +181,14 @@ def _values(z: Array, l: int) -> Array:
 
 def _fit(zeros: Array) -> Array:
     """Coefficients of the polynomials, ``(number, functions)``."""
-    largest = _REACH * zeros.max()
+    largest = _REACH * float(zeros.max())
     count = int(largest + 10 * largest ** (1 / 3) + 12)
-    x = chebyshev.chebpts1(2 * count)
+    x: Array = chebyshev.chebpts1(2 * count)
     columns = []
     for l, row in enumerate(zeros):
         norm = math.sqrt(2) / np.abs(_values(row, l + 1))
-        values = _values(_REACH * np.abs(x)[:, None] * row, l)
+        points: Array = _REACH * np.abs(x)[:, None] * row
+        values = _values(points, l)
         values *= np.where(x < 0, (-1) ** l, 1)[:, None]
         found = chebyshev.chebvander(x, count - 1).T @ values / count
         found[0] /= 2

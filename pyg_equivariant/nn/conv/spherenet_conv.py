@@ -11,7 +11,7 @@ from ._directional_conv import ProjectedConv
 
 class SphereNetConv(ProjectedConv):
     r"""The spherical message passing from the `"Spherical Message Passing for 3D
-    Graph Networks" <https://arxiv.org/abs/2102.05013>`_ paper.
+    Molecular Graphs" <https://arxiv.org/abs/2102.05013>`_ paper.
 
     .. math::
         \mathbf{a}_{ji} &= \sum_{k \in \mathcal{N}(j) \setminus i}

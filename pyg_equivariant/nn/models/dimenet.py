@@ -9,12 +9,13 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike
 
+from ..activation import ActivationLike
 from ..angular_basis import SphericalBasis
 from ..conv import DimeNetConv
 from ..edge_embedding import Edges
 from ..spherical_bessel import SphericalBesselBasis
 from ..torsions import target_cosines
-from ._directional import DirectionalModel, Given, Sizes
+from .directional import DirectionalModel, Given, Sizes
 from .heads import Head
 
 
@@ -53,6 +54,7 @@ class DimeNet(DirectionalModel):
             authors need (default: ``False``).
         zero_output: let the last map start at zero, as the authors of DimeNet do for
             mu, homo, lumo and zpve (default: ``False``).
+        act: activation, zero at zero (default: ``"silu"``).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
@@ -94,6 +96,7 @@ class DimeNet(DirectionalModel):
         p: int = 6,
         rounded_zeros: bool = False,
         zero_output: bool = False,
+        act: ActivationLike = "silu",
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
@@ -112,6 +115,7 @@ class DimeNet(DirectionalModel):
             num_radial,
             num_output_layers,
             num_elements,
+            act,
         )
         units = mean, scale, atomref
         given = Given(irreps_in, irreps_x, irreps_edge, irreps_out)
@@ -119,6 +123,7 @@ class DimeNet(DirectionalModel):
             "num_bilinear": num_bilinear,
             "num_before_skip": num_before_skip,
             "num_after_skip": num_after_skip,
+            "act": act,
         }
         angular = num_spherical * num_radial
         make_conv = partial(DimeNetConv, hidden_channels, angular, **widths)

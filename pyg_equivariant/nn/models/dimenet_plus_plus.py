@@ -9,12 +9,13 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike
 
+from ..activation import ActivationLike
 from ..angular_basis import SphericalBasis
 from ..conv import DimeNetPPConv
 from ..edge_embedding import Edges
 from ..spherical_bessel import SphericalBesselBasis
 from ..torsions import bond_cosines
-from ._directional import DirectionalModel, Given, Sizes
+from .directional import DirectionalModel, Given, Sizes
 from .heads import Head
 
 _SIGNS = {"bond": 1, "supplement": -1}
@@ -61,6 +62,7 @@ class DimeNetPlusPlus(DirectionalModel):
             authors need (default: ``False``).
         zero_output: let the last map start at zero, as the authors of DimeNet do for
             mu, homo, lumo and zpve (default: ``False``).
+        act: activation, zero at zero (default: ``"silu"``).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
@@ -106,6 +108,7 @@ class DimeNetPlusPlus(DirectionalModel):
         p: int = 6,
         rounded_zeros: bool = False,
         zero_output: bool = False,
+        act: ActivationLike = "silu",
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
@@ -126,6 +129,7 @@ class DimeNetPlusPlus(DirectionalModel):
             num_radial,
             num_output_layers,
             num_elements,
+            act,
         )
         units = mean, scale, atomref
         given = Given(irreps_in, irreps_x, irreps_edge, irreps_out)
@@ -134,6 +138,7 @@ class DimeNetPlusPlus(DirectionalModel):
             "basis_channels": basis_channels,
             "num_before_skip": num_before_skip,
             "num_after_skip": num_after_skip,
+            "act": act,
         }
         angular = num_spherical * num_radial
         make_conv = partial(DimeNetPPConv, hidden_channels, angular, **widths)

@@ -9,17 +9,18 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike
 
+from ..activation import ActivationLike
 from ..angular_basis import SphericalBasis, TorsionBasis
 from ..conv import SphereNetConv
 from ..edge_embedding import Edges
 from ..spherical_bessel import SphericalBesselBasis
 from ..torsions import bond_cosines, torsion_phases
-from ._directional import DirectionalModel, Given, Sizes
+from .directional import DirectionalModel, Given, Sizes
 from .heads import Head
 
 
 class SphereNet(DirectionalModel):
-    r"""The network of the `"Spherical Message Passing for 3D Graph Networks"
+    r"""The network of the `"Spherical Message Passing for 3D Molecular Graphs"
     <https://arxiv.org/abs/2102.05013>`_ paper.
 
     .. math::
@@ -64,6 +65,7 @@ class SphereNet(DirectionalModel):
             authors need (default: ``False``).
         zero_output: let the last map start at zero, as the authors of DimeNet do for
             mu, homo, lumo and zpve (default: ``False``).
+        act: activation, zero at zero (default: ``"silu"``).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
             (default: ``"sum"``).
         mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
@@ -109,6 +111,7 @@ class SphereNet(DirectionalModel):
         p: int = 6,
         rounded_zeros: bool = False,
         zero_output: bool = False,
+        act: ActivationLike = "silu",
         head: str | Head | None = "sum",
         mean: float = 0.0,
         scale: float = 1.0,
@@ -127,6 +130,7 @@ class SphereNet(DirectionalModel):
             num_radial,
             num_output_layers,
             num_elements,
+            act,
         )
         units = mean, scale, atomref
         given = Given(irreps_in, irreps_x, irreps_edge, irreps_out)
@@ -135,6 +139,7 @@ class SphereNet(DirectionalModel):
             "basis_channels": basis_channels,
             "num_before_skip": num_before_skip,
             "num_after_skip": num_after_skip,
+            "act": act,
         }
         dims = num_spherical * num_radial, num_spherical**2 * num_radial
         make_conv = partial(SphereNetConv, hidden_channels, *dims, **widths)

@@ -15,10 +15,10 @@ from pyg_equivariant.graph import Graph, triplets
 from pyg_equivariant.kernels import neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from ..activation import resolve_activation
+from ..activation import ActivationLike, resolve_activation
 from ..conv import DimeNetConv, DimeNetPPConv, SphereNetConv
 from ..cutoff import PolynomialCutoff
-from ..dense import Dense, OrthogonalDense
+from ..dense import Dense, OrthogonalDense, orthogonal_
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..radial import BesselBasis
 from ._admitted import EdgeFeatures
@@ -44,6 +44,7 @@ class Sizes(NamedTuple):
     num_radial: int
     num_output_layers: int
     num_elements: int
+    act: ActivationLike
 
 
 class Given(NamedTuple):
@@ -73,7 +74,7 @@ class OutputBlock(torch.nn.Module):
     def __init__(self, radial_dim: int, sizes: Sizes, up: bool, up_bias: bool) -> None:
         super().__init__()
         hidden, out = sizes.hidden_channels, sizes.out_channels
-        self.act = resolve_activation("silu")
+        self.act = resolve_activation(sizes.act)
         self.lin_rbf = OrthogonalDense(radial_dim, hidden, bias=False)
         self.lin_up = OrthogonalDense(hidden, out, bias=up_bias) if up else None
         layers = [OrthogonalDense(out, out) for _ in range(sizes.num_output_layers)]
@@ -91,20 +92,21 @@ class OutputBlock(torch.nn.Module):
 class OutputMap(Dense):
     """The linear map to predictions, one for the features after every layer."""
 
-    def __init__(self, in_features: int, layers: int, zero: bool) -> None:
+    def __init__(
+        self, in_features: int, layers: int, out_features: int = 1, zero: bool = False
+    ) -> None:
         self.layers, self.zero = layers, zero
-        super().__init__(in_features * layers, 1, bias=False)
+        super().__init__(in_features * layers, out_features, bias=False)
 
     def reset_parameters(self) -> None:
         """Draw the weights anew, those of each layer for themselves."""
         if self.zero:
             torch.nn.init.zeros_(self.weight)
             return
-        size = self.in_features // self.layers
-        torch.nn.init.normal_(self.weight)
+        parts = self.weight.view(self.out_features, self.layers, -1)
         with torch.no_grad():
-            parts = self.weight.view(self.layers, size)
-            parts *= (2 / (size + 1) / parts.square().mean(1, keepdim=True)) ** 0.5
+            for layer in range(self.layers):
+                orthogonal_(parts[:, layer])
 
 
 class DirectionalModel(MolecularModel):
@@ -138,19 +140,18 @@ class DirectionalModel(MolecularModel):
         up_bias: bool = False,
         zero: bool = False,
     ) -> None:
-        width = (sizes.num_layers + 1) * sizes.out_channels
+        layers = sizes.num_layers + 1
+        width = layers * sizes.out_channels
 
         def scalar_head(reduce: str) -> Head:
-            last = OutputMap(sizes.out_channels, sizes.num_layers + 1, zero)
+            last = OutputMap(sizes.out_channels, layers, zero=zero)
             return ScalarHead(last, None, reduce)
 
         asked = Asked(given.irreps_out, cutoff)
-        super().__init__(
-            cutoff, make_head(head, scalar_head, width, 0, asked=asked), *units
-        )
-        for name, size in sizes._asdict().items():
-            setattr(self, name, size)
-        hidden = sizes.hidden_channels
+        built = make_head(head, scalar_head, width, 0, sizes.act, asked=asked)
+        super().__init__(cutoff, built, *units)
+        self.sizes = sizes
+        hidden = self.hidden_channels = sizes.hidden_channels
         self.embedding = node_embedding(
             sizes.num_elements,
             Irreps([(hidden, "0e")]),
@@ -161,13 +162,12 @@ class DirectionalModel(MolecularModel):
         self.edges = EdgeEmbedding(cutoff, basis, PolynomialCutoff(cutoff, p))
         self.edge_features = EdgeFeatures(given.irreps_edge)
         radial_dim = sizes.num_radial + self.edge_features.num_scalars
-        self.act = resolve_activation("silu")
+        self.act = resolve_activation(sizes.act)
         self.lin_rbf = Dense(radial_dim, hidden)
         self.lin = Dense(3 * hidden, hidden)
         self.convs = ModuleList(make_conv(radial_dim) for _ in range(sizes.num_layers))
         self.outputs = ModuleList(
-            OutputBlock(radial_dim, sizes, up, up_bias)
-            for _ in range(sizes.num_layers + 1)
+            OutputBlock(radial_dim, sizes, up, up_bias) for _ in range(layers)
         )
 
     @abstractmethod
@@ -224,9 +224,10 @@ class DirectionalModel(MolecularModel):
         return Features(torch.cat(found, dim=-1), None, graph.pos)
 
     def __repr__(self) -> str:
+        sizes = self.sizes
         return (
             f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"out_channels={self.out_channels}, num_layers={self.num_layers}, "
-            f"num_spherical={self.num_spherical}, num_radial={self.num_radial}, "
+            f"out_channels={sizes.out_channels}, num_layers={sizes.num_layers}, "
+            f"num_spherical={sizes.num_spherical}, num_radial={sizes.num_radial}, "
             f"cutoff={self.cutoff})"
         )
