@@ -47,7 +47,7 @@ def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
     check_edge_index(edge_index)
     if edge_shift is not None:
         check_shift(edge_shift, edge_index)
-    source, target = edge_index.long()
+    source, target = edge_index.long().contiguous()
     arrived, order = target.sort(stable=True)
     first = torch.searchsorted(arrived, source)
     number = torch.searchsorted(arrived, source, right=True) - first

@@ -152,7 +152,7 @@ def spherical_bessel_zeros(num_spherical: int, num_radial: int) -> Array:
             raise TypeError(f"{name} is an int, got {size!r}")
         if size < 1:
             raise ValueError(f"got {name}={size}, expected at least one")
-    zeros: Array = np.arange(1, num_radial + num_spherical) * math.pi
+    zeros: Array = np.arange(1.0, num_radial + num_spherical) * math.pi
     rows = [zeros]
     for l in range(1, num_spherical):  # between two of one degree lies one of the next
         low, high = zeros[:-1], zeros[1:]

@@ -4,7 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.typing import OptTensor
+from torch_geometric.typing import OptPairTensor, OptTensor
+
+from pyg_equivariant import o3
+from pyg_equivariant.kernels import Convolution
 
 from ..activation import ActivationLike
 from ..dense import Dense, OrthogonalDense
@@ -83,6 +86,15 @@ class DimeNetConv(DirectionalConv):
         if radial_dim:
             self.lin_rbf = OrthogonalDense(radial_dim, channels, bias=False)
         self.lin_sbf = OrthogonalDense(edge_dim, num_bilinear, bias=False)
+        # Σ: paths 0 x 0 -> 0, summed over neighbors without forming messages
+        product = o3.TensorProductPaths(
+            o3.Irreps([(channels, "0e")]),
+            o3.Irreps([(1, "0e")] * num_bilinear),
+            o3.Irreps([(channels, "0e")] * num_bilinear),
+            tuple(o3.Path(0, k, k, "uvu", False) for k in range(num_bilinear)),
+            path_normalization="none",
+        )
+        self.convolve = Convolution(product)
         # W: the bilinear map
         self.bilinear = Dense(num_bilinear * channels, channels, bias=False)
         self.reset_parameters()
@@ -105,6 +117,11 @@ class DimeNetConv(DirectionalConv):
 
     def message(self, x_j: Tensor, w: Tensor) -> Tensor:
         return (w.unsqueeze(-1) * x_j.unsqueeze(-2)).flatten(-2)
+
+    def message_and_aggregate(
+        self, edge_index: Tensor, x: OptPairTensor, w: Tensor, dim_size: int
+    ) -> Tensor:
+        return self.convolve(x[0], w, None, edge_index, dim_size)
 
     def __repr__(self) -> str:
         return (
