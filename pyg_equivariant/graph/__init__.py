@@ -11,6 +11,7 @@ from ._points import check_batch, check_cell, check_neighbors, check_search
 from ._pooling_graph import pooling_graph
 from ._radius import radius
 from ._radius_graph import radius_graph
+from ._triplets import triplets
 
 __all__ = [
     "radius_graph",
@@ -25,6 +26,7 @@ __all__ = [
     "edge_vectors",
     "LiftedGraph",
     "lift",
+    "triplets",
     "check_search",
     "check_neighbors",
     "check_batch",

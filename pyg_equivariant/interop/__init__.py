@@ -9,6 +9,7 @@ name without a place is an error.
 from ._weights import regroup_weights
 from .allegro import allegro_from_reference
 from .cormorant import cormorant_from_reference
+from .dimenet import dimenet_from_dig, dimenet_from_pyg
 from .e3nn import (
     features_from_e3nn,
     features_to_e3nn,
@@ -36,6 +37,7 @@ from .se3_transformer import (
     se3_transformer_from_reference,
 )
 from .segnn import segnn_from_reference
+from .spherenet import spherenet_from_dig
 from .steerable import steerable_linear_from_reference, steerable_mlp_from_reference
 
 __all__ = [
@@ -50,6 +52,9 @@ __all__ = [
     "nequip_from_reference",
     "allegro_from_reference",
     "cormorant_from_reference",
+    "dimenet_from_pyg",
+    "dimenet_from_dig",
+    "spherenet_from_dig",
     # layers
     "se3_conv_from_reference",
     "se3_transformer_conv_from_reference",

@@ -8,6 +8,8 @@ from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .allegro import NETWORK as _ALLEGRO
 from .cormorant import NETWORK as _CORMORANT
+from .dimenet import NETWORK as _DIMENET
+from .dimenet_plus_plus import NETWORK as _DIMENET_PLUS_PLUS
 from .egnn import NETWORK as _EGNN
 from .l1net import NETWORK as _L1NET
 from .lieresnet import NETWORK as _LIERESNET
@@ -18,6 +20,7 @@ from .painn import NETWORK as _PAINN
 from .schnet import NETWORK as _SCHNET
 from .se3_transformer import NETWORK as _SE3_TRANSFORMER
 from .segnn import NETWORK as _SEGNN
+from .spherenet import NETWORK as _SPHERENET
 from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
@@ -26,6 +29,9 @@ NETWORKS: dict[str, Network] = {
         _SCHNET,
         _LIERESNET,
         _NMP,
+        _DIMENET,
+        _DIMENET_PLUS_PLUS,
+        _SPHERENET,
         _PAINN,
         _TFN,
         _L1NET,

@@ -1,11 +1,14 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .angular_basis import SphericalBasis, TorsionBasis
 from .attentive_self_interaction import AttentiveSelfInteraction
 from .batch_norm import EquivariantBatchNorm
 from .conv import (
     AllegroConv,
     CormorantConv,
+    DimeNetConv,
+    DimeNetPPConv,
     EGNNConv,
     EquivariantConv,
     L1NetConv,
@@ -17,11 +20,12 @@ from .conv import (
     SE3Conv,
     SE3TransformerConv,
     SEGNNConv,
+    SphereNetConv,
     TFNConv,
 )
 from .copy_norm import Norm
 from .cutoff import CosineCutoff, PolynomialCutoff
-from .dense import Dense
+from .dense import Dense, OrthogonalDense
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
 from .extract import Extract
@@ -41,6 +45,8 @@ from .models import (
     Allegro,
     Card,
     Cormorant,
+    DimeNet,
+    DimeNetPlusPlus,
     ForceField,
     L1Net,
     LieResNet,
@@ -48,6 +54,7 @@ from .models import (
     PaiNN,
     SchNet,
     SE3Transformer,
+    SphereNet,
     load_model,
     save_model,
 )
@@ -58,17 +65,22 @@ from .radial_profiles import RadialProfiles
 from .radial_tensor_product import RadialTensorProduct
 from .soft_one_hot import soft_one_hot_linspace
 from .species_linear import SpeciesLinear
+from .spherical_bessel import SphericalBesselBasis
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
 from .symmetric_contraction import SymmetricContraction
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
+from .torsions import bond_cosines, target_cosines, torsion_phases
 from .zbl import ZBLRepulsion
 
 __all__ = [
     # convolutions
     "SchNetConv",
     "LieConv",
+    "DimeNetConv",
+    "DimeNetPPConv",
+    "SphereNetConv",
     "EGNNConv",
     "PaiNNConv",
     "TFNConv",
@@ -88,6 +100,9 @@ __all__ = [
     "SchNet",
     "NMP",
     "LieResNet",
+    "DimeNet",
+    "DimeNetPlusPlus",
+    "SphereNet",
     "EGNN",
     "PaiNN",
     "TFN",
@@ -129,6 +144,7 @@ __all__ = [
     "SecondMomentActivation",
     # invariant modules
     "Dense",
+    "OrthogonalDense",
     "MLP",
     "RadialMLP",
     "RadialProfiles",
@@ -136,6 +152,12 @@ __all__ = [
     "GaussianBasis",
     "BesselBasis",
     "soft_one_hot_linspace",
+    "SphericalBesselBasis",
+    "SphericalBasis",
+    "TorsionBasis",
+    "bond_cosines",
+    "target_cosines",
+    "torsion_phases",
     "CosineCutoff",
     "PolynomialCutoff",
     "ZBLRepulsion",

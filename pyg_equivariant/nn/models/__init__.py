@@ -4,6 +4,8 @@ from .allegro import Allegro
 from .card import Card
 from .cormorant import Cormorant
 from .described import DescribedModel
+from .dimenet import DimeNet
+from .dimenet_plus_plus import DimeNetPlusPlus
 from .egnn import EGNN
 from .features import Features
 from .force_field import EnergyForces, ForceField
@@ -30,11 +32,15 @@ from .pretrained import Pretrained
 from .schnet import SchNet
 from .se3_transformer import SE3Transformer
 from .segnn import SEGNN, balanced_irreps
+from .spherenet import SphereNet
 from .tfn import TFN
 
 __all__ = [
     "SchNet",
     "NMP",
+    "DimeNet",
+    "DimeNetPlusPlus",
+    "SphereNet",
     "PaiNN",
     "LieResNet",
     "EGNN",

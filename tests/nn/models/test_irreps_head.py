@@ -26,11 +26,11 @@ FORMULAS = ["ij=ji", "ij=-ji", "ijk=ikj", "ijkl=jikl=klij"]
 
 
 def rotations(group: str) -> Tensor:
-    """One proper, one improper; none for a network of translations alone."""
+    """One proper, one improper, as far as the group has them."""
     R = rand_matrix(2, dtype=torch.float64)
     if group == "T(3)":
         return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
-    return torch.stack([R[0], -R[1]])
+    return torch.stack([R[0], R[1] if group == "SO(3)" else -R[1]])
 
 
 def assert_turns(

@@ -1,0 +1,63 @@
+"""Pairs of edges that follow one another: where angles are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.kernels import check_edge_index
+
+from ._points import check_shift
+
+
+@torch.no_grad()
+def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
+    r"""All pairs of edges :math:`k \to j \to i` that do not lead back.
+
+    The edges of the line graph, whose nodes are the edges of the graph: a convolution
+    with this ``edge_index`` passes messages from edges to edges.
+
+    A path that ends where it began is left out, :math:`k = i`; in a periodic system, if
+    it ends in the same cell: other images of an atom are other neighbors. No other
+    memory is used than for the result, and nothing is asked of the edges: they may come
+    in any order, without their reverses, twice, or not at all.
+
+    Args:
+        edge_index: (source, target) of every edge.
+        edge_shift: how many lattice vectors are added to the source; None where
+            nothing is periodic.
+
+    Shapes:
+        - **input:** edge_index :math:`(2, |E|)`, edge_shift :math:`(|E|, 3)`
+        - **output:** the edges :math:`(k \to j)` in the first row and
+          :math:`(j \to i)` in the second, :math:`(2, |T|)`, the second ascending
+
+    Raises:
+        TypeError: if an argument is no tensor.
+        ValueError: if the edges are not two rows of integers, or the shifts do not fit
+            them.
+
+    Example:
+        >>> import torch
+        >>> edge_index = torch.tensor([[0, 1, 2, 1], [1, 0, 1, 2]])
+        >>> triplets(edge_index)
+        tensor([[2, 0],
+                [1, 3]])
+    """
+    check_edge_index(edge_index)
+    if edge_shift is not None:
+        check_shift(edge_shift, edge_index)
+    source, target = edge_index.long().contiguous()
+    arrived, order = target.sort(stable=True)
+    first = torch.searchsorted(arrived, source)
+    number = torch.searchsorted(arrived, source, right=True) - first
+    ji = torch.repeat_interleave(number)
+    # the how manieth of the edges that arrive at j
+    begin = first - (number.cumsum(0) - number)
+    place = torch.arange(ji.shape[0], device=ji.device) + begin.index_select(0, ji)
+    kj = order.index_select(0, place)
+    back = source.index_select(0, kj) == target.index_select(0, ji)
+    if edge_shift is not None:
+        moved = edge_shift.index_select(0, kj) + edge_shift.index_select(0, ji)
+        back &= (moved == 0).all(dim=1)
+    return torch.stack([kj, ji])[:, ~back]

@@ -1,0 +1,174 @@
+"""SphereNet."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from pyg_equivariant.o3 import IrrepsLike
+
+from ..activation import ActivationLike
+from ..angular_basis import SphericalBasis, TorsionBasis
+from ..conv import SphereNetConv
+from ..edge_embedding import Edges
+from ..spherical_bessel import SphericalBesselBasis
+from ..torsions import bond_cosines, torsion_phases
+from .directional import DirectionalModel, Given, Sizes
+from .heads import Head
+
+
+class SphereNet(DirectionalModel):
+    r"""The network of the `"Spherical Message Passing for 3D Molecular Graphs"
+    <https://arxiv.org/abs/2102.05013>`_ paper.
+
+    .. math::
+        \mathbf{m}_{ji}^{(0)} &= \phi\big(\mathbf{W}\, [\mathbf{x}_i, \mathbf{x}_j,
+        \phi(\mathbf{W}_e \mathbf{e}_{ji} + \mathbf{b}_e)] + \mathbf{b}\big), \qquad
+        \mathbf{m}^{(t+1)} = \text{SphereNetConv}(\mathbf{m}^{(t)})
+
+        y &= \sum_{t, i} \mathbf{w}_t \cdot O_t\Big(\sum_j \mathbf{W}_t \mathbf{e}_{ji}
+        \odot \mathbf{m}^{(t)}_{ji}\Big)
+
+    Messages live on edges and know angles and torsions between them. A torsion has a
+    sign: predictions are the same after rotations, and others for mirror images (SE(3)
+    only).
+
+    The published form is the default, with the torsion against the first neighbor that
+    a turn meets, see :func:`~pyg_equivariant.nn.torsion_phases`, and bases of angles
+    and torsions without an envelope: energies jump where another neighbor comes first.
+    ``smooth=True`` takes the plane of all neighbors together and puts the envelope on:
+    energies and forces are then smooth in all positions.
+
+    Args:
+        hidden_channels: size of a message (default: 128).
+        out_channels: size of an atom's features after each layer (default: 256).
+        num_layers: number of interactions (default: 4).
+        int_channels: size of messages while they are summed (default: 64).
+        basis_channels: widths between the two maps of the bases of lengths, angles and
+            torsions (default: ``(8, 8, 8)``).
+        num_spherical: degrees of the bases of angles and torsions; the published runs
+            have 3, and 2 for r2, the class of DIG 7 by default (default: 3).
+        num_radial: number of Bessel functions (default: 6).
+        cutoff: radius of the neighborhoods (default: 5.0).
+        smooth: make energies smooth in all positions (default: ``False``).
+        up_bias: whether the map that widens features of atoms has a bias
+            (default: ``True``).
+        num_before_skip: residual layers of an interaction before the message is added
+            (default: 1).
+        num_after_skip: residual layers of an interaction after it (default: 2).
+        num_output_layers: layers at the atoms after each interaction (default: 3).
+        p: exponent of the envelope, one more than the ``envelope_exponent`` of other
+            codes (default: 6).
+        rounded_zeros: round the zeros of Bessel functions to float32, as weights of the
+            authors need (default: ``False``).
+        zero_output: let the last map start at zero, as the authors of DimeNet do for
+            mu, homo, lumo and zpve (default: ``False``).
+        act: activation, zero at zero (default: ``"silu"``).
+        head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`
+            (default: ``"sum"``).
+        mean, scale, atomref: units of the prediction, see :class:`MolecularModel`.
+        num_elements: size of the embedding (default: 95).
+        irreps_in: irreps of features of the atoms, given in place of atomic numbers.
+            As features of this network are scalars, others enter by inner products of
+            equal irreps, which know lengths and angles, and nothing of the edges.
+        irreps_x: irreps of features given as ``x`` beside atomic numbers; likewise.
+        irreps_edge: irreps of edge features given as ``edge_attr``, which join the
+            radial features; likewise.
+        irreps_out: irreps to predict in place of a scalar, such as ``"1x2e"``; or the
+            formula of a Cartesian tensor, such as ``"ij=ji"`` for a polarizability. How
+            atoms are joined is said by ``head``: ``"sum"``, ``"mean"`` or ``"node"``.
+            See :class:`IrrepsHead`.
+
+    Shapes:
+        - **input:** atomic numbers :math:`(|V|)`, positions :math:`(|V|, 3)`, graph of
+          each atom :math:`(|V|)`
+        - **output:** :math:`(B, 1)` for the default head
+
+    Example:
+        >>> model = SphereNet(hidden_channels=16, out_channels=8, num_layers=2)
+        >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
+        >>> model(z, pos).shape
+        torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        hidden_channels: int = 128,
+        out_channels: int = 256,
+        num_layers: int = 4,
+        int_channels: int = 64,
+        basis_channels: tuple[int, int, int] = (8, 8, 8),
+        num_spherical: int = 3,
+        num_radial: int = 6,
+        cutoff: float = 5.0,
+        smooth: bool = False,
+        up_bias: bool = True,
+        num_before_skip: int = 1,
+        num_after_skip: int = 2,
+        num_output_layers: int = 3,
+        p: int = 6,
+        rounded_zeros: bool = False,
+        zero_output: bool = False,
+        act: ActivationLike = "silu",
+        head: str | Head | None = "sum",
+        mean: float = 0.0,
+        scale: float = 1.0,
+        atomref: Tensor | float | None = None,
+        num_elements: int = 95,
+        irreps_in: IrrepsLike | None = None,
+        irreps_x: IrrepsLike | None = None,
+        irreps_edge: IrrepsLike | None = None,
+        irreps_out: IrrepsLike | None = None,
+    ) -> None:
+        sizes = Sizes(
+            hidden_channels,
+            out_channels,
+            num_layers,
+            num_spherical,
+            num_radial,
+            num_output_layers,
+            num_elements,
+            act,
+        )
+        units = mean, scale, atomref
+        given = Given(irreps_in, irreps_x, irreps_edge, irreps_out)
+        widths: dict[str, Any] = {
+            "int_channels": int_channels,
+            "basis_channels": basis_channels,
+            "num_before_skip": num_before_skip,
+            "num_after_skip": num_after_skip,
+            "act": act,
+        }
+        dims = num_spherical * num_radial, num_spherical**2 * num_radial
+        make_conv = partial(SphereNetConv, hidden_channels, *dims, **widths)
+        options: dict[str, Any] = {"up_bias": up_bias, "zero": zero_output}
+        super().__init__(sizes, cutoff, head, units, given, p, make_conv, **options)
+        self.int_channels = int_channels
+        self.basis_channels = basis_channels
+        self.smooth = smooth
+        shape = num_spherical, num_radial, cutoff
+        envelope = "polynomial" if smooth else None
+        self.bessel = SphericalBesselBasis(*shape, envelope, p, rounded_zeros)
+        self.angular = SphericalBasis(num_spherical)
+        self.torsional = TorsionBasis(num_spherical)
+        self.reset_parameters()
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether predictions are smooth where atoms come within the cutoff."""
+        return self.smooth
+
+    def geometry(self, edges: Edges, pairs: Tensor) -> tuple[Tensor, ...]:
+        """Features of angles, and of torsions."""
+        cosine = bond_cosines(edges.edge_vec, pairs)
+        weight = edges.edge_weight if self.smooth else None
+        phase = torsion_phases(edges.edge_vec, pairs, weight)
+        radial = self.bessel(edges.edge_length).index_select(0, pairs[0])
+        return self.angular(radial, cosine), self.torsional(radial, cosine, phase)
+
+    def filters(self, conv: Any, geometry: tuple[Tensor, ...]) -> Tensor:
+        """What a layer makes of both."""
+        found: Tensor = conv.filters_of(*geometry)
+        return found
