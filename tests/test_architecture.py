@@ -48,6 +48,7 @@ TIERS = [
     {"nn"},
     {"nn.conv"},
     {"nn.models"},
+    {"nn.particles"},
     {"networks", "transforms", "datasets", "interop", "testing"},
     {"simulation", "training.structures", "training.splits"},
     {"training.references"},

@@ -23,6 +23,7 @@ from .mace_contraction import (
 )
 from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
+from .particles import particles_from_reference
 from .schnet import schnet_from_pyg
 from .segnn import segnn_from_reference
 from .steerable import steerable_linear_from_reference, steerable_mlp_from_reference
@@ -35,6 +36,7 @@ __all__ = [
     "segnn_from_reference",
     "mace_from_reference",
     "nequip_from_reference",
+    "particles_from_reference",
     # layers
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",

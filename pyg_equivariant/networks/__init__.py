@@ -4,12 +4,14 @@ Tests, training presets, benchmarks and the tables of the documentation read the
 """
 
 from ._network import Network, Paper, Size
+from ._particle_network import ParticleNetwork, ParticlePreset
 from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .egnn import NETWORK as _EGNN
 from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
+from .particles import PARTICLE_NETWORKS, find_particle_network
 from .schnet import NETWORK as _SCHNET
 from .segnn import NETWORK as _SEGNN
 from .tfn import NETWORK as _TFN
@@ -48,4 +50,8 @@ __all__ = [
     "QM9Preset",
     "Published",
     "PotentialPreset",
+    "PARTICLE_NETWORKS",
+    "find_particle_network",
+    "ParticleNetwork",
+    "ParticlePreset",
 ]

@@ -5,8 +5,10 @@ from .conv import (
     EGNNConv,
     EquivariantConv,
     MACEConv,
+    MPNNConv,
     NequIPConv,
     PaiNNConv,
+    RadialFieldConv,
     SchNetConv,
     SEGNNConv,
     TFNConv,
@@ -45,6 +47,8 @@ from .zbl import ZBLRepulsion
 
 __all__ = [
     # convolutions
+    "MPNNConv",
+    "RadialFieldConv",
     "SchNetConv",
     "EGNNConv",
     "PaiNNConv",
