@@ -15,8 +15,10 @@ from pyg_equivariant.nn import (
     EGNNConv,
     EquivariantConv,
     MACEConv,
+    MPNNConv,
     NequIPConv,
     PaiNNConv,
+    RadialFieldConv,
     SchNetConv,
     SEGNNConv,
     TFNConv,
@@ -128,6 +130,19 @@ def _egnn_still() -> tuple[EquivariantConv, dict[str, Argument]]:
     return conv, {"x": _of_nodes(6), "pos": pos, "edge_index": edges()}
 
 
+def _radial_field() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = RadialFieldConv(8, RADIAL, velocity=True)
+    given = {"pos": positions(), "edge_index": edges(), "edge_attr": _of_edges(RADIAL)}
+    given |= {"vel": _of_nodes(3), "edge_vec": _egnn()[1]["edge_vec"]}
+    return conv, given | {"edge_weight": _weight()}
+
+
+def _mpnn() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = MPNNConv(6, 8, 6, RADIAL, attention=True)
+    given = {"x": _of_nodes(6), "edge_index": edges(), "edge_attr": _of_edges(RADIAL)}
+    return conv, given | {"edge_weight": _weight()}
+
+
 def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = SEGNNConv(IRREPS, SH, IRREPS, edge_dim=2, **options)
     given = {"x": _of_nodes(12), "edge_index": edges(), "edge_sh": _of_edges(4)}
@@ -150,6 +165,8 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "PaiNNConv without cutoff": _painn_open,
     "EGNNConv": _egnn,
     "EGNNConv that stays": _egnn_still,
+    "RadialFieldConv": _radial_field,
+    "MPNNConv": _mpnn,
     "SEGNNConv": _segnn,
     "SEGNNConv of aggregates": partial(_segnn, gate="aggregate"),
     "SEGNNConv of one layer": partial(_segnn, num_message_layers=1),
@@ -231,7 +248,9 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, PaiNNConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_length", "harmonics", *weight]
-    if isinstance(conv, EGNNConv):
+    if isinstance(conv, MPNNConv):
+        return ["pos", "edge_vec", "edge_length", "harmonics"]
+    if isinstance(conv, (EGNNConv, RadialFieldConv)):
         radial = [] if conv.edge_dim else ["radial"]
         return ["edge_length", "harmonics", *radial]
     return ["edge_vec", "edge_length"]
@@ -246,9 +265,11 @@ for way, fuse in (("", True), (" by messages", False)):
         "SchNetConv",
         "PaiNNConv",
         "EGNNConv",
+        "RadialFieldConv",
+        "MPNNConv",
         "SEGNNConv",
     )
-    parted = ("TFNConv", "NequIPConv", "MACEConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    parted = tuple(name for name in plain if name != "SchNetConv")
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))

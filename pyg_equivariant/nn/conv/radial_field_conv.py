@@ -10,6 +10,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.graph import edge_vectors
+from pyg_equivariant.kernels import check_nodes
 from pyg_equivariant.o3 import Irreps, check_tensor, safe_norm, widen
 
 from ..edge_embedding import Edges
@@ -143,6 +144,7 @@ class RadialFieldConv(EquivariantConv):
         edge_weight: OptTensor,
         dim_size: int,
     ) -> Tensor:
+        check_nodes(edge_index, x[0].shape[0], dim_size)
         m = widen(self.message(edge_attr, edge_vec, edge_weight))
         return m.new_zeros(dim_size, 4).index_add(0, edge_index[1].long(), m)
 

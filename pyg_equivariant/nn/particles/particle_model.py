@@ -81,14 +81,18 @@ class ParticleModel(Pretrained):
         check_real(pos, "pos")
         parameter = next(self.parameters(), pos)
         check_dtype(pos, parameter, "pos")
-        _check(vel, "vel", pos, 3)
-        _check(charge, "charge", pos, 1)
+        if edge_attr is not None and edge_index is None:
+            raise ValueError(
+                "edge_attr belongs to edges that are given, but edge_index is None"
+            )
         graph = neighbor_graph(pos, None, batch, edge_index)
+        rows = pos.shape[0], graph.edge_index.shape[1]
+        _check(vel, "vel", pos, (rows[0], 3), "row of pos")
+        _check(charge, "charge", pos, (rows[0], 1), "row of pos")
         if edge_attr is None:
             j, i = graph.edge_index.long()
             edge_attr = charge.index_select(0, j) * charge.index_select(0, i)
-        else:
-            _check(edge_attr, "edge_attr", pos, 1, graph.edge_index.shape[1])
+        _check(edge_attr, "edge_attr", pos, (rows[1], 1), "edge of edge_index")
         return self.move(Particles(graph, vel, charge, edge_attr))
 
     def move(self, particles: Particles) -> Tensor:
@@ -97,11 +101,13 @@ class ParticleModel(Pretrained):
 
 
 def _check(
-    x: Tensor, name: str, pos: Tensor, columns: int, rows: int | None = None
+    x: Tensor, name: str, pos: Tensor, shape: tuple[int, int], each: str
 ) -> None:
-    """Refuse what does not belong to the particles, or to ``rows`` edges."""
+    """Refuse what does not have a row for each particle, or edge."""
     check_real(x, name)
     check_dtype(x, pos, name)
-    shape = (pos.shape[0] if rows is None else rows, columns)
     if x.shape != shape:
-        raise ValueError(f"expected {name} {shape}, got shape {tuple(x.shape)}")
+        raise ValueError(
+            f"expected {name} {shape}, one row for each {each}, got shape "
+            f"{tuple(x.shape)}"
+        )

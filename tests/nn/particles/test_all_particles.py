@@ -42,7 +42,7 @@ def _of_vectors(model: ParticleModel, data: Data) -> Callable[..., Tensor]:
 
 
 @pytest.mark.parametrize("row", EQUIVARIANT, indirect=True)
-@pytest.mark.parametrize("name", (*GRAPHS, *LONELY))
+@pytest.mark.parametrize("name", [*GRAPHS, *LONELY])
 def test_commutes_with_its_group_and_translations(
     build: Build, row: ParticleNetwork, systems: dict[str, Data], name: str
 ) -> None:
@@ -114,9 +114,7 @@ def test_reads_velocities_and_edges(
 
 
 @pytest.mark.parametrize("order", [1, 2])
-def test_derivatives_are_right(
-    build: Build, row: ParticleNetwork, order: int
-) -> None:
+def test_derivatives_are_right(build: Build, row: ParticleNetwork, order: int) -> None:
     model = build(row)
     draw = {"dtype": torch.float64, "requires_grad": True}
     pos, vel, charge = (torch.randn(3, k, **draw) for k in (3, 3, 1))
