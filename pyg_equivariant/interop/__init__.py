@@ -25,6 +25,13 @@ from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
 from .particles import particles_from_reference
 from .schnet import schnet_from_pyg
+from .se3_transformer import (
+    norm_activation_from_reference,
+    norm_mlp_from_reference,
+    se3_conv_from_reference,
+    se3_transformer_conv_from_reference,
+    se3_transformer_from_reference,
+)
 from .segnn import segnn_from_reference
 from .steerable import steerable_linear_from_reference, steerable_mlp_from_reference
 
@@ -33,11 +40,16 @@ __all__ = [
     "schnet_from_pyg",
     "painn_from_schnetpack",
     "egnn_from_reference",
+    "se3_transformer_from_reference",
     "segnn_from_reference",
     "mace_from_reference",
     "nequip_from_reference",
     "particles_from_reference",
     # layers
+    "se3_conv_from_reference",
+    "se3_transformer_conv_from_reference",
+    "norm_mlp_from_reference",
+    "norm_activation_from_reference",
     "steerable_linear_from_reference",
     "steerable_mlp_from_reference",
     "symmetric_contraction_from_mace",

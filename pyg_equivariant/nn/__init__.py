@@ -1,6 +1,7 @@
 """Steerable modules, the convolutions built of them, and complete networks."""
 
 from .activation import Activation, SecondMomentActivation, ShiftedSoftplus
+from .attentive_self_interaction import AttentiveSelfInteraction
 from .conv import (
     EGNNConv,
     EquivariantConv,
@@ -10,6 +11,8 @@ from .conv import (
     PaiNNConv,
     RadialFieldConv,
     SchNetConv,
+    SE3Conv,
+    SE3TransformerConv,
     SEGNNConv,
     TFNConv,
 )
@@ -32,11 +35,15 @@ from .models import (
     NequIP,
     PaiNN,
     SchNet,
+    SE3Transformer,
     load_model,
     save_model,
 )
 from .norm_activation import NormActivation
+from .norm_mlp import NormMLP
 from .radial import BesselBasis, GaussianBasis
+from .radial_profiles import RadialProfiles
+from .radial_tensor_product import RadialTensorProduct
 from .species_linear import SpeciesLinear
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
 from .steerable_linear import SteerableLinear
@@ -55,6 +62,8 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "SE3Conv",
+    "SE3TransformerConv",
     "SEGNNConv",
     "EquivariantConv",
     "EdgeEmbedding",
@@ -67,6 +76,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "SE3Transformer",
     "SEGNN",
     "ForceField",
     "save_model",
@@ -77,6 +87,8 @@ __all__ = [
     "SpeciesLinear",
     "TensorProduct",
     "FullyConnectedTensorProduct",
+    "RadialTensorProduct",
+    "AttentiveSelfInteraction",
     "SymmetricContraction",
     "SphericalHarmonics",
     "spherical_harmonics",
@@ -84,6 +96,7 @@ __all__ = [
     "SteerableMLP",
     "Gate",
     "NormActivation",
+    "NormMLP",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
     "Dropout",
@@ -93,6 +106,7 @@ __all__ = [
     "Dense",
     "MLP",
     "RadialMLP",
+    "RadialProfiles",
     "ShiftedSoftplus",
     "GaussianBasis",
     "BesselBasis",

@@ -11,7 +11,11 @@ _HUBER = 0.1  # where squares end, in units of the scale
 
 
 def masked_loss(
-    kind: str, predicted: Tensor, true: Tensor, scale: float = 1.0
+    kind: str,
+    predicted: Tensor,
+    true: Tensor,
+    scale: float = 1.0,
+    count: Tensor | None = None,
 ) -> Tensor:
     """The mean loss over all labels that are not NaN; zero if there is none.
 
@@ -21,6 +25,8 @@ def masked_loss(
         predicted: predictions.
         true: labels of the same shape.
         scale: what both are divided by.
+        count: what the sum is divided by, if not by how many labels there are: their
+            mean over processes, where gradients are averaged over processes.
 
     Raises:
         ValueError: for another kind.
@@ -42,4 +48,5 @@ def masked_loss(
         loss = error.square().sum()
     else:
         loss = F.huber_loss(error, zero, reduction="sum", delta=_HUBER) / _HUBER
-    return loss / known.sum().clamp(min=1)
+    count = known.sum() if count is None else count
+    return loss / torch.where(count == 0, 1, count)

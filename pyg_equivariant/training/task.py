@@ -69,11 +69,20 @@ class Task(L.LightningModule):
     def loss(self, pairs: Pairs) -> Tensor:
         """The sum of the losses of all quantities that have a weight."""
         losses = [
-            quantity.weight * masked_loss(self.settings.loss, *pair, quantity.scale)
+            quantity.weight
+            * masked_loss(self.settings.loss, *pair, quantity.scale, self._count(*pair))
             for quantity, pair in pairs.items()
             if quantity.weight
         ]
         return torch.stack(losses).sum()
+
+    def _count(self, predicted: Tensor, true: Tensor) -> Tensor:
+        """How many labels a process has: the mean, as gradients are averaged, too."""
+        count = (~true.isnan()).sum().to(predicted)
+        if self._trainer is None:
+            return count
+        mean: Tensor = self._trainer.strategy.reduce(count, reduce_op="mean")
+        return mean
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         pairs = self.compare(batch, self(batch))

@@ -214,4 +214,4 @@ def test_two_processes_make_a_potential(files: Path, tmp_path: Path) -> None:
     )
     assert one["num_test_energy_meV"] == two["num_test_energy_meV"] == 4
     errors = [run["test_forces_meV_per_A_mae"] for run in (one, two)]
-    assert errors[0] == pytest.approx(errors[1], rel=0.5)
+    assert errors[0] == pytest.approx(errors[1], rel=1e-4)

@@ -20,6 +20,19 @@ def test_missing_labels_count_for_nothing(kind: str) -> None:
     assert not predicted.grad[2:].any()
 
 
+def test_means_over_parts_are_the_mean_over_all() -> None:
+    """What processes do: one has two labels, the other none."""
+    predicted, true = torch.randn(4), torch.randn(4)
+    true[2:] = torch.nan
+    mean = torch.tensor(1.0)
+    parts = [
+        masked_loss("l1", predicted[part], true[part], count=mean)
+        for part in (slice(2), slice(2, 4))
+    ]
+    whole = masked_loss("l1", predicted, true)
+    torch.testing.assert_close(torch.stack(parts).mean(), whole)
+
+
 def test_without_labels_there_is_a_gradient_of_zero() -> None:
     predicted = torch.randn(3, requires_grad=True)
     loss = masked_loss("mse", predicted, torch.full((3,), torch.nan))

@@ -8,6 +8,8 @@ from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
 from .radial_field_conv import RadialFieldConv
 from .schnet_conv import SchNetConv
+from .se3_conv import SE3Conv
+from .se3_transformer_conv import SE3TransformerConv
 from .segnn_conv import SEGNNConv
 from .tfn_conv import TFNConv
 
@@ -21,5 +23,7 @@ __all__ = [
     "TFNConv",
     "NequIPConv",
     "MACEConv",
+    "SE3Conv",
+    "SE3TransformerConv",
     "SEGNNConv",
 ]

@@ -23,6 +23,7 @@ from .nequip import NequIP
 from .painn import PaiNN
 from .pretrained import Pretrained
 from .schnet import SchNet
+from .se3_transformer import SE3Transformer
 from .segnn import SEGNN, balanced_irreps
 from .tfn import TFN
 
@@ -33,6 +34,7 @@ __all__ = [
     "TFN",
     "NequIP",
     "MACE",
+    "SE3Transformer",
     "SEGNN",
     "ForceField",
     "EnergyForces",
