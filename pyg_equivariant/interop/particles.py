@@ -14,10 +14,13 @@ from pyg_equivariant.nn.particles import (
     ParticleEGNN,
     ParticleModel,
     ParticleMPNN,
+    ParticleSE3Transformer,
     RadialField,
 )
 
 from ._placement import Placement, build, within
+from ._se3 import SE3Placement, Signs
+from ._se3_form import find_form
 from .egnn import egnn_from_reference
 
 _FIELD = {
@@ -39,6 +42,7 @@ _ENDS = {
     "decoder.linears.0": "decoder.0",
     "decoder.linears.1": "decoder.2",
 }
+_NO_SIGNS: Signs = {}
 Activation = str | Callable[[Tensor], Tensor]
 
 
@@ -50,10 +54,11 @@ def particles_from_reference(
     tanh: bool = False,
     norm_diff: bool = False,
     coords_agg: str = "mean",
+    signs: Signs = _NO_SIGNS,
 ) -> ParticleModel | RadialFieldConv | MPNNConv:
     r"""A network of particles, or a layer, with the N-body benchmark's weights.
 
-    For ``n_body_system/model.py`` and ``models/gcl.py`` in the `repository of EGNN
+    For ``n_body_system/model.py`` and what it imports in the `repository of EGNN
     <https://github.com/vgsatorras/egnn>`_, which become one of
     :mod:`pyg_equivariant.nn.particles`. The names tell which module it is:
 
@@ -61,6 +66,7 @@ def particles_from_reference(
     - ``gcl_0.phi.*``: ``RF_vel``; ``phi.*``: its layer ``GCL_rf_vel``.
     - ``decoder.*``: ``GNN``; ``edge_mlp.*``: its layer ``GCL``.
     - ``gcl_0.coord_mlp_vel.*``: ``EGNN_vel``.
+    - ``se3.*``: ``OurDynamics``, with attention or without.
 
     The reference gathers messages at ``edges[0]``; ours arrive at ``edge_index[1]``, so
     ``edge_index`` is the reference's ``edges`` with the rows swapped. Models add the
@@ -73,6 +79,7 @@ def particles_from_reference(
         tanh: the reference's, of ``EGNN_vel``.
         norm_diff: likewise.
         coords_agg: likewise, ``"mean"`` or ``"sum"``.
+        signs: of ``OurDynamics``, as in :func:`se3_conv_from_reference`.
 
     Raises:
         ValueError: naming what could not be placed, what is missing, or what is of
@@ -84,6 +91,8 @@ def particles_from_reference(
         >>> model(torch.zeros(1, 3), torch.ones(1, 3), torch.ones(1, 1))
         tensor([[0.5000, 0.5000, 0.5000]], grad_fn=<AddBackward0>)
     """
+    if any(name.startswith("se3.") for name in state_dict):
+        return _se3_transformer(state_dict, signs)
     weights = Placement(state_dict, "the N-body benchmark")
     if "time" in weights:
         return _linear(weights, "time", mixing=False)
@@ -141,6 +150,26 @@ def _mpnn(
             "this is no state_dict of the authors' GCL"
         )
     return weights.finish(build(like, MPNNConv, *sizes, **options), _MESSAGES)
+
+
+def _se3_transformer(
+    state_dict: Mapping[str, Tensor], signs: Signs
+) -> ParticleSE3Transformer:
+    inner = {name.removeprefix("se3."): value for name, value in state_dict.items()}
+    weights = SE3Placement(inner, signs, "the N-body benchmark")
+    form = find_form(weights)
+    num_degrees = weights.count(f"{form.blocks}.1.transform.")
+    model = build(
+        next(iter(inner.values())),
+        ParticleSE3Transformer,
+        form.hidden(num_degrees)[0].mul,
+        num_degrees - 1,
+        form.num_layers + (not form.attention),
+        form.attention,
+        norm_eps=0.0,
+    )
+    form.fill(model.se3)
+    return weights.finish(model, {"scale": "scalar_trick"})
 
 
 def _egnn(state_dict: Mapping[str, Tensor], **options: Any) -> ParticleEGNN:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyg_equivariant.nn import EGNNConv, MPNNConv, RadialFieldConv, SEGNNConv
+from pyg_equivariant.nn import (
+    EGNNConv,
+    MPNNConv,
+    RadialFieldConv,
+    SE3Conv,
+    SE3TransformerConv,
+    SEGNNConv,
+)
 from pyg_equivariant.nn.particles import (
     LinearMotion,
     ParticleEGNN,
     ParticleMPNN,
+    ParticleSE3Transformer,
     ParticleSEGNN,
     RadialField,
 )
@@ -24,6 +32,10 @@ _STEERABLE = _WIDE | {"lmax": 1, "lmax_attr": 1}
 _NON_LINEAR = {"num_update_layers": 0, "gate": "aggregate", "norm": "instance"}
 _LINEAR = _NON_LINEAR | {"num_message_layers": 1}
 _PAPER, _POSTER = "the SEGNN paper", "the SEGNN poster"
+_SE3 = Paper(
+    "SE(3)-Transformers: 3D Roto-Translation Equivariant Attention Networks",
+    "https://arxiv.org/abs/2006.10503",
+)
 _SHORTER = ParticlePreset(lr=5e-4, epochs=1000)
 
 
@@ -63,6 +75,35 @@ _ROWS = (
         parameters=1,
         published=(0.0819, _PAPER),
         preset=ParticlePreset(lr=5e-4),
+    ),
+    ParticleNetwork(
+        name="se3_transformer",
+        title="SE(3)-Transformer",
+        layer=SE3TransformerConv,
+        model=ParticleSE3Transformer,
+        summary="steerable attention",
+        paper=_SE3,
+        small={"hidden_channels": 3, "lmax": 1, "num_layers": 2},
+        arguments={"hidden_channels": 21, "lmax": 2, "num_layers": 4},
+        parameters=1_763_134,
+        published=(0.0244, _PAPER),
+        preset=ParticlePreset(lr=5e-3),
+        group="SO(3)",
+    ),
+    ParticleNetwork(
+        name="tfn",
+        title="Tensor Field Network",
+        layer=SE3Conv,
+        model=ParticleSE3Transformer,
+        summary="linear steerable messages",
+        paper=_SE3,
+        small={"hidden_channels": 3, "lmax": 1, "num_layers": 3, "attention": False},
+        arguments={"hidden_channels": 16, "lmax": 1, "num_layers": 4}
+        | {"attention": False},
+        parameters=127_024,
+        published=(0.0155, _PAPER),
+        preset=ParticlePreset(lr=1e-3),
+        group="SO(3)",
     ),
     _segnn(
         "se_linear",

@@ -15,8 +15,10 @@ from pyg_equivariant.nn.particles import (
     LinearMotion,
     ParticleEGNN,
     ParticleMPNN,
+    ParticleSE3Transformer,
     RadialField,
 )
+from pyg_equivariant.o3 import Irreps
 
 Check = Callable[[Tensor, Tensor], None]
 
@@ -136,6 +138,23 @@ def test_golden_egnn(reference: Any, assert_equal: Check) -> None:
     assert_equal(out, data["output/pos"])
     _check_gradients(out, data, assert_equal)
     assert model.arguments["hidden_channels"] == meta["hidden_nf"]
+
+
+@pytest.mark.parametrize("name", ["tfn", "se3_transformer"])
+def test_golden_steerable_networks(
+    name: str, reference: Any, assert_equal: Check
+) -> None:
+    weights, data = reference(f"nbody_{name}")
+    data, meta = _with_leaves(data), data["meta"]
+    model: Any = particles_from_reference(weights, signs=meta["signs"])
+    assert isinstance(model, ParticleSE3Transformer)
+    assert model.attention == (name == "se3_transformer")
+    assert model.num_layers == meta["n_layers"]
+    assert model.se3.irreps_hidden.dim == Irreps(meta["irreps_hidden"]).dim
+    out = _moved(model, data)
+    assert_equal(out - data["input/pos"], data["output/displacement"])
+    assert_equal(out, data["output/pos"])
+    _check_gradients(out, data, assert_equal)
 
 
 @pytest.mark.parametrize(

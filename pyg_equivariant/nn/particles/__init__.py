@@ -9,12 +9,14 @@ from .linear_motion import LinearMotion
 from .mpnn import ParticleMPNN
 from .particle_model import ParticleModel, Particles
 from .radial_field import RadialField
+from .se3_transformer import ParticleSE3Transformer
 from .segnn import ParticleSEGNN
 
 __all__ = [
     "LinearMotion",
     "RadialField",
     "ParticleMPNN",
+    "ParticleSE3Transformer",
     "ParticleEGNN",
     "ParticleSEGNN",
     "ParticleModel",

@@ -31,6 +31,7 @@ READS = {
     "RadialField": ("edge_attr", "edge_index"),
     "ParticleMPNN": ("edge_attr", "edge_index"),
     "ParticleEGNN": ("edge_attr", "edge_index"),
+    "ParticleSE3Transformer": ("charge", "edge_index"),
     "ParticleSEGNN": ("edge_attr", "edge_index"),
 }  # besides velocities
 EQUIVARIANT = [name for name, row in PARTICLE_NETWORKS.items() if row.group]
