@@ -54,7 +54,7 @@ TIERS = [
     {"training.references"},
     {"training.readers"},
     {"training"},
-    {"training.qm9"},
+    {"training.qm9", "training.motion"},
     {"commands"},
     {"__main__"},
 ]

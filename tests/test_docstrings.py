@@ -29,6 +29,7 @@ PACKAGES = [
         "simulation",
         "training",
         "training.readers",
+        "training.motion",
         "units",
     )
 ]
