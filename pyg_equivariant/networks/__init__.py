@@ -13,12 +13,22 @@ from .nequip import NETWORK as _NEQUIP
 from .painn import NETWORK as _PAINN
 from .particles import PARTICLE_NETWORKS, find_particle_network
 from .schnet import NETWORK as _SCHNET
+from .se3_transformer import NETWORK as _SE3_TRANSFORMER
 from .segnn import NETWORK as _SEGNN
 from .tfn import NETWORK as _TFN
 
 NETWORKS: dict[str, Network] = {
     network.name: network
-    for network in (_SCHNET, _PAINN, _TFN, _NEQUIP, _MACE, _EGNN, _SEGNN)
+    for network in (
+        _SCHNET,
+        _PAINN,
+        _TFN,
+        _NEQUIP,
+        _MACE,
+        _SE3_TRANSFORMER,
+        _EGNN,
+        _SEGNN,
+    )
 }
 """All networks, from invariant to steerable and non-linear.
 

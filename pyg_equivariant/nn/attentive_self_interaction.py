@@ -9,6 +9,7 @@ from torch.nn import LayerNorm, LeakyReLU, Sequential
 from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 
 from .module import EquivariantModule, check_features, warn_unreached
+from .norm_mlp import on_wide
 
 
 class AttentiveSelfInteraction(EquivariantModule):
@@ -77,9 +78,8 @@ class AttentiveSelfInteraction(EquivariantModule):
             if not (mul and self.irreps_in.count(ir)):
                 continue
             same = torch.cat([b for (_, other), b in given if other == ir], dim=-1)
-            wide = widen(same)
-            gram = (wide.mT @ wide).flatten(-2).to(x.dtype)  # [*, copies²]
-            logits = network(gram).unflatten(-1, (mul, same.shape[-1]))
+            logits = on_wide(network, _gram(same), x.dtype)
+            logits = logits.unflatten(-1, (mul, same.shape[-1]))
             out[o] = same @ widen(logits).softmax(-1).mT.to(same.dtype)
         return self.irreps_out.join(out) if out else x
 
@@ -92,3 +92,10 @@ def _network(copies: int, channels: int) -> Sequential:
         return Sequential()
     last = torch.nn.Linear(copies**2, copies * channels)
     return Sequential(LayerNorm(copies**2), LeakyReLU(), last)
+
+
+def _gram(x: Tensor) -> Tensor:
+    """Inner products of all copies ``(*, copies²)``, in float32 at least."""
+    x = widen(x)
+    with torch.autocast(x.device.type, enabled=False):
+        return (x.mT @ x).flatten(-2)

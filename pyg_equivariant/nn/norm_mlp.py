@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import LayerNorm, ReLU, Sequential
+from torch.nn import LayerNorm, Module, ModuleList, ReLU, Sequential
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
@@ -60,7 +61,7 @@ class NormMLP(EquivariantModule):
         self.num_layers = num_layers
         self.eps = eps
         # φ: one network for every irrep
-        self.networks = torch.nn.ModuleList(
+        self.networks = ModuleList(
             _network(mul, num_layers) for mul, _ in self.irreps_in
         )
         self.reset_parameters()
@@ -83,7 +84,8 @@ class NormMLP(EquivariantModule):
                 out.append(block)
                 continue
             length, direction = length_and_direction(block, self.eps)
-            out.append(network(length.to(x.dtype)) * direction.to(x.dtype))
+            factor = on_wide(network, length, x.dtype)
+            out.append(factor * direction.to(x.dtype))
         return self.irreps_out.join(out) if out else x
 
     def __repr__(self) -> str:
@@ -93,10 +95,20 @@ class NormMLP(EquivariantModule):
 def _network(channels: int, num_layers: int) -> Sequential:
     if not channels:
         return Sequential()
-    layers: list[torch.nn.Module] = []
+    layers: list[Module] = []
     for k in range(max(num_layers, 1)):
         layers += [LayerNorm(channels), ReLU()]
         if num_layers:
             bias = k == num_layers - 1
             layers.append(torch.nn.Linear(channels, channels, bias=bias))
     return Sequential(*layers)
+
+
+def on_wide(network: Module, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """A network on what ``dtype`` may not hold, until it is normalized."""
+    assert isinstance(network, Sequential)
+    norm, rest = network[0], network[1:]
+    assert isinstance(norm, LayerNorm)
+    x = F.layer_norm(x, norm.normalized_shape, eps=norm.eps).to(dtype)
+    out: Tensor = rest(x * norm.weight + norm.bias)
+    return out

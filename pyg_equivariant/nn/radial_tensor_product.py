@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike, clebsch_gordan
+from pyg_equivariant.o3 import Irreps, IrrepsLike, check_real, clebsch_gordan
 
 from .module import EquivariantModule, check_features, warn_unreached
 from .radial_profiles import RadialProfiles
@@ -138,6 +138,13 @@ class RadialTensorProduct(EquivariantModule):
         """The product of every edge."""
         check_features(x, self.irreps_in, "x", self.radial.weight_in)
         check_features(edge_sh, self.irreps_sh, "edge_sh", self.radial.weight_in)
+        check_real(edge_attr, "edge_attr")
+        leading = [t.shape[:-1] for t in (x, edge_sh, edge_attr)]
+        if x.dim() != 2 or len(set(leading)) > 1:
+            raise ValueError(
+                "expected x, edge_sh and edge_attr with one row for each edge, got "
+                f"{tuple(x.shape)}, {tuple(edge_sh.shape)} and {tuple(edge_attr.shape)}"
+            )
         joined = self._joined(x, edge_sh)
         out: list[Tensor | None] = [None] * len(self.irreps_out)
         for pair, radial in zip(self.pairs, self.radial(edge_attr), strict=True):

@@ -20,6 +20,8 @@ from pyg_equivariant.nn import (
     PaiNNConv,
     RadialFieldConv,
     SchNetConv,
+    SE3Conv,
+    SE3TransformerConv,
     SEGNNConv,
     TFNConv,
 )
@@ -151,6 +153,19 @@ def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
     return conv, given | {"edge_weight": _weight()}
 
 
+def _se3() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = _tfn()[1] | {"edge_weight": _weight()}
+    return SE3Conv(IRREPS, SH, "3x0e+2x1o", RADIAL, radial_channels=8), given
+
+
+def _se3_attention(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = SE3TransformerConv(IRREPS, SH, IRREPS, RADIAL, radial_channels=8, **options)
+    given = _tfn()[1]
+    if conv.x_ij is not None:
+        given["edge_vec"] = _of_edges(3)
+    return conv, given | {"edge_weight": _weight()}
+
+
 LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "TFNConv": _tfn,
     "TFNConv without self-interaction": _tfn_alone,
@@ -167,6 +182,9 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "EGNNConv that stays": _egnn_still,
     "RadialFieldConv": _radial_field,
     "MPNNConv": _mpnn,
+    "SE3Conv": _se3,
+    "SE3TransformerConv": partial(_se3_attention, num_heads=2),
+    "SE3TransformerConv with x_ij": partial(_se3_attention, x_ij="cat"),
     "SEGNNConv": _segnn,
     "SEGNNConv of aggregates": partial(_segnn, gate="aggregate"),
     "SEGNNConv of one layer": partial(_segnn, num_message_layers=1),
@@ -253,6 +271,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, (EGNNConv, RadialFieldConv)):
         radial = [] if conv.edge_dim else ["radial"]
         return ["edge_length", "harmonics", *radial]
+    if isinstance(conv, (SE3Conv, SE3TransformerConv)):
+        return ["pos", "edge_vec", "edge_length"]
     return ["edge_vec", "edge_length"]
 
 
@@ -267,6 +287,8 @@ for way, fuse in (("", True), (" by messages", False)):
         "EGNNConv",
         "RadialFieldConv",
         "MPNNConv",
+        "SE3Conv",
+        "SE3TransformerConv",
         "SEGNNConv",
     )
     parted = tuple(name for name in plain if name != "SchNetConv")

@@ -55,6 +55,9 @@ FEATURES: dict[str, Callable[[], Any]] = {
     "Linear": lambda: nn.Linear(IRREPS, "3x0e+2x1o"),
     "NormActivation": lambda: nn.NormActivation(IRREPS),
     "NormActivation without bias": lambda: nn.NormActivation(IRREPS, bias=False),
+    "NormActivation of scalars": lambda: nn.NormActivation(IRREPS, scalars=True),
+    "NormMLP": lambda: nn.NormMLP(IRREPS),
+    "AttentiveSelfInteraction": lambda: nn.AttentiveSelfInteraction(IRREPS, "2x0e+1o"),
     "EquivariantLayerNorm": lambda: nn.EquivariantLayerNorm(IRREPS),
     "EquivariantLayerNorm, not affine": lambda: nn.EquivariantLayerNorm(
         IRREPS, affine=False
@@ -83,6 +86,7 @@ DENSE: dict[str, Callable[[], Any]] = {
     "Dense": lambda: nn.Dense(7, 5),
     "MLP": lambda: nn.MLP([7, 8, 3]),
     "RadialMLP": lambda: nn.RadialMLP([7, 8, 3]),
+    "RadialProfiles": lambda: nn.RadialProfiles(7, [3, 2], 8),
 }
 LENGTHS: dict[str, Callable[[], Any]] = {
     "GaussianBasis": lambda: nn.GaussianBasis(5, 3.0),
@@ -100,7 +104,7 @@ FREE_SHAPE = {"no dimensions": (FREE, "any shape")}
 
 
 def _dense(name: str) -> Entry:
-    key = "input" if name == "Dense" else "x"
+    key = {"Dense": "input", "RadialProfiles": "edge_attr"}.get(name, "x")
     return Entry(DENSE[name](), {key: real(SAMPLES, 7, aliases=("input",))})
 
 

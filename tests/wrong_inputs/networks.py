@@ -9,7 +9,17 @@ from typing import Any
 import torch
 
 from pyg_equivariant.networks import PARTICLE_NETWORKS
-from pyg_equivariant.nn import EGNN, MACE, SEGNN, TFN, ForceField, NequIP, PaiNN, SchNet
+from pyg_equivariant.nn import (
+    EGNN,
+    MACE,
+    SEGNN,
+    TFN,
+    ForceField,
+    NequIP,
+    PaiNN,
+    SchNet,
+    SE3Transformer,
+)
 from pyg_equivariant.nn.conv import EquivariantConv
 
 from .table import (
@@ -39,6 +49,9 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "MACE": lambda: MACE(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
     "MACE with repulsion": lambda: MACE(
         lmax=1, num_radial=6, cutoff=3.0, zbl=True, **SMALL
+    ),
+    "SE3Transformer": lambda: SE3Transformer(
+        lmax=1, num_heads=2, radial_channels=8, cutoff=3.0, smooth=True, **SMALL
     ),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),

@@ -5,6 +5,7 @@ from typing import Any, Optional
 from torch import Tensor
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
+from pyg_equivariant.kernels import check_nodes, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 
 from ..edge_embedding import Edges
@@ -142,6 +143,20 @@ class SE3Conv(EquivariantConv):
     ) -> Tensor:
         out: Tensor = self.product(x_j, edge_sh, edge_attr)
         return out if edge_weight is None else out * edge_weight.unsqueeze(-1)
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: OptPairTensor,
+        edge_sh: Tensor,
+        edge_attr: Tensor,
+        edge_weight: OptTensor,
+        dim_size: int,
+    ) -> Tensor:
+        check_nodes(edge_index, x[0].shape[0], dim_size)
+        x_j = x[0].index_select(0, edge_index[0].long())
+        messages = self.product(x_j, edge_sh, edge_attr)
+        return neighbor_sum(messages, edge_index, dim_size, edge_weight)
 
     def _mean(
         self, target: Tensor, edge_weight: OptTensor, total: Tensor

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
+from pyg_equivariant.kernels import check_nodes, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..attentive_self_interaction import AttentiveSelfInteraction
@@ -186,7 +187,7 @@ class SE3TransformerConv(EquivariantConv):
         x = self._checked(x, edge_index, edge_sh, edge_attr, edge_vec, edge_weight)
         # Queries
         q = self.query(x[1])
-        pair = (None, q) if self.flow == "source_to_target" else (q, None)
+        pair = (q, q) if x[0] is x[1] else (None, q)
         # Message passing
         inputs = {"edge_sh": edge_sh, "edge_attr": edge_attr, "edge_vec": edge_vec}
         # propagate_type: (x: OptPairTensor, q: OptPairTensor, edge_sh: Tensor, edge_attr: Tensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
@@ -217,6 +218,26 @@ class SE3TransformerConv(EquivariantConv):
         edges = edge_sh, edge_attr, edge_vec, edge_weight
         found = self.attend(x_j, q_i, *edges, index, dim_size)
         return scale_heads(found.value, found.alpha, self.irreps_value)
+
+    def message_and_aggregate(
+        self,
+        edge_index: Tensor,
+        x: OptPairTensor,
+        q: OptPairTensor,
+        edge_sh: Tensor,
+        edge_attr: Tensor,
+        edge_vec: OptTensor,
+        edge_weight: OptTensor,
+        dim_size: int,
+    ) -> Tensor:
+        check_nodes(edge_index, x[0].shape[0], dim_size)
+        source, target = edge_index.long()
+        x_j = x[0].index_select(0, source)
+        assert q[1] is not None
+        q_i = q[1].index_select(0, target)
+        edges = edge_sh, edge_attr, edge_vec, edge_weight
+        messages = self.message(x_j, q_i, *edges, target, dim_size)
+        return neighbor_sum(messages, edge_index, dim_size)
 
     def attend(
         self,
