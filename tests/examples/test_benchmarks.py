@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "examples" / "benchmarks"
-MODULES = [path.stem for path in BENCHMARKS.glob("*.py")]
-
-
-@pytest.fixture
-def load() -> Iterator[Callable[[str], Any]]:
-    """Import a benchmark as its own directory does, and forget it afterwards."""
-    threads = torch.get_num_threads()
-    sys.path.insert(0, str(BENCHMARKS))
-    yield importlib.import_module
-    sys.path.remove(str(BENCHMARKS))
-    for name in MODULES:
-        sys.modules.pop(name, None)
-    torch.set_num_threads(threads)
 
 
 def rows_of(text: str) -> list[list[str]]:

@@ -1,0 +1,108 @@
+"""What potentials learn in one budget of processor time.
+
+    python examples/benchmarks/potential_errors.py --train train.xyz isolated.xyz \
+        --tests test_300K.xyz test_600K.xyz --networks painn mace --seconds 360
+
+Every network trains by its own preset on one thread: an epoch is timed first, then as
+many are trained as fit into the budget, with schedules of that length. Fifty structures
+of the training set choose the weights; errors are those of the test files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from timing import versions
+
+from pyg_equivariant.networks import NETWORKS
+from pyg_equivariant.training import fit
+from pyg_equivariant.training.checkpoint import BEST, load_run
+from pyg_equivariant.training.console import keep_quiet
+from pyg_equivariant.training.own_data import Source, read
+from pyg_equivariant.training.splits import Split
+from pyg_equivariant.training.tasks import load_task
+from pyg_equivariant.training.testing import errors_of
+
+MACHINE = {"accelerator": "cpu"}
+
+
+def divide(count: int, num_val: int) -> Split:
+    """The last of a random order validate, and stand in for a test set."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    train, val = order[:-num_val], order[-num_val:]
+    return Split(train, val, val)
+
+
+def train(network: str, folder: Path, epochs: int, given: dict[str, Any]) -> float:
+    """Train anew; returns the processor time it took, in seconds."""
+    begin = time.process_time()
+    silent = io.StringIO()
+    with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
+        fit(network=network, folder=folder, epochs=epochs, verbose=False, **given)
+    return time.process_time() - begin
+
+
+def seconds_per_epoch(network: str, folder: Path, given: dict[str, Any]) -> float:
+    """Of two epochs, without what comes before the first."""
+    train(network, folder / "warm", 1, given)
+    one, three = (train(network, folder / f"{n}", n, given) for n in (1, 3))
+    return (three - one) / 2
+
+
+def row(network: str, given: dict[str, Any], tests: list[str], seconds: float) -> str:
+    """Train for so long, then the errors on every file."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        epochs = max(int(seconds / seconds_per_epoch(network, folder, given)), 1)
+        spent = train(network, folder / "run", epochs, given)
+        task = load_task(load_run(folder / "run" / BEST))
+    cells = [f"{network:10}", f"{epochs:6}", f"{spent:7.0f} s"]
+    for file in tests:
+        errors = errors_of(task, read(file)[0].structures)
+        texts = [
+            f"{error.mae:.1f}/{error.rmse:.1f}"
+            for quantity, error in errors.items()
+            if quantity.unit in ("meV", "meV/A")
+        ]
+        cells.append(f"{'  '.join(texts):>24}")
+    return "  ".join(cells)
+
+
+def main(argv: list[str] | None = None) -> None:
+    options_of = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add = options_of.add_argument
+    add("--train", nargs="+", required=True, help="files of structures")
+    add("--tests", nargs="+", required=True, help="files of structures, each a column")
+    add("--networks", nargs="+", default=["painn"], choices=list(NETWORKS))
+    add("--seconds", type=float, default=360.0, help="processor time of a training")
+    add("--num-val", type=int, default=50, help="structures that choose the weights")
+    add("--seed", type=int, default=0)
+    options = options_of.parse_args(argv)
+    keep_quiet()
+    torch.set_num_threads(1)
+    source: Source = options.train if len(options.train) > 1 else options.train[0]
+    count = len(read(source)[0].structures.sizes)
+    split = divide(count, options.num_val)
+    given = {"data": source, "split": split, "machine": MACHINE, "seed": options.seed}
+    print(f"{versions('torch_geometric')}, 1 thread, float32")
+    print(f"{len(split.train)} structures to train on, {len(split.val)} to validate")
+    print("MAE/RMSE of energies in meV, then of forces in meV/A, where there are any")
+    titles = [f"{Path(file).stem:>24}" for file in options.tests]
+    print("  ".join([f"{'network':10}", "epochs", "processor", *titles]))
+    for network in options.networks:
+        print(row(network, given, options.tests, options.seconds), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
