@@ -24,6 +24,7 @@ from pyg_equivariant.nn.particles import (
 from ._network import Paper
 from ._particle_network import ParticleNetwork, ParticlePreset
 from .egnn import NETWORK as _EGNN
+from .se3_transformer import NETWORK as _SE3
 from .segnn import NETWORK as _SEGNN
 
 _SMALL: dict[str, Any] = {"hidden_channels": 8, "num_layers": 2}
@@ -32,10 +33,6 @@ _STEERABLE = _WIDE | {"lmax": 1, "lmax_attr": 1}
 _NON_LINEAR = {"num_update_layers": 0, "gate": "aggregate", "norm": "instance"}
 _LINEAR = _NON_LINEAR | {"num_message_layers": 1}
 _PAPER, _POSTER = "the SEGNN paper", "the SEGNN poster"
-_SE3 = Paper(
-    "SE(3)-Transformers: 3D Roto-Translation Equivariant Attention Networks",
-    "https://arxiv.org/abs/2006.10503",
-)
 _SHORTER = ParticlePreset(lr=5e-4, epochs=1000)
 
 
@@ -82,7 +79,7 @@ _ROWS = (
         layer=SE3TransformerConv,
         model=ParticleSE3Transformer,
         summary="steerable attention",
-        paper=_SE3,
+        paper=_SE3.paper,
         small={"hidden_channels": 3, "lmax": 1, "num_layers": 2},
         arguments={"hidden_channels": 21, "lmax": 2, "num_layers": 4},
         parameters=1_763_134,
@@ -95,8 +92,8 @@ _ROWS = (
         title="Tensor Field Network",
         layer=SE3Conv,
         model=ParticleSE3Transformer,
-        summary="linear steerable messages",
-        paper=_SE3,
+        summary="linear steerable messages that mix all channels",
+        paper=_SE3.paper,
         small={"hidden_channels": 3, "lmax": 1, "num_layers": 3, "attention": False},
         arguments={"hidden_channels": 16, "lmax": 1, "num_layers": 4}
         | {"attention": False},
@@ -104,6 +101,11 @@ _ROWS = (
         published=(0.0155, _PAPER),
         preset=ParticlePreset(lr=1e-3),
         group="SO(3)",
+        layers={
+            "small": lambda edge_dim, _: SE3Conv(
+                "4x0e+2x1e", "0e+1e+2e", "4x0e+2x1e", edge_dim, radial_channels=8
+            )
+        },
     ),
     _segnn(
         "se_linear",

@@ -105,7 +105,8 @@ class MotionRun:
     def test(self, data: StructureData, progress: bool = True, **flags: Any) -> str:
         """Test the best weights, write the report and the model; the report's text."""
         checkpoint = load_run(self.folder / BEST)
-        task = MotionTask(**checkpoint["hyper_parameters"])
+        with isolate_rng():
+            task = MotionTask(**checkpoint["hyper_parameters"])
         task.load_state_dict(checkpoint["state_dict"])
         trainer = L.Trainer(
             callbacks=list(show(progress)),
