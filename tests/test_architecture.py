@@ -48,12 +48,13 @@ TIERS = [
     {"nn"},
     {"nn.conv"},
     {"nn.models"},
+    {"nn.particles"},
     {"networks", "transforms", "datasets", "interop", "testing"},
     {"simulation", "training.structures", "training.splits"},
     {"training.references"},
     {"training.readers"},
     {"training"},
-    {"training.qm9"},
+    {"training.qm9", "training.motion"},
     {"commands"},
     {"__main__"},
 ]
@@ -69,6 +70,7 @@ TRAINING_AT_LOAD = {"lightning", "torchmetrics"}
 # ... and what only inside a function, or for the type checker.
 DEFERRED = {"o3": {"sympy"}, "kernels": {"triton", "jinja2"}, "nn": set()}
 DEFERRED |= {"training": {"matplotlib", "ase", "torch_geometric"}}
+DEFERRED |= {"training.motion": {"matplotlib"}}
 DEFERRED_ELSEWHERE = {"torch_geometric", "torch_scatter", "vesin", "ase", "e3nn"}
 DEFERRED_ELSEWHERE |= {"huggingface_hub"}
 

@@ -19,6 +19,7 @@ PACKAGES = [
         "nn",
         "nn.conv",
         "nn.models",
+        "nn.particles",
         "networks",
         "graph",
         "transforms",
@@ -28,6 +29,7 @@ PACKAGES = [
         "simulation",
         "training",
         "training.readers",
+        "training.motion",
         "units",
     )
 ]
@@ -112,12 +114,15 @@ def test_the_check_finds_what_is_missing() -> None:
 def test_nn_offers_its_convolutions_and_networks() -> None:
     nn = import_module("pyg_equivariant.nn")
     base = import_module("pyg_equivariant.nn.models").MolecularModel
-    networks = import_module("pyg_equivariant.networks").NETWORKS.values()
+    registry = import_module("pyg_equivariant.networks")
+    networks = registry.NETWORKS.values()
+    others = {row.layer for row in registry.PARTICLE_NETWORKS.values() if row.layers}
     expected = _public("pyg_equivariant.nn.conv")
     for name, value in _public("pyg_equivariant.nn.models").items():
         if isinstance(value, type) and issubclass(value, base) and value is not base:
             expected[name] = value
-    assert len(expected) == 2 * len(networks) + 1  # and the base of the convolutions
+    layers = len(networks) + len(others) + 1  # and their base
+    assert len(expected) == layers + len(networks)
     assert all(getattr(nn, name) is value for name, value in expected.items())
 
 

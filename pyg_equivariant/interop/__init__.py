@@ -28,6 +28,7 @@ from .mace_contraction import (
 )
 from .nequip import nequip_from_reference
 from .painn import painn_from_schnetpack
+from .particles import particles_from_reference
 from .schnet import schnet_from_pyg
 from .se3_transformer import (
     norm_activation_from_reference,
@@ -55,6 +56,7 @@ __all__ = [
     "dimenet_from_pyg",
     "dimenet_from_dig",
     "spherenet_from_dig",
+    "particles_from_reference",
     # layers
     "se3_conv_from_reference",
     "se3_transformer_conv_from_reference",

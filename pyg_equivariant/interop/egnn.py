@@ -38,6 +38,7 @@ def egnn_from_reference(
     *,
     tanh: bool = False,
     normalize: bool = False,
+    norm_diff: bool = False,
     coords_agg: str = "mean",
     residual: bool = True,
     clamp: float | None = None,
@@ -76,6 +77,7 @@ def egnn_from_reference(
         state_dict: of the authors' module.
         tanh: the reference's.
         normalize: the reference's, of ``egnn_clean``.
+        norm_diff: the reference's, of ``models/gcl.py``.
         coords_agg: the reference's, ``"mean"`` or ``"sum"``.
         residual: the reference's, called ``recurrent`` in ``models/gcl.py``.
         clamp: the largest length of a displacement, see
@@ -125,6 +127,7 @@ def egnn_from_reference(
     options = sizes | {
         "tanh": tanh,
         "normalize": normalize,
+        "norm_diff": norm_diff,
         "pos_aggr": coords_agg,
         "residual": residual,
         "clamp": clamp,

@@ -4,6 +4,7 @@ Tests, training presets, benchmarks and the tables of the documentation read the
 """
 
 from ._network import Network, Paper, Size
+from ._particle_network import ParticleNetwork, ParticlePreset
 from ._potential import PotentialPreset
 from ._qm9 import Published, QM9Preset
 from .allegro import NETWORK as _ALLEGRO
@@ -17,6 +18,7 @@ from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .nmp import NETWORK as _NMP
 from .painn import NETWORK as _PAINN
+from .particles import PARTICLE_NETWORKS, find_particle_network
 from .schnet import NETWORK as _SCHNET
 from .se3_transformer import NETWORK as _SE3_TRANSFORMER
 from .segnn import NETWORK as _SEGNN
@@ -74,4 +76,8 @@ __all__ = [
     "QM9Preset",
     "Published",
     "PotentialPreset",
+    "PARTICLE_NETWORKS",
+    "find_particle_network",
+    "ParticleNetwork",
+    "ParticlePreset",
 ]

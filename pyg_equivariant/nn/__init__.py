@@ -14,8 +14,10 @@ from .conv import (
     L1NetConv,
     LieConv,
     MACEConv,
+    MPNNConv,
     NequIPConv,
     PaiNNConv,
+    RadialFieldConv,
     SchNetConv,
     SE3Conv,
     SE3TransformerConv,
@@ -76,6 +78,8 @@ from .zbl import ZBLRepulsion
 
 __all__ = [
     # convolutions
+    "MPNNConv",
+    "RadialFieldConv",
     "SchNetConv",
     "LieConv",
     "DimeNetConv",

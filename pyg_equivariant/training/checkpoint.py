@@ -117,11 +117,15 @@ class LastCheckpoint(Checkpoint):
     Args:
         folder: where ``last.ckpt`` is kept.
         every_n_steps: how many steps lie between two checkpoints of an epoch.
+        every_n_epochs: after how many epochs there is one (default: 1).
     """
 
-    def __init__(self, folder: str | Path, every_n_steps: int) -> None:
+    def __init__(
+        self, folder: str | Path, every_n_steps: int, every_n_epochs: int = 1
+    ) -> None:
         self.path = Path(folder) / LAST
         self.every_n_steps = every_n_steps
+        self.every_n_epochs = every_n_epochs
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         due = trainer.global_step % self.every_n_steps == 0
@@ -129,7 +133,8 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        self._save(trainer)
+        if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+            self._save(trainer)
 
     def _save(self, trainer: L.Trainer) -> None:
         for logger in trainer.loggers:

@@ -34,7 +34,7 @@ def draw_report(
     left, *others = figure.subplots(1, 1 + len(values))
     *_, learned = values
     for stage, label in (("train", "training"), ("val", "validation")):
-        epochs, errors = _by_epoch(read_curve(curve), learned.named(stage))
+        epochs, errors = by_epoch(read_curve(curve), learned.named(stage))
         left.plot(epochs, errors, label=label, marker=".")
     title = f"MAE {learned.name} ({learned.unit})".replace("  ", " ")
     left.set(xlabel="epoch", ylabel=title, yscale="log")
@@ -58,7 +58,7 @@ def _draw_parity(
     axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}")
 
 
-def _by_epoch(
+def by_epoch(
     rows: dict[int, dict[str, float]], name: str
 ) -> tuple[list[float], list[float]]:
     """The mean of a logged quantity in each epoch, counted from one."""

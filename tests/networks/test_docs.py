@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pyg_equivariant.networks import NETWORKS, Network
+from pyg_equivariant.networks import (
+    NETWORKS,
+    PARTICLE_NETWORKS,
+    Network,
+    ParticleNetwork,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -24,13 +29,19 @@ def table_of_layers() -> list[list[str]]:
 
 
 def test_readme_has_exactly_the_rows_of_the_registry() -> None:
-    rows = table_of_layers()
-    assert [row[:3] for row in rows] == [
-        [f"`{n.layer.__name__}`", f"`{n.model.__name__}`", n.summary]
+    expected = [
+        [f"`{n.layer.__name__}`", f"`{n.model.__name__}`", n.summary, n.paper.link]
         for n in NETWORKS.values()
     ]
-    for row, network in zip(rows, NETWORKS.values(), strict=True):
-        assert row[3].endswith(f"]({network.paper.link})")
+    for n in PARTICLE_NETWORKS.values():
+        if n.layer and n.layers:  # that no network of molecules has
+            model = f"`particles.{n.model.__name__}`"
+            row = [f"`{n.layer.__name__}`", model, n.summary, n.paper.link]
+            expected.append(row)
+    found = [
+        [*row[:3], row[3].partition("](")[2].rstrip(")")] for row in table_of_layers()
+    ]
+    assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
@@ -42,3 +53,14 @@ def test_architectures_has_a_row_a_section_and_the_counts(network: Network) -> N
     assert f"\n{name}\n{'~' * len(name)}\n" in ARCHITECTURES
     for size in network.sizes.values():
         assert f"{size.parameters:,}" in ARCHITECTURES
+
+
+@pytest.mark.parametrize("row", PARTICLE_NETWORKS.values(), ids=list(PARTICLE_NETWORKS))
+def test_architectures_has_the_table_of_particles(row: ParticleNetwork) -> None:
+    _, _, table = ARCHITECTURES.partition("\nCharged particles\n")
+    cells = [f"   * - {row.title}\n", f"     - {row.parameters:,}\n"]
+    cells.append(f"     - {row.published[0]:.4f}")
+    start = table.index(cells[0])
+    own = table[start : table.find("   * - ", start + 1)]
+    assert all(cell in own for cell in cells)
+    assert f"``{row.name}``" in own

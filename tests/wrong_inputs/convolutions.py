@@ -16,8 +16,10 @@ from pyg_equivariant.nn import (
     EGNNConv,
     EquivariantConv,
     MACEConv,
+    MPNNConv,
     NequIPConv,
     PaiNNConv,
+    RadialFieldConv,
     SchNetConv,
     SE3Conv,
     SE3TransformerConv,
@@ -137,6 +139,19 @@ def _egnn_still() -> tuple[EquivariantConv, dict[str, Argument]]:
     return conv, {"x": _of_nodes(6), "pos": pos, "edge_index": edges()}
 
 
+def _radial_field() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = RadialFieldConv(8, RADIAL, velocity=True)
+    given = {"pos": positions(), "edge_index": edges(), "edge_attr": _of_edges(RADIAL)}
+    given |= {"vel": _of_nodes(3), "edge_vec": _egnn()[1]["edge_vec"]}
+    return conv, given | {"edge_weight": _weight()}
+
+
+def _mpnn() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = MPNNConv(6, 8, 6, RADIAL, attention=True)
+    given = {"x": _of_nodes(6), "edge_index": edges(), "edge_attr": _of_edges(RADIAL)}
+    return conv, given | {"edge_weight": _weight()}
+
+
 def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = SEGNNConv(IRREPS, SH, IRREPS, edge_dim=2, **options)
     given = {"x": _of_nodes(12), "edge_index": edges(), "edge_sh": _of_edges(4)}
@@ -174,6 +189,8 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "PaiNNConv without cutoff": _painn_open,
     "EGNNConv": _egnn,
     "EGNNConv that stays": _egnn_still,
+    "RadialFieldConv": _radial_field,
+    "MPNNConv": _mpnn,
     "SE3Conv": _se3,
     "SE3TransformerConv": partial(_se3_attention, num_heads=2),
     "SE3TransformerConv with x_ij": partial(_se3_attention, x_ij="cat"),
@@ -260,7 +277,9 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, PaiNNConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_length", "harmonics", *weight]
-    if isinstance(conv, EGNNConv):
+    if isinstance(conv, MPNNConv):
+        return ["pos", "edge_vec", "edge_length", "harmonics"]
+    if isinstance(conv, (EGNNConv, RadialFieldConv)):
         radial = [] if conv.edge_dim else ["radial"]
         return ["edge_length", "harmonics", *radial]
     if isinstance(conv, (SE3Conv, SE3TransformerConv)):
@@ -277,6 +296,8 @@ for way, fuse in (("", True), (" by messages", False)):
         "SchNetConv",
         "PaiNNConv",
         "EGNNConv",
+        "RadialFieldConv",
+        "MPNNConv",
         "SE3Conv",
         "SE3TransformerConv",
         "SEGNNConv",

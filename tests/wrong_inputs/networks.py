@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pyg_equivariant.networks import PARTICLE_NETWORKS
 from pyg_equivariant.nn import (
     EGNN,
     MACE,
@@ -161,6 +162,20 @@ def _egnn_nbody(name: str) -> Entry:
     return Entry(model, arguments)
 
 
+def _particles(name: str) -> Entry:
+    model = PARTICLE_NETWORKS[name.rpartition(" ")[2]].build_small()
+    of_charges = {"missing": (FREE, "of the charges")}
+    arguments = {
+        "pos": positions(aliases=("positions",)),
+        "vel": real(NODES, 3, rows="nodes"),
+        "charge": real(NODES, 1, rows="nodes"),
+        "edge_index": edges(),
+        "edge_attr": real(EDGES, 1, rows="edges", valid=of_charges),
+        "batch": _graphs(),
+    }
+    return Entry(model.eval(), arguments)
+
+
 def _segnn_nbody(name: str) -> Entry:
     model = SEGNN(
         irreps_in="2x1o+1x0e",
@@ -206,5 +221,6 @@ def _of_irreps(name: str) -> Entry:
 
 entry(_of_irreps, *(f"{name} of irreps" for name in NETWORKS))
 entry(_periodic, "ForceField with stress")
+entry(_particles, *(f"particles of {name}" for name in PARTICLE_NETWORKS))
 entry(_egnn_nbody, "EGNN of features")
 entry(_segnn_nbody, "SEGNN of features")

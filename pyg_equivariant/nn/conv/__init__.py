@@ -9,8 +9,10 @@ from .egnn_conv import EGNNConv
 from .l1net_conv import L1NetConv
 from .lie_conv import LieConv
 from .mace_conv import MACEConv
+from .mpnn_conv import MPNNConv
 from .nequip_conv import NequIPConv
 from .painn_conv import PaiNNConv
+from .radial_field_conv import RadialFieldConv
 from .schnet_conv import SchNetConv
 from .se3_conv import SE3Conv
 from .se3_transformer_conv import SE3TransformerConv
@@ -20,6 +22,8 @@ from .tfn_conv import TFNConv
 
 __all__ = [
     "EquivariantConv",
+    "MPNNConv",
+    "RadialFieldConv",
     "SchNetConv",
     "LieConv",
     "DimeNetConv",

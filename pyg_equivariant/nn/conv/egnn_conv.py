@@ -60,6 +60,9 @@ class EGNNConv(EquivariantConv):
         normalize (bool, optional): Divide :math:`\mathbf{x}_i - \mathbf{x}_j` by
             its length (plus 1e-8, and without gradient through the length), as in the
             authors' recommended code. (default: :obj:`False`)
+        norm_diff (bool, optional): Divide it by its length plus 1 instead, with all
+            derivatives, as in the code of the authors' N-body experiment.
+            (default: :obj:`False`)
         clamp (float, optional): Largest length of the displacement along one edge.
             The authors' experiments clip every component to :math:`\pm 100`, which is
             not equivariant where it acts; the length is clipped here.
@@ -112,6 +115,7 @@ class EGNNConv(EquivariantConv):
         residual: bool | None = None,
         pos_aggr: str = "mean",
         act: Any = "silu",
+        norm_diff: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(aggr="add", **kwargs)
@@ -123,6 +127,11 @@ class EGNNConv(EquivariantConv):
             raise ValueError(
                 "velocity=True moves positions, but update_pos=False keeps them"
             )
+        if normalize and norm_diff:
+            raise ValueError(
+                "normalize=True and norm_diff=True are two ways to divide by a length; "
+                "pass one of them"
+            )
         self.in_channels = in_channels
         self.hidden_channels = hidden_channels
         self.out_channels = out_channels
@@ -130,6 +139,7 @@ class EGNNConv(EquivariantConv):
         self.attention = attention
         self.tanh = tanh
         self.normalize = normalize
+        self.norm_diff = norm_diff
         self.clamp = clamp
         self.update_pos = update_pos
         self.velocity = velocity
@@ -272,6 +282,8 @@ class EGNNConv(EquivariantConv):
             length = safe_norm(widen(diff), keepdim=True).detach()
             inverse = torch.where(length > 0, 1 / (length + 1e-8), 0.0)
             diff = (diff * inverse).to(diff.dtype)
+        elif self.norm_diff:
+            diff = diff / (safe_norm(diff, keepdim=True) + 1)
         scale = self.lin_x(self.phi_x(m))
         if self.tanh:
             scale = scale.tanh()

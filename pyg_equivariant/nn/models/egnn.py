@@ -50,6 +50,7 @@ class EGNN(MolecularModel):
             that stay).
         normalize: as there; forces of energies that depend on moved positions are
             then not exact derivatives (default: ``False``).
+        norm_diff: as there (default: ``False``).
         act: activation of all networks (default: ``"silu"``).
         edge_dim: size of the edge features given as ``edge_attr`` (default: 0).
         in_channels: size of atom features given instead of atomic numbers; ``None`` for
@@ -114,6 +115,7 @@ class EGNN(MolecularModel):
         irreps_x: IrrepsLike | None = None,
         irreps_edge: IrrepsLike | None = None,
         irreps_out: IrrepsLike | None = None,
+        norm_diff: bool = False,
     ) -> None:
         irreps_in = scalars_or_irreps("in_channels", in_channels, irreps_in)
         irreps_edge = scalars_or_irreps("edge_dim", edge_dim or None, irreps_edge)
@@ -159,6 +161,7 @@ class EGNN(MolecularModel):
                 attention=attention,
                 tanh=tanh,
                 normalize=normalize,
+                norm_diff=norm_diff,
                 clamp=clamp,
                 update_pos=update_pos,
                 velocity=velocity,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_equivariant.networks import NETWORKS
+from pyg_equivariant.networks import NETWORKS, PARTICLE_NETWORKS
 from pyg_equivariant.nn import AllegroConv, BesselBasis, EdgeEmbedding, EquivariantConv
 from pyg_equivariant.nn.conv._inputs import as_pair
 from pyg_equivariant.nn.edge_embedding import Edges
@@ -22,8 +22,8 @@ CUTOFF = 3.0
 NUM_RADIAL = 5
 NODES = ("x", "vec", "pos", "node_attr")
 LAYERS = {
-    f"{network.layer.__name__}-{kind}": (build, network.group)
-    for network in NETWORKS.values()
+    f"{network.layer.__name__}-{kind}": (build, network.group or "O(3)")
+    for network in (*NETWORKS.values(), *PARTICLE_NETWORKS.values())
     for kind, build in network.layers.items()
 }
 

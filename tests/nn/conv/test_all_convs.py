@@ -120,7 +120,8 @@ def test_flow_turns_edges_around(
     case.conv.flow = "target_to_source"
     given["edge_index"] = data.edge_index.flip(0)
     assert deviation(as_tuple(case.conv(**given)), expected) == 0
-    given["x"] = (given["x"], given["x"])
+    first = next(iter(given))
+    given[first] = (given[first], given[first])
     with pytest.raises(ValueError, match="edge_index"):
         case.conv(**given)
 
@@ -174,8 +175,8 @@ def test_stands_in_a_hetero_conv(case: Any, bipartite: Any, as_tuple: Any) -> No
             else:
                 edges.setdefault(f"{name}_dict", {})[source, to, target] = value
     by_name = {f"{name}_dict": value for name, value in nodes.items()}
-    by_name["x_dict"] = nodes["x"]
-    out = hetero(by_name.pop("x_dict"), **by_name, **edges)
+    first = f"{next(iter(given))}_dict"
+    out = hetero(by_name.pop(first), **by_name, **edges)
     for (_, _, target), given in inputs.items():
         expected = as_tuple(case.conv(**given))
         assert deviation(as_tuple(out[target]), expected) == 0
@@ -207,9 +208,8 @@ def test_derivatives_are_right_where_coincident_atoms_move_together(case: Any) -
         return case(x, points[[0, 0, 1]], edge_index)
 
     x = case.features(3)
-    scalars = case.conv.irreps_in[:1].dim
-    if type(case.conv).__name__ == "EGNNConv":  # none of the atoms has moved yet
-        x[:, scalars:] = 0
+    if type(case.conv).__name__ in ("EGNNConv", "RadialFieldConv"):
+        x[:, -3:] = 0  # none of the atoms has moved yet
     inputs = (points, x.requires_grad_())
     assert gradcheck(function, inputs, fast_mode=True)
     assert gradgradcheck(function, inputs, fast_mode=True)
@@ -417,7 +417,7 @@ def test_compiles_to_machine_code(small_case: Any, graphs: dict[str, Data]) -> N
 def test_bad_input_is_named(case: Any, graphs: dict[str, Data], what: str) -> None:
     data = graphs["asymmetric"]
     inputs = case.arguments(case.features(len(data.pos)), data.pos, data.edge_index)
-    name = "edge_attr" if what == "edge" else "x"
+    name = "edge_attr" if what == "edge" else next(iter(inputs))
     change = {
         "width": lambda x: x[..., :-1],
         "edge": lambda x: torch.cat([x, x], dim=-1),

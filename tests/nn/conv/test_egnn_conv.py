@@ -80,6 +80,20 @@ def test_is_the_formula_of_the_paper(randomize, options: dict[str, Any]) -> None
     assert float((new_pos - pos).detach().abs().max()) > 0.01
 
 
+@pytest.mark.parametrize("fuse", [True, False])
+def test_divides_by_the_length_plus_one(randomize, fuse: bool) -> None:
+    conv = randomize(EGNNConv(8, 6, 8, norm_diff=True, tanh=True, pos_aggr="sum"))
+    conv.fuse = fuse
+    x, pos, _ = inputs()
+    moved = pos.clone()
+    for j, i in EDGE_INDEX.T.tolist():
+        away = pos[i] - pos[j]
+        m = conv.phi_e(torch.cat([x[i], x[j], away.square().sum().view(1)]))
+        moved[i] += away / (away.norm() + 1) * conv.lin_x(conv.phi_x(m)).tanh()
+    found = conv(x, pos, EDGE_INDEX)[1]
+    torch.testing.assert_close(found, moved, rtol=1e-12, atol=1e-12)
+
+
 @every_option
 def test_commutes_with_e3_under_every_option(
     randomize, options: dict[str, Any]
@@ -108,7 +122,9 @@ def test_clamps_the_length_not_the_components(randomize) -> None:
     assert abs(abs(cosine) - 1) < 1e-12
 
 
-@pytest.mark.parametrize("options", [{"clamp": 0.05}, {"normalize": True}])
+@pytest.mark.parametrize(
+    "options", [{"clamp": 0.05}, {"normalize": True}, {"norm_diff": True}]
+)
 def test_options_have_finite_derivatives_at_coincident_atoms(
     randomize, options: dict[str, Any]
 ) -> None:
@@ -200,6 +216,7 @@ def test_mean_divides_by_the_number_of_edges(randomize) -> None:
         ({"residual": True, "out_channels": 5}, "residual=False"),
         ({"velocity": True, "update_pos": False}, "update_pos"),
         ({"clamp": 0.0}, "clamp"),
+        ({"normalize": True, "norm_diff": True}, "norm_diff"),
     ],
 )
 def test_options_that_contradict_are_refused(

@@ -1,0 +1,112 @@
+"""SEGNN of particles."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pyg_equivariant.o3 import safe_norm
+
+from ..models import SEGNN
+from ..pool import Atoms
+from .particle_model import ParticleModel, Particles
+
+
+class ParticleSEGNN(ParticleModel):
+    r"""The network of the N-body experiment of the `"Geometric and Physical Quantities
+    Improve E(3) Equivariant Message Passing" <https://arxiv.org/abs/2110.02905>`_
+    paper.
+
+    .. math::
+        \mathbf{x}^{\prime}_i = \mathbf{x}_i + \text{SEGNN}(\mathbf{x}_i -
+        \bar{\mathbf{x}} \oplus \mathbf{v}_i \oplus \|\mathbf{v}_i\|;\, r_{ij} \oplus
+        q_i q_j, \mathbf{a}_i), \qquad \mathbf{a}_i =
+        \frac{1}{|\mathcal{N}(i)|} \sum_{j} Y(\hat r_{ij}) \;\big[+ Y(\hat
+        v_i)\big]
+
+    Positions are told from their mean :math:`\bar{\mathbf{x}}` over the system. The
+    authors' code takes the mean over the three coordinates of a particle instead, which
+    is equivariant under neither rotations nor translations.
+
+    Args:
+        hidden_channels: width, as in :class:`~pyg_equivariant.nn.SEGNN` (default: 64).
+        lmax: largest degree of the features (default: 1).
+        lmax_attr: largest degree of the attributes (default: 1).
+        num_layers: number of layers (default: 4).
+        velocity_attr: steer by the direction of the velocities too: the paper's
+            "geometric and physical" attributes; without, the geometric ones
+            (default: ``True``).
+        norm: ``"instance"``, over all particles of a system, or ``None``
+            (default: ``None``).
+        num_message_layers, num_update_layers, gate: as in
+            :class:`~pyg_equivariant.nn.SEGNNConv`, for the paper's steerable
+            convolutions, linear and non-linear.
+
+    Shapes:
+        - **input:** positions and velocities :math:`(|V|, 3)`, charges :math:`(|V|, 1)`
+        - **output:** positions :math:`(|V|, 3)`
+
+    Example:
+        >>> model = ParticleSEGNN(16)
+        >>> pos, vel, charge = torch.randn(5, 3), torch.randn(5, 3), torch.ones(5, 1)
+        >>> model(pos, vel, charge).shape
+        torch.Size([5, 3])
+    """
+
+    def __init__(
+        self,
+        hidden_channels: int = 64,
+        lmax: int = 1,
+        lmax_attr: int = 1,
+        num_layers: int = 4,
+        velocity_attr: bool = True,
+        norm: str | None = None,
+        num_message_layers: int = 2,
+        num_update_layers: int = 2,
+        gate: str = "message",
+    ) -> None:
+        super().__init__()
+        self.velocity_attr = velocity_attr
+        self.segnn = SEGNN(
+            hidden_channels,
+            lmax,
+            lmax_attr,
+            num_layers,
+            cutoff=None,
+            norm=norm,
+            normalization="integral",
+            distance="length",
+            edge_dim=1,
+            irreps_in="2x1o+1x0e",
+            num_message_layers=num_message_layers,
+            num_update_layers=num_update_layers,
+            gate=gate,
+            head="vector",
+        )
+
+    def move(self, particles: Particles) -> Tensor:
+        """The positions a while later."""
+        graph, vel = particles.graph, particles.vel
+        systems = Atoms(vel, graph.batch, graph.batch_size)
+        mean = systems.pool(graph.pos, "mean").to(vel.dtype)
+        centered = graph.pos - systems.spread(mean)
+        vectors = torch.stack([centered, vel], dim=-1).flatten(1)  # 2x1o
+        speed = safe_norm(vel, keepdim=True)  # 1x0e
+        direction = None
+        if self.velocity_attr:
+            assert self.segnn.edges.spherical_harmonics is not None
+            direction = self.segnn.edges.spherical_harmonics(vel)
+        displacement = self.segnn.predict(
+            torch.cat([vectors, speed], dim=-1),
+            graph,
+            edge_attr=particles.edge_attr,
+            node_attr=direction,
+        )
+        assert isinstance(displacement, Tensor)
+        return graph.pos + displacement
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.segnn.irreps_hidden}, "
+            f"num_layers={self.segnn.num_layers}, velocity_attr={self.velocity_attr})"
+        )
