@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.zbl import COVALENT_RADII
+from pyg_equivariant.nn.nuclei import COVALENT_RADII
 from pyg_equivariant.o3 import Irreps
 
 from ._placement import Placement

@@ -13,6 +13,7 @@ from .conv import (
 )
 from .cutoff import CosineCutoff, PolynomialCutoff
 from .dense import Dense
+from .distance_transform import AgnesiTransform, SoftTransform
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
 from .gate import Gate
@@ -94,5 +95,7 @@ __all__ = [
     "BesselBasis",
     "CosineCutoff",
     "PolynomialCutoff",
+    "AgnesiTransform",
+    "SoftTransform",
     "ZBLRepulsion",
 ]
