@@ -131,6 +131,7 @@ def make(given: dict[str, Any], seed: int) -> Any:
     units["atomic_inter_shift"] = torch.randn(count).numpy()
     plain = given.get("plain", False)
     defaults = {"num_bessel": 8, "num_polynomial_cutoff": 5, "correlation": 3}
+    defaults["gate"] = torch.nn.functional.silu
     own = {name: value for name, value in given.items() if name not in OWN}
     return (modules.MACE if plain else modules.ScaleShiftMACE)(
         num_interactions=given.get("layers", 2),
@@ -140,7 +141,6 @@ def make(given: dict[str, Any], seed: int) -> Any:
         atomic_energies=torch.randn(count, len(given["species"])).numpy(),
         avg_num_neighbors=7.0 + seed,
         atomic_numbers=list(given["species"]),
-        gate=torch.nn.functional.silu,
         heads=given["heads"],
         use_reduced_cg=given.get("reduced", False),
         **blocks,
