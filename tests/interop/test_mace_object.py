@@ -40,9 +40,7 @@ def authors(state: State, **changes: Any) -> Any:
                 stand_in(
                     "EquivariantProductBasisBlock",
                     linear=stand_in("Linear", irreps_out="4x0e+4x1o"),
-                    symmetric_contractions=stand_in(
-                        "SymmetricContraction", **contraction
-                    ),
+                    symmetric_contractions=product,
                 )
             ]
         ),

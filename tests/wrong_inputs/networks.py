@@ -39,6 +39,9 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "MACE with repulsion": lambda: MACE(
         lmax=1, num_radial=6, cutoff=3.0, zbl=True, **SMALL
     ),
+    "MACE of elements": lambda: MACE(
+        lmax=1, cutoff=3.0, distance_transform="agnesi", density=True, **SMALL
+    ),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),
 }
