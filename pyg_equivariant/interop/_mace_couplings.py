@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from pyg_equivariant.o3 import (
 
 from ._signs import sign_before_e3nn_05
 
+_REST = 1e-8  # couplings may have been stored in float32
+
 
 class _Chain:
     """Blocks coupled one after the other: a column of the authors' tensors."""
@@ -29,11 +32,12 @@ class _Chain:
         self.blocks = blocks
         self.tensor = tensor
 
-    def extend(self, ir: Irrep, block: int, right: Irrep) -> _Chain:
+    def extend(self, ir: Irrep, block: int, right: Irrep, old: bool) -> _Chain:
         """Couple one more block."""
         left = self.ir
         C = clebsch_gordan(ir.l, left.l, right.l, dtype=torch.float64).numpy()
-        C = C * (math.sqrt(ir.dim) * sign_before_e3nn_05(ir.l, left.l, right.l))
+        sign = sign_before_e3nn_05(ir.l, left.l, right.l) if old else 1
+        C = C * (math.sqrt(ir.dim) * sign)
         tensor = np.einsum("...j,ijm->...mi", self.tensor, C)
         return _Chain(ir, (*self.blocks, block), tensor)
 
@@ -45,13 +49,15 @@ class _Chain:
 
 
 @cache
-def _chains(irs: tuple[Irrep, ...], correlation: int, natural: bool) -> list[_Chain]:
+def _chains(
+    irs: tuple[Irrep, ...], correlation: int, natural: bool, old: bool = True
+) -> list[_Chain]:
     """All of one degree, in the authors' order."""
     if correlation == 1:
         return [_Chain(ir, (b,), np.eye(ir.dim)) for b, ir in enumerate(irs)]
     found = [
-        chain.extend(ir, block, right)
-        for chain in _chains(irs, correlation - 1, natural)
+        chain.extend(ir, block, right, old)
+        for chain in _chains(irs, correlation - 1, natural, old)
         for block, right in enumerate(irs)
         for ir in chain.ir * right
         if not natural or ir.p == (-1) ** ir.l
@@ -79,10 +85,53 @@ def projection(irreps_in: Irreps, ir_out: Irrep, correlation: int) -> Tensor:
     return torch.from_numpy(_projection(irs, ir_out, correlation).copy())
 
 
-def authors_tensor(irreps_in: Irreps, ir_out: Irrep, correlation: int) -> Tensor:
-    """All columns as the authors store them, ``(2 L + 1, d, ..., d, theirs)``."""
+def projection_of(irreps_in: Irreps, ir_out: Irrep, tensor: Tensor) -> Tensor | None:
+    """Our weights of one degree from those of any couplings, ``(ours, theirs)``.
+
+    Args:
+        irreps_in: of the features, every block once.
+        ir_out: irrep of the polynomials.
+        tensor: the couplings, ``(2 L + 1, d, ..., d, theirs)``.
+
+    Returns:
+        ``None`` if these are no equivariant polynomials.
+    """
+    theirs = tensor.double().cpu().numpy().transpose(*range(1, tensor.dim()), 0)
+    degree = theirs.ndim - 2
+    rows = symmetric_couplings(irreps_in, ir_out, degree)
+    found = np.zeros((len(rows), theirs.shape[-2]))
+    slices, axes = irreps_in.slices(), (range(degree + 1), range(degree + 1))
+    for row, coupling in zip(found, rows, strict=True):
+        for blocks in set(permutations(coupling.blocks)):
+            part = theirs[tuple(slices[b] for b in blocks)]
+            row += np.tensordot(part.swapaxes(-1, -2), coupling.at(blocks), axes)
+    found /= ir_out.dim
+    symmetric = _symmetric(theirs, degree)
+    rest = (symmetric**2).sum() - ir_out.dim * (found**2).sum()
+    return torch.from_numpy(found) if abs(rest) < _REST * (1 + found.size) else None
+
+
+def _symmetric(tensor: np.ndarray, degree: int) -> np.ndarray:
+    """The mean over all exchanges of the first axes."""
+    last = degree, degree + 1
+    orders = list(permutations(range(degree)))
+    total = sum(tensor.transpose(*order, *last) for order in orders)
+    return np.asarray(total) / len(orders)
+
+
+def authors_tensor(
+    irreps_in: Irreps, ir_out: Irrep, correlation: int, old: bool = True
+) -> Tensor:
+    """All columns as the authors store them, ``(2 L + 1, d, ..., d, theirs)``.
+
+    Args:
+        irreps_in: of the features, every block once.
+        ir_out: irrep of the polynomials.
+        correlation: their degree.
+        old: with the signs of e3nn 0.4.4, which MACE pins.
+    """
     irs = tuple(ir for _, ir in irreps_in)
-    chains = _chains(irs, correlation, correlation == 4)
+    chains = _chains(irs, correlation, correlation == 4, old)
     columns = [chain for chain in chains if chain.ir == ir_out]
     irreps = Irreps(irs)
     shape = (*[irreps.dim] * correlation, ir_out.dim, len(columns))

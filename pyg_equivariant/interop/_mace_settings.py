@@ -3,52 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.zbl import COVALENT_RADII
 from pyg_equivariant.o3 import Irreps
 
+from ._mace_constants import basis_of, has_repulsion, transform_of
 from ._placement import Placement
 from .mace_contraction import contraction_sizes
 
-_CONSTANTS = re.compile(r"(.*\.)?(output_mask|_compiled_main.*)|num_interactions")
-_REPULSION = "pair_repulsion_fn."
+_CONSTANTS = re.compile(
+    r"(.*\.)?(output_mask|_compiled_main.*|weights_(\d+|max)_zeroed)|num_interactions"
+)
 _REFUSED = {
-    r".*\.density_fn\..*": "density-normalized interaction blocks",
-    r"radial_embedding\.distance_transform\..*": "a distance transform (Agnesi, Soft)",
     r"interactions\.\d+\.(linear_res|source_embedding|alpha|beta).*": (
         "non-linear interaction blocks"
     ),
-    r"interactions\.\d+\.conv_tp_weights\.(net|\d+)\..*": (
+    r"interactions\.\d+\.(linear_down|skip_linear).*": "attention blocks",
+    r"interactions\.\d+\.(conv_tp_weights|density_fn)\.(net|\d+)\..*": (
         "radial networks with biases or layer norms"
     ),
+    r"products\.\d+\.symmetric_contractions\.weight": (
+        "the layout of cuEquivariance (mace_cueq_to_e3nn brings it back)"
+    ),
+    r"radial_embedding\.bessel_fn\.n": (
+        "Chebyshev polynomials, which have no derivatives in torch,"
+    ),
+    r"readouts\.\d+\.linear_mid\..*": "readouts with biases",
+    r".*lora_[AB]\..*": "LoRA weights that were not merged",
     r"(joint_embedding|embedding_readout)\..*": "embeddings of charge, spin and others",
     r"(les|fukui|dipole|polarizability).*": "long-range or dipole terms",
 }
 
 
-def refuse_unknown(weights: Placement, apply_cutoff: bool) -> None:
-    """Say what is not known here, and leave aside what carries nothing."""
-    if not apply_cutoff:
-        raise ValueError(
-            "apply_cutoff=False multiplies path weights by the cutoff in place of the "
-            "radial features; such a MACE cannot be read"
-        )
+def refuse_unknown(weights: Placement) -> None:
+    """Say what is not known here."""
     for name in weights.tensors:
         for pattern, what in _REFUSED.items():
             if re.fullmatch(pattern, name):
                 raise ValueError(f"{name}: a MACE with {what} cannot be read")
+
+
+def leave_aside(weights: Placement) -> None:
+    """Pass over what carries nothing."""
     empty = (name for name, t in weights.tensors.items() if not t.numel())
     constant = (name for name in weights.tensors if _CONSTANTS.fullmatch(name))
     weights.ignore([*empty, *constant])
 
 
 def read_settings(
-    weights: Placement, hidden: Irreps, atomic_numbers: Sequence[int] | None
+    weights: Placement,
+    hidden: Irreps,
+    atomic_numbers: Sequence[int] | None,
+    interaction_first: str | None,
 ) -> dict[str, Any]:
     """Arguments of :class:`~pyg_equivariant.nn.MACE`, from names, shapes and buffers.
 
@@ -56,13 +66,14 @@ def read_settings(
         weights: of the authors' model.
         hidden: irreps of an atom, which the shapes do not tell.
         atomic_numbers: those of the species, if no buffer tells.
+        interaction_first: block of the first layer, if no shape tells.
 
     Raises:
         ValueError: naming what is missing, contradicts another or cannot be read.
     """
     num_layers = weights.count("interactions.")
     stem = "products.0.symmetric_contractions."
-    correlation, count = contraction_sizes(weights, stem)
+    count = contraction_sizes(weights, stem)[1]
     channels = weights.shape(f"{stem}contractions.0.weights_max", 3)[2]
     if hidden.count("0e") != channels:
         raise ValueError(
@@ -73,6 +84,10 @@ def read_settings(
     (numel,) = weights.shape("interactions.0.linear.weight", 1)
     (skip,) = weights.shape("interactions.0.skip_tp.weight", 1)
     lmax = numel // channels**2 - 1
+    residual = skip == channels**2 * count
+    if not lmax:
+        residual = "Residual" in (interaction_first or "")
+    _check_linear_up(weights, hidden, num_layers)
     numbers = _numbers(weights, atomic_numbers, count)
     scale, atomref = _units(weights, numbers)
     num_radial, *radial_channels = _radial_channels(weights)
@@ -81,18 +96,55 @@ def read_settings(
         "irreps_hidden": hidden,
         "lmax": lmax,
         "num_layers": num_layers,
-        "correlation": correlation,
+        "correlation": _by_layer(
+            contraction_sizes(weights, stem.replace("0", str(t)))[0]
+            for t in range(num_layers)
+        ),
         "num_radial": num_radial,
         "cutoff": _number(weights, "r_max"),
         "radial_channels": radial_channels,
         "readout_channels": _readout_channels(weights, num_layers, channels),
-        "residual_first": lmax > 0 and skip == channels**2 * count,
-        "zbl": _has_repulsion(weights, p),
+        "residual_first": residual,
+        "zbl": has_repulsion(weights, p),
+        "density": _by_layer(
+            f"interactions.{t}.density_fn.layer0.weight" in weights
+            for t in range(num_layers)
+        ),
+        "distance_transform": transform_of(weights),
+        "radial_basis": basis_of(weights),
         "envelope_exponent": p,
         "species": numbers,
         "scale": scale,
         "atomref": atomref,
     }
+
+
+def first_block(found: dict[str, Any]) -> str:
+    """The authors' name of the first layer's block."""
+    density = found["density"]
+    if isinstance(density, tuple):
+        density = density[0]
+    residual = "Residual" if found["residual_first"] else ""
+    return f"RealAgnostic{'Density' if density else ''}{residual}InteractionBlock"
+
+
+def _by_layer(values: Iterable[Any]) -> Any:
+    """One value if all layers have the same, else one of each."""
+    values = tuple(values)
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _check_linear_up(weights: Placement, hidden: Irreps, num_layers: int) -> None:
+    """Refuse other irreps on the edges than those of the atoms."""
+    for t in range(num_layers):
+        irreps = hidden if t else hidden.filter(keep="0e")
+        name = f"interactions.{t}.linear_up.weight"
+        found = weights.tensors.get(name)
+        if found is not None and found.numel() != sum(mul**2 for mul, _ in irreps):
+            raise ValueError(
+                f"{name} has {found.numel()} numbers, but maps {irreps} to itself: a "
+                "MACE with edge_irreps cannot be read, nor one of other hidden_irreps"
+            )
 
 
 def _number(weights: Placement, name: str) -> float:
@@ -164,33 +216,11 @@ def _radial_channels(weights: Placement) -> tuple[int, ...]:
 def _readout_channels(
     weights: Placement, num_layers: int, channels: int
 ) -> tuple[int, ...]:
+    if f"readouts.{num_layers - 1}.linear.weight" in weights:
+        return ()
     name = f"readouts.{num_layers - 1}.linear_1.weight"
     (numel,) = weights.shape(name, 1)
     (width,) = weights.shape(name.replace("linear_1", "linear_2"), 1)
     if numel != channels * width:
         raise ValueError(f"{name}: a MACE with several heads cannot be read")
     return (width,)
-
-
-def _has_repulsion(weights: Placement, p: int) -> bool:
-    """Whether there is pair repulsion, with the constants that are known here."""
-    stem = _REPULSION
-    names = [name for name in weights.tensors if name.startswith(stem)]
-    weights.ignore(names)
-    expected: dict[str, Any] = {
-        f"{stem}p": float(p),
-        f"{stem}c": [0.1818, 0.5099, 0.2802, 0.02817],
-        f"{stem}a_exp": 0.3,
-        f"{stem}a_prefactor": 0.4543,
-        f"{stem}covalent_radii": [0.2, *COVALENT_RADII],
-    }
-    for name in names:
-        if name not in expected:
-            raise ValueError(f"{name}: a pair repulsion of this kind cannot be read")
-        like = torch.tensor(expected[name], dtype=torch.float64).flatten()
-        found = weights.tensors[name].double().cpu().flatten()[: len(like)]
-        if not torch.allclose(found, like, rtol=1e-5, atol=1e-6):
-            raise ValueError(
-                f"{name}: pair repulsion with other constants than ZBL's cannot be read"
-            )
-    return bool(names)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from pyg_equivariant import o3
 from pyg_equivariant.nn.conv.mace_conv import MACEConv
@@ -15,8 +17,11 @@ from pyg_equivariant.nn.mlp import RadialMLP
 from pyg_equivariant.nn.models.mace import MACE
 from pyg_equivariant.o3 import IrrepsLike
 
-from ._mace_settings import read_settings, refuse_unknown
-from ._placement import Change, Placement, build, replace_constants
+from ._mace_constants import place_constants
+from ._mace_object import settings_of
+from ._mace_plain import plain_state
+from ._mace_settings import first_block, leave_aside, read_settings, refuse_unknown
+from ._placement import Change, Placement, build
 from ._signs import sign_before_e3nn_05
 from ._weights import regroup_weights
 from .e3nn import as_irreps
@@ -26,14 +31,16 @@ _Names = dict[str, str | tuple[str, Change]]
 
 
 def mace_from_reference(
-    state_dict: Mapping[str, Tensor],
+    state_dict: Mapping[str, Tensor] | Module,
     *,
-    hidden_irreps: IrrepsLike,
-    avg_num_neighbors: float,
+    hidden_irreps: IrrepsLike | None = None,
+    avg_num_neighbors: float | None = None,
     atomic_numbers: Sequence[int] | None = None,
-    apply_cutoff: bool = True,
+    apply_cutoff: bool | None = None,
+    head: str | int | None = None,
+    heads: Sequence[str] | None = None,
     max_ell: int | None = None,
-    correlation: int | None = None,
+    correlation: int | Sequence[int] | None = None,
     num_interactions: int | None = None,
     interaction_first: str | None = None,
     r_max: float | None = None,
@@ -43,31 +50,44 @@ def mace_from_reference(
     Of `"MACE: Higher Order Equivariant Message Passing Neural Networks for Fast and
     Accurate Force Fields" <https://arxiv.org/abs/2206.07697>`_ in `its repository
     <https://github.com/ACEsuit/mace>`_: the classes ``MACE`` and ``ScaleShiftMACE`` of
-    the blocks ``RealAgnosticInteractionBlock`` (in the first layer) and
-    ``RealAgnosticResidualInteractionBlock``, with Bessel functions, a polynomial cutoff
-    and one head; with or without pair repulsion. Its couplings have the signs of e3nn
-    0.4.4, and its edges point the other way: both are taken into the weights, so that
-    the model that comes back is one of this library. Energies of isolated atoms and the
-    shift of each atom become its ``atomref``.
+    the blocks ``RealAgnosticInteractionBlock`` and
+    ``RealAgnosticResidualInteractionBlock`` and of both with ``Density``; with Bessel
+    functions or Gaussians, of the distance or of its Agnesi or soft transform; with or
+    without pair repulsion, reduced couplings (``use_reduced_cg``) and more than one
+    head, of which one is read. These are the settings of MACE-MP-0, MACE-MPA-0,
+    MACE-OMAT-0, MACE-MATPES-0 and MACE-OFF23. Their published files hold the pickled
+    object: ``torch.load`` brings it back where the authors' package is installed, and
+    this function reads it.
+
+    The authors' couplings have the signs of e3nn 0.4.4, and their edges point the other
+    way: both are taken into the weights, so that the model that comes back is one of
+    this library. Energies of isolated atoms and the shift of each atom become its
+    ``atomref``. A product without species, and readouts of the last layer alone, come
+    back as equal weights of all species and as zeros.
 
     Args:
-        state_dict: of the authors' model.
+        state_dict: of the authors' model; or the model itself, which tells all that
+            follows but ``head``.
         hidden_irreps: the reference's, ours or e3nn's.
-        avg_num_neighbors: the reference's.
+        avg_num_neighbors: the reference's; not needed if all blocks have densities.
         atomic_numbers: the reference's (default: the buffer of that name).
-        apply_cutoff: the reference's; only ``True`` is known here.
+        apply_cutoff: the reference's (default: ``True``).
+        head: which of several heads to read, its name or its number.
+        heads: the reference's, their names in order.
         max_ell: the reference's; told by the ``state_dict``, like all that follow, and
             compared with it if given.
-        correlation: the reference's, of all layers.
+        correlation: the reference's, of all layers or of each.
         num_interactions: the reference's.
         interaction_first: name of the block of the first layer.
         r_max: the reference's cutoff.
 
     Raises:
+        TypeError: if ``hidden_irreps`` or ``avg_num_neighbors`` is missing.
         ValueError: naming what could not be placed, what is missing, what contradicts
-            the shapes of the weights, or what is not known here: density-normalized
-            blocks, distance transforms, several heads, reduced couplings and others of
-            foundation models.
+            the shapes of the weights, or what is not known here: Chebyshev polynomials,
+            non-linear blocks, ``edge_irreps``, ``use_so3``, readouts with biases,
+            embeddings of charge and spin, cuEquivariance's layout, and other models of
+            the package.
 
     Example:
         >>> import torch
@@ -93,29 +113,84 @@ def mace_from_reference(
         ... )
         MACE(4x0e, lmax=1, correlation=2, num_layers=1, cutoff=5.0)
     """
+    given: dict[str, Any] = {"hidden_irreps": hidden_irreps, "heads": heads}
+    given |= {"avg_num_neighbors": avg_num_neighbors, "apply_cutoff": apply_cutoff}
+    given |= {"interaction_first": interaction_first}
+    state_dict, given = _opened(state_dict, given)
     weights = Placement(state_dict, "MACE")
-    refuse_unknown(weights, apply_cutoff)
-    found = read_settings(weights, as_irreps(hidden_irreps), atomic_numbers)
-    kind = "Residual" if found["residual_first"] else ""
+    refuse_unknown(weights)
+    hidden, names = as_irreps(given["hidden_irreps"]), tuple(given["heads"] or ())
+    state = plain_state(weights.tensors, hidden, _number(head, names), names)
+    weights = Placement(state, "MACE")
+    leave_aside(weights)
+    found = read_settings(weights, hidden, atomic_numbers, given["interaction_first"])
     weights.agree(
         max_ell=(max_ell, found["lmax"]),
-        correlation=(correlation, found["correlation"]),
+        correlation=(_same(correlation), found["correlation"]),
         num_interactions=(num_interactions, found["num_layers"]),
-        interaction_first=(interaction_first, f"RealAgnostic{kind}InteractionBlock"),
+        interaction_first=(given["interaction_first"], first_block(found)),
         r_max=(r_max, found["cutoff"]),
     )
     like = weights.tensors["interactions.0.linear.weight"]
-    given = {"avg_num_neighbors": avg_num_neighbors, "e3nn_constants": True}
-    model = build(like, MACE, **given, **found)
-    _place_basis(weights, model)
-    names: _Names = {}
+    if given["apply_cutoff"] is False:
+        found["envelope"] = "weights"
+    found["avg_num_neighbors"] = _neighbors(given["avg_num_neighbors"], found)
+    model = build(like, MACE, e3nn_constants=True, **found)
+    place_constants(weights, model)
+    table: _Names = {}
     for t, conv in enumerate(model.convs):
         assert isinstance(conv, MACEConv)
-        names |= interaction_names(conv, f"convs.{t}.", f"interactions.{t}.")
-        names[f"convs.{t}.mix_out.weight"] = f"products.{t}.linear.weight"
+        table |= interaction_names(conv, f"convs.{t}.", f"interactions.{t}.")
+        table[f"convs.{t}.mix_out.weight"] = f"products.{t}.linear.weight"
         stem = f"products.{t}.symmetric_contractions."
         place_contraction(weights, stem, conv.product)
-    return weights.finish(model, names | _ends(model))
+    return weights.finish(model, table | _ends(weights, model))
+
+
+def _opened(
+    reference: Mapping[str, Tensor] | Module, given: dict[str, Any]
+) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
+    """The state of a model, and what was given, completed by what the model tells."""
+    if isinstance(reference, Module):
+        told = settings_of(reference)
+        for name, value in given.items():
+            if value is not None and name not in ("hidden_irreps", "heads"):
+                told[name] = value
+        return reference.state_dict(), told
+    if given["hidden_irreps"] is None:
+        raise TypeError(
+            "hidden_irreps is missing: a state_dict does not tell it; pass the "
+            "reference's, or the model itself"
+        )
+    return reference, given
+
+
+def _number(head: str | int | None, names: tuple[str, ...]) -> int | None:
+    """The number of a head."""
+    if not isinstance(head, str):
+        return head
+    if head not in names:
+        raise ValueError(f"got head={head!r}, this MACE has {names}")
+    return names.index(head)
+
+
+def _same(correlation: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
+    """One number if all layers have the same."""
+    if not isinstance(correlation, Sequence):
+        return correlation
+    return correlation[0] if len(set(correlation)) == 1 else tuple(correlation)
+
+
+def _neighbors(given: float | None, found: dict[str, Any]) -> float:
+    density = found["density"]
+    if given is not None:
+        return given
+    if density is True:
+        return 1.0  # has no effect
+    raise TypeError(
+        "avg_num_neighbors is missing: a state_dict does not tell it; pass the "
+        "reference's, or the model itself"
+    )
 
 
 def interaction_names(conv: MACEConv, own: str, theirs: str) -> _Names:
@@ -125,6 +200,8 @@ def interaction_names(conv: MACEConv, own: str, theirs: str) -> _Names:
         f"{own}mix.weight": f"{theirs}linear.weight",
         f"{own}skip.weight": (f"{theirs}skip_tp.weight", partial(_by_species, conv)),
     }
+    if conv.density:
+        names[f"{own}rho.weights.0"] = f"{theirs}density_fn.layer0.weight"
     assert isinstance(conv.radial, RadialMLP)
     last = len(conv.radial.weights) - 1
     for k in range(last + 1):
@@ -168,24 +245,7 @@ def _by_species(conv: MACEConv, weight: Tensor) -> Tensor:
     return torch.cat(blocks, dim=1)
 
 
-def _place_basis(weights: Placement, model: MACE) -> None:
-    """The frequencies, with the rounding that they have there."""
-    stem = "radial_embedding.bessel_fn."
-    name = f"{stem}bessel_weights"
-    if name not in weights:
-        raise ValueError(f"{name!r} is missing: only Bessel functions are known here")
-    assert model.cutoff is not None
-    frequency = weights.tensors[name].double().cpu() * model.cutoff
-    others = f"{stem}r_max", f"{stem}prefactor", "radial_embedding.cutoff_fn.r_max"
-    weights.ignore([name, *others])
-    prefactor = weights.tensors.get(f"{stem}prefactor")
-    expected = math.sqrt(2 / model.cutoff)
-    if prefactor is not None and abs(float(prefactor) / expected - 1) > 1e-5:
-        raise ValueError(f"{stem}prefactor is {float(prefactor)}, not {expected}")
-    replace_constants(model.edges.basis, {"frequency": frequency})
-
-
-def _ends(model: MACE) -> _Names:
+def _ends(weights: Placement, model: MACE) -> _Names:
     """The embedding, and the readouts of all layers."""
     assert model.species is not None
     count, channels = len(model.species.species), model.irreps_hidden.count("0e")
@@ -200,12 +260,13 @@ def _ends(model: MACE) -> _Names:
         return weight.reshape(channels, -1)
 
     own, theirs = "head.pre.layers.", "readouts."
-    last = model.num_layers - 1
-    names: _Names = {
-        f"{own}{t}.weights.0": (f"{theirs}{t}.linear.weight", column)
-        for t in range(last)
-    }
-    names[f"{own}{last}.weights.0"] = f"{theirs}{last}.linear_1.weight", matrix
-    names[f"{own}{last}.weights.1"] = f"{theirs}{last}.linear_2.weight", column
+    names: _Names = {}
+    for t in range(model.num_layers):
+        name = f"{theirs}{t}.linear"
+        if t < model.num_layers - 1 or f"{name}.weight" in weights:
+            names[f"{own}{t}.weights.0"] = f"{name}.weight", column
+        else:
+            names[f"{own}{t}.weights.0"] = f"{name}_1.weight", matrix
+            names[f"{own}{t}.weights.1"] = f"{name}_2.weight", column
     names["embedding.weight"] = "node_embedding.linear.weight", embedded
     return names

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from pyg_equivariant.nn.symmetric_contraction import SymmetricContraction
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike
 
-from ._mace_couplings import authors_tensor, projection
+from ._mace_couplings import authors_tensor, projection, projection_of
 from ._placement import Placement, build
 from .e3nn import as_irreps
 
@@ -30,14 +31,15 @@ def symmetric_contraction_from_mace(
 
     Args:
         state_dict: of the authors' ``SymmetricContraction``. Coupling tensors among
-            it, ``U_matrix_*``, are compared with those expected.
+            it, ``U_matrix_*``, tell which couplings its weights belong to; without
+            them, those of the authors' own code.
         irreps_in: the module's, ours or e3nn's.
         irreps_out: the module's.
 
     Raises:
         ValueError: naming what could not be placed or is missing, and where the
-            couplings are others: reduced ones (``use_reduced_cg``), or those of
-            another version of e3nn.
+            couplings are those of another version of e3nn, or reduced ones
+            (``use_reduced_cg``) that are not among it.
 
     Example:
         >>> import torch
@@ -91,20 +93,21 @@ def place_contraction(
     weights: Placement, stem: str, module: SymmetricContraction
 ) -> None:
     """Fill a contraction with what stands at ``stem``."""
-    irreps, parts = module.irreps_in, []
+    parts = []
     for path in module.paths:
-        _, ir = module.irreps_out[path.i_out]
+        out = module.irreps_out[path.i_out].ir
         name = stem + _name(path.i_out, path.correlation, module.correlation)
-        _check_couplings(weights, stem, irreps, module.irreps_out, path.i_out, path[1])
-        theirs, P = weights.take(name), projection(irreps, ir, path.correlation)
+        U = f"{stem}contractions.{path.i_out}.U_matrix_{path.correlation}"
+        theirs = weights.take(name)
+        P = _projection(weights, U, module.irreps_in, out, path.correlation)
         if theirs is None:
             continue
         expected = (module.num_species, max(P.shape[1], 1), module.num_channels)
         if theirs.shape != expected:
             raise ValueError(
                 f"{name} has shape {tuple(theirs.shape)}, expected {expected}: weights "
-                "of reduced couplings (use_reduced_cg=True) cannot be read, nor those "
-                "of other irreps"
+                "of reduced couplings (use_reduced_cg=True) cannot be read without "
+                f"these, {U}, nor those of other irreps"
             )
         parts.append(P.to(theirs) @ theirs[:, : P.shape[1]])
     value = torch.cat(parts, dim=1) if len(parts) == len(module.paths) else None
@@ -117,29 +120,41 @@ def _name(i_out: int, degree: int, correlation: int) -> str:
     return f"contractions.{i_out}.weights{which}"
 
 
-def _check_couplings(
-    weights: Placement,
-    stem: str,
-    irreps_in: Irreps,
-    irreps_out: Irreps,
-    i_out: int,
-    degree: int,
-) -> None:
-    """Refuse coupling tensors that are not those expected, where there are any."""
-    name = f"{stem}contractions.{i_out}.U_matrix_{degree}"
-    if name not in weights:
-        return
+def _projection(
+    weights: Placement, name: str, irreps_in: Irreps, ir_out: Irrep, degree: int
+) -> Tensor:
+    """Our weights of one degree from the authors', by the couplings that are there.
+
+    Without any they are those of MACE's own code.
+    """
+    usual = projection(irreps_in, ir_out, degree)
     weights.ignore([name])
-    ir = irreps_out[i_out].ir
-    expected = authors_tensor(irreps_in, ir, degree)
-    found = weights.tensors[name].double().cpu()
-    if found.numel() == 0 or not found.any():
-        return
-    if found.numel() == expected.numel():
-        found = found.reshape(expected.shape)
-        if (found - expected).abs().max() < _SAME:
-            return
-    raise ValueError(
-        f"{name} holds other couplings than those of MACE with e3nn 0.4.4: reduced "
-        "ones (use_reduced_cg=True), or signs of another version; they cannot be read"
-    )
+    found = weights.tensors.get(name, torch.zeros(0))
+    if not found.any():
+        return usual
+    irreps = Irreps([(1, ir) for _, ir in irreps_in])
+    shape = (ir_out.dim, *[irreps.dim] * degree, -1)
+    found = found.double().cpu()
+    found = found.reshape(shape) if found.numel() % _size(shape) == 0 else found
+    if _is_same(found, authors_tensor(irreps, ir_out, degree)):
+        return usual
+    P = None
+    if found.dim() == len(shape):
+        P = projection_of(irreps, ir_out, found)
+    if P is None or _is_same(found, authors_tensor(irreps, ir_out, degree, old=False)):
+        raise ValueError(
+            f"{name} holds other couplings than those of MACE with e3nn 0.4.4: signs "
+            "of another version, or no equivariant polynomials; they cannot be read"
+        )
+    return P
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    """How many numbers a column has."""
+    return math.prod(shape[:-1])
+
+
+def _is_same(found: Tensor, expected: Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    return bool((found - expected).abs().max() < _SAME)

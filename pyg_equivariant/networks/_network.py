@@ -51,6 +51,7 @@ class Network:
         extensive: arguments that make energies of parts far apart add up, and the
             energy of an atom depend on its neighborhood alone.
         variants: other configurations that tests go through.
+        of_species: arguments that ask for atomic numbers, whatever the variant.
         sizes: published numbers of parameters, by configuration.
         from_training_set: arguments that only a training set tells, such as
             ``avg_num_neighbors``.
@@ -81,6 +82,7 @@ class Network:
     smooth: Arguments = field(default_factory=dict)
     extensive: Arguments = field(default_factory=lambda: {"head": "extensive"})
     variants: Mapping[str, Arguments] = field(default_factory=dict)
+    of_species: tuple[str, ...] = ()
     sizes: Mapping[str, Size] = field(default_factory=dict)
     from_training_set: tuple[str, ...] = ()
     qm9: QM9Preset | None = None

@@ -30,11 +30,18 @@ NETWORK = Network(
         "lmax2": lambda edge_dim, _: MACEConv(
             _LMAX2, "0e+1o+2e", _LMAX2, edge_dim, radial_channels=(6,), correlation=2
         ),
+        "density": lambda edge_dim, _: MACEConv(
+            "3x0e+2x1o", "0e+1o", _SMALL, edge_dim, radial_channels=(6,), density=True
+        ),
     },
     degrees={"lmax": (0, 3)},
     variants={
         "residual": {"residual_first": True, "lmax": 2, "correlation": 2},
+        "density": {"density": True, "distance_transform": "agnesi"},
+        "weights": {"density": True, "envelope": "weights"}
+        | {"distance_transform": "soft", "radial_basis": "gaussian"},
     },
+    of_species=("distance_transform", "zbl"),
     from_training_set=("avg_num_neighbors",),
     potential=PotentialPreset(lr=1e-2),
 )

@@ -28,6 +28,7 @@ from .conv import (
 from .copy_norm import Norm
 from .cutoff import CosineCutoff, PolynomialCutoff
 from .dense import Dense, OrthogonalDense
+from .distance_transform import AgnesiTransform, SoftTransform
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
 from .extract import Extract
@@ -164,5 +165,7 @@ __all__ = [
     "torsion_phases",
     "CosineCutoff",
     "PolynomialCutoff",
+    "AgnesiTransform",
+    "SoftTransform",
     "ZBLRepulsion",
 ]

@@ -259,7 +259,13 @@ class EdgeEmbedding(torch.nn.Module):
         """
         return self.embed(neighbor_graph(pos, self.cutoff, batch, **edges))
 
-    def embed(self, graph: Graph, by_pair: bool = False) -> Edges:
+    def embed(
+        self,
+        graph: Graph,
+        by_pair: bool = False,
+        distance: Callable[[Tensor, Tensor], Tensor] | None = None,
+        apart: bool = False,
+    ) -> Edges:
         """The edges of a graph that is there already.
 
         Args:
@@ -267,8 +273,11 @@ class EdgeEmbedding(torch.nn.Module):
                 :func:`~pyg_equivariant.graph.pooling_graph` returns it.
             by_pair: compute radial features once for both directions of an edge, where
                 that is known to be possible; see :attr:`Edges.pair`.
+            distance: of the edges (source, target) and their lengths, the same in both
+                directions: what the basis reads in place of the lengths.
+            apart: leave the envelope to ``edge_weight`` alone.
         """
-        edge_vec = graph.edge_vec()
+        edge_vec, edge_index = graph.edge_vec(), graph.edge_index
         edge_sh = None
         if self.spherical_harmonics is not None:
             edge_sh = self.spherical_harmonics(edge_vec)
@@ -276,11 +285,13 @@ class EdgeEmbedding(torch.nn.Module):
         # periodic images of one pair of atoms have other lengths
         known = graph.vectors is not None or graph.sources is not None
         if by_pair and graph.edge_shift is None and not known:
-            pairs = edge_pairs(graph.edge_index)
+            pairs = edge_pairs(edge_index)
             if pairs is not None:
                 length, pair = length.index_select(0, pairs.edge), pairs.pair
+                edge_index = edge_index.index_select(1, pairs.edge)
         weight = None if self.envelope is None else self.envelope(length)
         attr = None
         if self.basis is not None:
-            attr = radial_features(length, self.basis, weight)
+            read = length if distance is None else distance(edge_index, length)
+            attr = radial_features(read, self.basis, None if apart else weight)
         return Edges(graph, edge_vec, length, edge_sh, attr, weight, pair)

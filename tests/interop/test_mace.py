@@ -243,15 +243,6 @@ def test_published_sizes_count_couplings_that_depend_on_others(
     assert found + redundant == published
 
 
-REFUSED = {
-    "interactions.1.density_fn.layer0.weight": "density-normalized",
-    "radial_embedding.distance_transform.a": "distance transform",
-    "interactions.0.linear_res.weight": "non-linear interaction",
-    "interactions.0.conv_tp_weights.net.0.weight": "biases or layer norms",
-    "joint_embedding.x": "charge, spin",
-}
-
-
 @pytest.fixture
 def small() -> dict[str, Any]:
     """A model without golden files, and what converts it."""
@@ -287,18 +278,9 @@ def test_reads_atomic_numbers_and_ignores_constants(small: dict[str, Any]) -> No
     assert not alone.any()
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_foundation_models_add_is_refused_by_name(
-    name: str, small: dict[str, Any]
-) -> None:
-    with pytest.raises(ValueError, match=f"{name}: a MACE with .*{REFUSED[name]}"):
-        mace_from_reference(small | {name: torch.ones(1)}, **GIVEN)
-
-
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"apply_cutoff": False}, "apply_cutoff=False"),
         ({"r_max": 6.0}, r"got r_max=6\.0, .* has r_max=5\.0"),
         ({"max_ell": 3}, "got max_ell=3, .* has max_ell=1"),
         ({"correlation": 3}, "got correlation=3, .* has correlation=2"),

@@ -85,13 +85,41 @@ def test_golden_couplings(name: str, reference: Any, assert_equal: Check) -> Non
         assert_equal(found.reshape(expected.shape), expected)
         state_dict[f"contractions.{o}.U_matrix_{n}"] = expected
     symmetric_contraction_from_mace(state_dict, *irreps)
-    state_dict["contractions.1.U_matrix_2"] = -expected_of(state_dict)
-    with pytest.raises(ValueError, match=r"1\.U_matrix_2 .*another version"):
-        symmetric_contraction_from_mace(state_dict, *irreps)
 
 
-def expected_of(state_dict: dict[str, Tensor]) -> Tensor:
-    return state_dict["contractions.1.U_matrix_2"]
+@pytest.mark.parametrize("correlation", [1, 2, 3, 4])
+def test_any_couplings_are_read(correlation: int, assert_equal: Check) -> None:
+    """Such as the reduced ones (``use_reduced_cg``): sums of the authors' own."""
+    names = ("2x0e+2x1o", "2x0e+2x1o") if correlation == 4 else SMALL
+    irreps_in, irreps_out = map(Irreps, names)
+    state_dict, usual = {}, random_weights(names, correlation)
+    for name, weight in random_weights(names, correlation).items():
+        _, o, kind = name.split(".", 2)
+        n = correlation - (0 if kind == "weights_max" else 1 + int(kind[8:]))
+        U = authors_tensor(irreps_in, irreps_out[int(o)].ir, n)
+        mix = torch.randn(U.shape[-1], U.shape[-1] + 2, dtype=torch.float64)
+        stored = (U @ mix).squeeze(0)  # as it is for scalars
+        state_dict[f"contractions.{o}.U_matrix_{n}"] = stored
+        reduced = torch.randn(2, mix.shape[1], weight.shape[2], dtype=torch.float64)
+        state_dict[name], usual[name] = reduced, mix @ reduced
+    found = symmetric_contraction_from_mace(state_dict, *names)
+    x = torch.randn(3, irreps_in.dim // irreps_in[0].mul, irreps_in[0].mul).double()
+    species = torch.tensor([0, 1, 1])
+    assert_equal(found(x.flatten(1), species), authors(usual, names, x, species))
+
+
+def test_couplings_of_another_version_are_refused() -> None:
+    irreps = "2x0e+2x1o+2x2e", "2x1o"
+    state_dict = random_weights(irreps, 3)
+    ir, name = Irreps("1o")[0].ir, "contractions.0.U_matrix_3"
+    wrong = {
+        "other signs": authors_tensor(Irreps(irreps[0]), ir, 3, old=False),
+        "no polynomials": torch.randn(3, 9, 9, 9, 21).double(),
+        "other sizes": torch.ones(5).double(),
+    }
+    for tensor in wrong.values():
+        with pytest.raises(ValueError, match=r"0\.U_matrix_3 .*another version"):
+            symmetric_contraction_from_mace(state_dict | {name: tensor}, *irreps)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pyg_equivariant.nn import ZBLRepulsion
-from pyg_equivariant.nn.zbl import COVALENT_RADII, HEAVIEST
+from pyg_equivariant.nn.nuclei import COVALENT_RADII, HEAVIEST
 
 PAIR = torch.tensor([[0, 1], [1, 0]])
 

@@ -100,6 +100,11 @@ def _mace_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
     return MACEConv(IRREPS, SH, "3x0e+3x1o", RADIAL, **options), _tfn()[1]
 
 
+def _mace_dense() -> tuple[EquivariantConv, dict[str, Argument]]:
+    options: dict[str, Any] = {"correlation": 2, "density": True}
+    return MACEConv(IRREPS, SH, "3x0e+3x1o", RADIAL, **options), _tfn()[1]
+
+
 def _schnet() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = SchNetConv(6, 8, num_filters=10, edge_dim=RADIAL, cutoff=5.0)
     length, attr = _of_edges(columns=False), _of_edges(RADIAL)
@@ -183,6 +188,7 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "MACEConv of species": _mace,
     "AllegroConv": _allegro,
     "AllegroConv that mixes": partial(_allegro, mix=True),
+    "MACEConv with density": _mace_dense,
     "SchNetConv": _schnet,
     "SchNetConv without cutoff": _schnet_open,
     "PaiNNConv": _painn,

@@ -242,17 +242,17 @@ def _two_graphs() -> Argument:
     return Argument(2, "size", valid={"missing": (SAME, "is counted")})
 
 
-def _repulsion(name: str) -> Entry:
+def _of_atoms(name: str) -> Entry:
     arguments = {
         "z": _labels([6, 1, 8, 1, 7], aliases=("atomic numbers",)),
         "edge_index": edges(),
         "edge_length": real(EDGES, rows="edges", columns=False),
     }
-    return Entry(nn.ZBLRepulsion(), arguments)
+    return Entry(getattr(nn, name)(), arguments)
 
 
 entry(_symmetric, "SymmetricContraction")
-entry(_repulsion, "ZBLRepulsion")
+entry(_of_atoms, "ZBLRepulsion", "AgnesiTransform", "SoftTransform")
 entry(_gate, "Gate", "Gate of tanh and bias")
 entry(_trivial, "SteerableLinear without attributes")
 entry(_instance_norm, "EquivariantInstanceNorm")

@@ -58,6 +58,9 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "SE3Transformer": lambda: SE3Transformer(
         lmax=1, num_heads=2, radial_channels=8, cutoff=3.0, smooth=True, **SMALL
     ),
+    "MACE of elements": lambda: MACE(
+        lmax=1, cutoff=3.0, distance_transform="agnesi", density=True, **SMALL
+    ),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),
 }

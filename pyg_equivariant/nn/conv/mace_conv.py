@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
+from pyg_equivariant.kernels import neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
+from ..mlp import RadialMLP
 from ..species_linear import SpeciesLinear
 from ..symmetric_contraction import SymmetricContraction
 from ._depthwise_conv import DepthwiseConv
-from ._inputs import (
-    of_targets,
-)
+from ._inputs import check_scalars, of_targets
 
 
 class MACEConv(DepthwiseConv):
@@ -45,6 +45,14 @@ class MACEConv(DepthwiseConv):
     is missing, and :math:`\mathbf{A}_i` passes a linear map of its species: nothing
     arrives at a node without neighbors.
 
+    With ``density`` (``RealAgnosticDensityInteractionBlock``, with or without
+    ``Residual``), a sum over neighbors is divided by what it learns to count as their
+    number,
+
+    .. math::
+        \frac{1}{\bar n} \;\to\; \Big( 1 + \sum_{j \in \mathcal{N}(i)}
+        \tanh \big( (\mathbf{w}_\rho^\top \mathbf{e}_{ij})^2 \big) \Big)^{-1}.
+
     Args:
         irreps_in (str or Irreps): Irreps of the input features.
         irreps_sh (str or Irreps): Irreps of the edge harmonics.
@@ -60,8 +68,10 @@ class MACEConv(DepthwiseConv):
             (default: :obj:`True`)
         irreps_message (str or Irreps, optional): Irreps of :math:`\mathbf{A}_i`, of the
             multiplicity of the output. (default: those of the harmonics)
-        avg_num_neighbors (float, optional): The number :math:`\bar n`.
-            (default: :obj:`1.0`)
+        avg_num_neighbors (float, optional): The number :math:`\bar n`; without effect
+            if ``density``. (default: :obj:`1.0`)
+        density (bool, optional): Divide sums over neighbors by a learned density.
+            (default: :obj:`False`)
         act (str or callable, optional): Activation of the radial network, scaled to
             unit second moment; a ``SecondMomentActivation`` is used as it is.
             (default: :obj:`"silu"`)
@@ -109,6 +119,7 @@ class MACEConv(DepthwiseConv):
         act: ActivationLike = "silu",
         radial: Optional[torch.nn.Module] = None,
         aggr: str = "add",
+        density: bool = False,
         **kwargs: Any,
     ) -> None:
         if irreps_message is None:
@@ -130,6 +141,7 @@ class MACEConv(DepthwiseConv):
         self.num_species = num_species
         self.correlation = correlation
         self.residual = residual
+        self.density = density
 
         # W₁: mixing of channels
         self.mix_in = Linear(self.irreps_in, self.irreps_in, bias=False)
@@ -146,12 +158,16 @@ class MACEConv(DepthwiseConv):
         )
         # W₃: mixing of channels
         self.mix_out = Linear(self.irreps_out, self.irreps_out, bias=False)
+        # w_ρ: density of neighbors
+        self.rho = RadialMLP([edge_dim, 1], act) if density else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         for module in (self.mix_in, self.mix, self.skip, self.product, self.mix_out):
             module.reset_parameters()
+        if self.rho is not None:
+            self.rho.reset_parameters()
 
     def forward(
         self,
@@ -164,8 +180,19 @@ class MACEConv(DepthwiseConv):
     ) -> Tensor:
         # Radial part
         weight = self.path_weights(edge_index, edge_attr, self.mix_in.weight)
-        arrived, kept = self.interact(x, edge_index, edge_sh, weight, species, size)
+        density = self.edge_density(edge_attr)
+        # Message passing
+        given = edge_index, edge_sh, weight, species, size, density
+        arrived, kept = self.interact(x, *given)
+        # Symmetric products
         return self.multiply(arrived, kept, species)
+
+    def edge_density(self, edge_attr: Tensor) -> Optional[Tensor]:
+        """What every edge adds to the density at its target, ``(|E|, 1)``, if any."""
+        if self.rho is None:
+            return None
+        check_scalars(edge_attr, self.edge_dim, "edge_attr", self.mix_in.weight)
+        return torch.tanh(self.rho(edge_attr).square())
 
     def interact(
         self,
@@ -175,6 +202,7 @@ class MACEConv(DepthwiseConv):
         weight: Tensor,
         species: OptTensor = None,
         size: Size = None,
+        density: OptTensor = None,
     ) -> tuple[Tensor, Optional[Tensor]]:
         """What arrives at every node, and what it keeps of its own features.
 
@@ -185,6 +213,7 @@ class MACEConv(DepthwiseConv):
             weight: of the paths, ``(|E|, tp.weight_numel)``, as ``radial`` gives them.
             species: as in the layer.
             size: likewise.
+            density: of the edges, as :meth:`edge_density` gives it.
 
         Returns:
             Features of ``irreps_message``, and of ``irreps_out`` or ``None``.
@@ -193,13 +222,28 @@ class MACEConv(DepthwiseConv):
         # Residual
         kept = self._keep(x[1], of_targets(species)) if self.residual else None
         # Message passing
-        sent = self.mix_in(x[0]) / self.avg_num_neighbors, x[1]
+        sent = self.mix_in(x[0])
+        sent = sent if self.density else sent / self.avg_num_neighbors
         # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
-        out = self.sum_messages(edge_index, sent, size, edge_sh=edge_sh, weight=weight)
+        given = {"edge_sh": edge_sh, "weight": weight}
+        out = self.sum_messages(edge_index, (sent, x[1]), size, **given)
         out = self.mix(out)
+        if self.density:
+            out = out / self._total(density, edge_index, out.shape[0])
         if not self.residual:
             out = self.skip(out, of_targets(species))
         return out, kept
+
+    def _total(self, density: OptTensor, edge_index: Adj, num_targets: int) -> Tensor:
+        """One, and the density of the neighbors of every node."""
+        if density is None:
+            raise ValueError(
+                "density is missing: this layer was built with density=True; pass "
+                "edge_density(edge_attr)"
+            )
+        if self.explain:
+            density = self.explain_message(density, num_targets)
+        return 1 + neighbor_sum(density, self.directed(edge_index), num_targets)
 
     def multiply(
         self, arrived: Tensor, kept: OptTensor = None, species: OptTensor = None

@@ -17,9 +17,11 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 from ..activation import SecondMomentActivation
 from ..conv import MACEConv
 from ..cutoff import PolynomialCutoff
+from ..distance_transform import AgnesiTransform, SoftTransform
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..mlp import RadialMLP
-from ..radial import BesselBasis
+from ..nuclei import PairFunction
+from ..radial import BesselBasis, GaussianBasis
 from ..zbl import ZBLRepulsion
 from ._admitted import EdgeFeatures
 from ._embedding import first_irreps, node_embedding
@@ -55,7 +57,8 @@ class MACE(MolecularModel):
         num_layers: number of layers (default: 2).
         lmax_hidden: largest degree of the features between layers, no larger than
             ``lmax`` (default: 1).
-        correlation: how many neighbors are known at once, from 1 to 4 (default: 3).
+        correlation: how many neighbors are known at once, from 1 to 4, or one number
+            for each layer (default: 3).
         num_radial: number of Bessel functions (default: 8).
         cutoff: radius of the neighborhoods (default: 5.0).
         irreps_hidden: irreps of an atom, all of one multiplicity, in place of
@@ -69,6 +72,16 @@ class MACE(MolecularModel):
             ``False``).
         zbl: add the repulsion of nuclei, :class:`~pyg_equivariant.nn.ZBLRepulsion`, for
             energies in eV and lengths in angstrom (default: ``False``).
+        density: divide sums over neighbors by a learned density in place of
+            ``avg_num_neighbors``: the authors' ``RealAgnosticDensity`` blocks; or one
+            truth value for each layer (default: ``False``).
+        distance_transform: what radial functions read in place of the distance,
+            ``"agnesi"``: :class:`~pyg_equivariant.nn.AgnesiTransform`, ``"soft"``:
+            :class:`~pyg_equivariant.nn.SoftTransform`, in angstrom (default: ``None``).
+        radial_basis: ``"bessel"`` or ``"gaussian"`` (default: ``"bessel"``).
+        envelope: what it multiplies, the radial ``"features"`` or the ``"weights"``
+            made of them, the authors' ``apply_cutoff=False`` (default:
+            ``"features"``).
         envelope_exponent: the ``p`` of :class:`~pyg_equivariant.nn.PolynomialCutoff`,
             and of the repulsion's (default: 5).
         avg_num_neighbors: divides sums over neighbors (default: 12.0).
@@ -106,7 +119,7 @@ class MACE(MolecularModel):
         lmax: int = 3,
         num_layers: int = 2,
         lmax_hidden: int = 1,
-        correlation: int = 3,
+        correlation: int | Sequence[int] = 3,
         num_radial: int = 8,
         cutoff: float = 5.0,
         irreps_hidden: IrrepsLike | None = None,
@@ -114,6 +127,10 @@ class MACE(MolecularModel):
         readout_channels: Sequence[int] = (16,),
         residual_first: bool = False,
         zbl: bool = False,
+        density: bool | Sequence[bool] = False,
+        distance_transform: str | None = None,
+        radial_basis: str = "bessel",
+        envelope: str = "features",
         envelope_exponent: int = 5,
         avg_num_neighbors: float = 12.0,
         e3nn_constants: bool = False,
@@ -139,6 +156,13 @@ class MACE(MolecularModel):
                 "zbl=True is an energy of atomic numbers: expected a head of scalars "
                 f"{SCALARS}, and no irreps_in or irreps_out, got {head=}"
             )
+        if distance_transform is not None and irreps_in is not None:
+            raise ValueError(
+                f"{distance_transform=} reads atomic numbers, but irreps_in stands in "
+                f"their place: {irreps_in}"
+            )
+        if envelope not in ("features", "weights"):
+            raise ValueError(f"envelope is 'features' or 'weights', got {envelope!r}")
         last = hidden.filter(keep="0e") if narrow else hidden
         layers = [hidden] * (num_layers - 1) + [last]
         irreps = Irreps([block for layer in layers for block in layer])
@@ -163,10 +187,15 @@ class MACE(MolecularModel):
         self.species = None if irreps_in is not None else SpeciesIndex(species)
         first = first_irreps(hidden, irreps_in if irreps_x is None else irreps_x)
         self.embedding = node_embedding(len(species), first, irreps_in, irreps_x)
-        basis = BesselBasis(num_radial, cutoff, "mace")
-        envelope = PolynomialCutoff(cutoff, envelope_exponent)
+        self.envelope = envelope
         irreps_sh = Irreps.spherical_harmonics(lmax)
-        self.edges = EdgeEmbedding(cutoff, basis, envelope, irreps_sh)
+        self.edges = EdgeEmbedding(
+            cutoff,
+            _basis(radial_basis, num_radial, cutoff),
+            PolynomialCutoff(cutoff, envelope_exponent),
+            irreps_sh,
+        )
+        self.transform = _transform(distance_transform)
         self.edge_features = EdgeFeatures(irreps_edge)
         self.zbl = ZBLRepulsion(envelope_exponent) if zbl else None
         self.convs = ModuleList(
@@ -176,14 +205,22 @@ class MACE(MolecularModel):
                 layer,
                 num_radial + self.edge_features.num_scalars,
                 1 if self.species is None else len(species),
-                correlation,
+                degree,
                 tuple(radial_channels),
                 residual=residual_first or k > 0,
                 irreps_message=_messages(hidden, lmax, both=k > 0),
                 avg_num_neighbors=avg_num_neighbors,
                 act=act,
+                density=divided,
             )
-            for k, layer in enumerate(layers)
+            for k, (layer, degree, divided) in enumerate(
+                zip(
+                    layers,
+                    _by_layer(correlation, num_layers, "correlation"),
+                    _by_layer(density, num_layers, "density"),
+                    strict=True,
+                )
+            )
         )
         self.reset_parameters()
 
@@ -209,7 +246,7 @@ class MACE(MolecularModel):
             x: features beside atomic numbers, if built with ``irreps_x``.
             edge_attr: edge features, if built with ``irreps_edge``.
         """
-        edges = self.edges.embed(graph, by_pair=edge_attr is None)
+        edges = self._embed(z, graph, by_pair=edge_attr is None)
         edges = self.edge_features.radial(edge_attr, edges)
         edges = self.edge_features.steered(edge_attr, edges)
         species = None if self.species is None else self.species(z)
@@ -217,13 +254,35 @@ class MACE(MolecularModel):
         layers = []
         for conv in self.convs:
             assert isinstance(conv, MACEConv)
-            weight = edges.spread(conv.radial(edges.edge_attr))
+            weight, density = self._radial(conv, edges)
             given = edges.edge_index, edges.edge_sh, weight, species
-            x = conv.multiply(*conv.interact(x, *given), species)
+            x = conv.multiply(*conv.interact(x, *given, density=density), species)
             layers.append(x)
         everything = torch.cat(layers, dim=-1)
         features = Features.of_irreps(everything, self.irreps_all, graph.pos)
         return self._repel(features, z, edges)
+
+    def _embed(self, z: Tensor, graph: Graph, by_pair: bool) -> Edges:
+        """Edges whose radial features know the species, if there is a transform."""
+        apart, transform = self.envelope == "weights", self.transform
+        if transform is None:
+            return self.edges.embed(graph, by_pair, apart=apart)
+
+        def distance(edge_index: Tensor, edge_length: Tensor) -> Tensor:
+            found: Tensor = transform(z, edge_index, edge_length)
+            return found
+
+        return self.edges.embed(graph, by_pair, distance, apart)
+
+    def _radial(self, conv: MACEConv, edges: Edges) -> tuple[Tensor, Tensor | None]:
+        """The weights of the paths at every edge, and its density."""
+        found = conv.radial(edges.edge_attr), conv.edge_density(edges.edge_attr)
+        if self.envelope == "weights":
+            assert edges.edge_weight is not None
+            factor = edges.edge_weight.unsqueeze(-1)
+            found = found[0] * factor, None if found[1] is None else found[1] * factor
+        weight, density = found
+        return edges.spread(weight), None if density is None else edges.spread(density)
 
     def _repel(self, features: Features, z: Tensor, edges: Edges) -> Features:
         """Beside the scalars the repulsion of the nuclei, if there is one."""
@@ -283,6 +342,34 @@ class MACEReadout(torch.nn.Module):
         for layer, part in zip(self.layers, scalars, strict=True):
             total = total + layer(part)
         return total
+
+
+def _basis(name: str, num_radial: int, cutoff: float) -> BesselBasis | GaussianBasis:
+    if name == "bessel":
+        return BesselBasis(num_radial, cutoff, "mace")
+    if name == "gaussian":
+        return GaussianBasis(num_radial, cutoff)
+    raise ValueError(f"radial_basis is 'bessel' or 'gaussian', got {name!r}")
+
+
+def _transform(name: str | None) -> PairFunction | None:
+    known = {"agnesi": AgnesiTransform, "soft": SoftTransform}
+    if name is None:
+        return None
+    if name not in known:
+        raise ValueError(
+            f"distance_transform is 'agnesi', 'soft' or None, got {name!r}"
+        )
+    return known[name]()
+
+
+def _by_layer(given: Any, num_layers: int, name: str) -> list[Any]:
+    """One value for each layer."""
+    if not isinstance(given, Sequence):
+        return [given] * num_layers
+    if len(given) != num_layers:
+        raise ValueError(f"got {name}={given} for {num_layers} layers")
+    return list(given)
 
 
 def _messages(hidden: Irreps, lmax: int, both: bool) -> Irreps:

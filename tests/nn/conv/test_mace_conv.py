@@ -56,6 +56,36 @@ def test_is_the_formula_of_the_paper(randomize, residual: bool, fuse: bool) -> N
 
 
 @pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("fuse", [True, False])
+def test_sums_are_divided_by_the_density(randomize, residual: bool, fuse: bool) -> None:
+    conv = build(randomize, residual=residual, density=True, avg_num_neighbors=2.5)
+    conv.fuse = fuse
+    x, edge_index, sh, edge_attr, species = inputs(conv)
+    total = torch.zeros(5, conv.tp.irreps_out.dim, dtype=torch.float64)
+    density = torch.ones(5, 1, dtype=torch.float64)
+    sent, (w,) = conv.mix_in(x), conv.rho.weights
+    for e, (j, i) in enumerate(edge_index.T.tolist()):
+        total[i] += conv.tp(sent[j], sh[e], conv.radial(edge_attr[e]))
+        density[i] += torch.tanh((edge_attr[e] @ w[:, 0]) ** 2 / 5)
+    arrived = conv.mix(total) / density
+    if not residual:
+        arrived = conv.skip(arrived, species)
+    expected = conv.mix_out(conv.product(arrived, species))
+    if residual:
+        expected = expected + conv.skip(x, species)
+    found = conv(x, edge_index, sh, edge_attr, species)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_a_density_is_asked_for(randomize) -> None:
+    conv = build(randomize, density=True)
+    x, edge_index, sh, edge_attr, species = inputs(conv)
+    with pytest.raises(ValueError, match=r"density is missing.*edge_density"):
+        conv.interact(x, edge_index, sh, conv.radial(edge_attr), species)
+    assert build(randomize).edge_density(edge_attr) is None
+
+
+@pytest.mark.parametrize("residual", [True, False])
 def test_a_node_without_neighbors(randomize, residual: bool) -> None:
     conv = build(randomize, residual=residual)
     x, edge_index, sh, edge_attr, species = inputs(conv)

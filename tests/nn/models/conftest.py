@@ -61,6 +61,9 @@ class Smooth(NamedTuple):
         network = self.network
         extensive = network.extensive if local else {}
         settings = {**self.arguments, **network.smooth, **extensive, **kwargs}
+        if "irreps_in" in settings:  # in place of atomic numbers
+            for argument in network.of_species:
+                settings.pop(argument, None)
         return build(network.model.__name__, **settings)
 
 

@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from pyg_equivariant.nn import MACE, ForceField, SecondMomentActivation, ZBLRepulsion
+from pyg_equivariant.nn import (
+    MACE,
+    AgnesiTransform,
+    ForceField,
+    SecondMomentActivation,
+    ZBLRepulsion,
+)
 from pyg_equivariant.nn.models.mace import MACEReadout
 from pyg_equivariant.testing import assert_equivariant
 
@@ -93,6 +99,64 @@ def test_repulsive_energies_turn_and_are_smooth(graphs: dict[str, Data]) -> None
 def test_repulsion_is_an_energy_of_atoms(options: dict) -> None:
     with pytest.raises(ValueError, match="zbl=True"):
         build(zbl=True, **options)
+
+
+def test_layers_may_differ(graphs: dict[str, Data]) -> None:
+    model = build(density=(False, True), correlation=[3, 1])
+    assert [conv.density for conv in model.convs] == [False, True]
+    assert [conv.correlation for conv in model.convs] == [3, 1]
+    data = graphs["two_molecules"]
+    assert model(data.z, data.pos, data.batch).isfinite().all()
+    for name in ("density", "correlation"):
+        with pytest.raises(ValueError, match=rf"got {name}=\[1\] for 2 layers"):
+            build(**{name: [1]})
+
+
+def test_radial_functions_read_the_transformed_distance(
+    graphs: dict[str, Data],
+) -> None:
+    """Once for both directions, where edges are paired, or for each."""
+    data = graphs["two_molecules"]
+    model = build(distance_transform="agnesi")
+    graph = model.graph(data.pos, data.batch)
+    index, length = graph.edge_index, graph.edge_vec().norm(dim=1)
+    T = AgnesiTransform().double()(data.z, index, length)
+    envelope = model.edges.envelope(length)
+    assert envelope.min() > 0
+    expected = model.edges.basis(T) * envelope.unsqueeze(-1)
+    for by_pair in (True, False):
+        edges = model._embed(data.z, graph, by_pair)
+        assert (edges.pair is not None) is by_pair
+        found = edges.spread(edges.edge_attr)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_envelope_multiplies_weights_instead(graphs: dict[str, Data]) -> None:
+    """Of a linear radial network that is the same: the envelope commutes with it."""
+    data = graphs["two_molecules"]
+    options = {"radial_channels": (), "distance_transform": "soft"}
+    model, other = build(**options), build(**options, envelope="weights")
+    other.load_state_dict(model.state_dict())
+    given = data.z, data.pos, data.batch
+    torch.testing.assert_close(other(*given), model(*given), rtol=1e-10, atol=1e-12)
+    hidden = build(envelope="weights")
+    same = build()
+    same.load_state_dict(hidden.state_dict())
+    assert (hidden(*given) - same(*given)).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"distance_transform": "agnes"}, "'agnesi', 'soft' or None, got 'agnes'"),
+        ({"radial_basis": "chebyshev"}, "'bessel' or 'gaussian', got 'chebyshev'"),
+        ({"envelope": "both"}, "'features' or 'weights', got 'both'"),
+        ({"distance_transform": "soft", "irreps_in": "3x0e"}, "reads atomic numbers"),
+    ],
+)
+def test_what_is_no_choice_is_named(options: dict, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        build(**options)
 
 
 def test_both_parities(graphs: dict[str, Data]) -> None:
