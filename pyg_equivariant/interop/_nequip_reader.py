@@ -107,8 +107,8 @@ class NequIPReader:
 
     def _table(self, name: str) -> Tensor | None:
         """What there is for each type, by atomic number."""
-        if name not in self.weights:
-            return None
+        if name not in self.weights or not self.weights.tensors[name].numel():
+            return None  # the authors' code keeps an empty one for none
         values = self.weights.take(name)
         assert values is not None
         values = values.double().flatten()
