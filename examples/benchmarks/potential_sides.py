@@ -91,7 +91,7 @@ def allegro(variant: str, quick: bool) -> Side:
 def mir(
     make: Callable[..., Any], sizes: dict[str, Any], variant: str, ours: dict[str, Any]
 ) -> Side:
-    """One module gives energies, another one energies and forces; weights are shared."""
+    """One module gives energies, another forces, too; weights are shared."""
     names = [f"X{z}" for z in SPECIES]
     common = {"seed": 0, "model_dtype": "float32", "type_names": names, **sizes}
     common |= {"r_max": CUTOFF, "avg_num_neighbors": NEIGHBORS}

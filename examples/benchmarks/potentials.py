@@ -4,10 +4,10 @@
 
 A and B are the ``python`` of environments with the packages, whose pins collide. Each
 side is a process of its own, ours with the weights of theirs; calls alternate. First
-energies are compared to 1e-5 of the largest, and forces to 1e-4. A row gives wall times,
-and the ratio of the processors' time besides. Then: memory that a step takes for each
-edge, how a training step grows with the edges, and what share of this machine's peak our
-kernels reach.
+energies are compared to 1e-5 of the largest, and forces to 1e-4. A row gives wall
+times, their ratio, and the ratio of the processors' time. Then: the memory that a step
+takes for each edge, how a training step grows with the edges, and what share of this
+machine's peak our kernels reach.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ from torch import Tensor
 
 HERE = Path(__file__).resolve()
 PACKAGES = {"nequip": "nequip", "mace": "mace-torch", "allegro": "nequip-allegro"}
-VARIANTS = {"nequip": "compiled", "mace": "cuEquivariance", "allegro": "compiled"}
+# What the packages offer besides, and on how many molecules it is measured: without the
+# kernels for CUDA devices, cuEquivariance takes minutes for a large batch.
+VARIANTS = {
+    "nequip": ("compiled", 32),
+    "mace": ("cuEquivariance", 2),
+    "allegro": ("compiled", 32),
+}
 FORMAT = "{:38} {:>15} {:>9} {:>9} {:>7} {:>8} {:>7}"
 
 
@@ -92,7 +98,7 @@ def ask(side: Side, what: str, batch: Batch, path: str) -> dict[str, float]:
     if what == "shares":
         from potential_shares import shares
 
-        return shares(side, batch)
+        return shares(side, batch, train_forces)
     held = resident()
     wall, cpu = time.perf_counter(), time.process_time()
     STEPS[what](side, batch)
@@ -177,19 +183,18 @@ def compare(network: str, sides: dict[str, Worker], options: Any) -> None:
             same(name, found["ours"][k : k + 1], found[who][k : k + 1], limit)
 
 
-def measure(network: str, sides: dict[str, Worker], options: Any) -> None:
-    """Memory of the first call of each step, then its times."""
-    edges = options.edges[options.count]
-    memory: dict[str, dict[str, float]] = {}
+def measure(network: str, sides: dict[str, Worker], count: int, options: Any) -> None:
+    """Times of each step, and the memory that its first call took."""
+    edges = options.edges[count]
+    memory = []
     for what in STEPS:
-        first = {who: each.ask(what, options.count) for who, each in sides.items()}
-        memory[what] = {who: found["memory"] for who, found in first.items()}
-        times = in_turns(sides, what, options.count, options.seconds)
+        first = {who: each.ask(what, count)["memory"] for who, each in sides.items()}
+        cells = [f"{who} {1e3 * mb / edges:.1f}" for who, mb in first.items()]
+        memory.append(f"{network}, {what}: kB for each edge, {', '.join(cells)}")
+        times = in_turns(sides, what, count, options.seconds)
         for who in [who for who in sides if who != "ours"] or ["ours"]:
             print(row(f"{network}, {what}", who, times["ours"], times[who]), flush=True)
-    for what, found in memory.items():
-        cells = [f"{who} {1e3 * mb / edges:.1f}" for who, mb in found.items()]
-        print(f"{network}, {what}: kB for each edge, " + ", ".join(cells), flush=True)
+    print("\n".join(memory), flush=True)
 
 
 def row(what: str, who: str, own: Times, other: Times) -> str:
@@ -220,17 +225,20 @@ def run(network: str, options: Any) -> None:
         skip(network, f"an environment with {PACKAGES[network]}; --{network} PYTHON")
     else:
         sides["theirs"] = Worker(python, network, "theirs", options)
-        if options.variants:
-            variant = VARIANTS[network]
-            sides[variant] = Worker(python, network, variant, options)
     sides = {"ours": Worker(sys.executable, network, "ours", options), **sides}
     try:
         print(f"{network}: {sides['ours'].numbers} parameters", flush=True)
         compare(network, sides, options)
-        measure(network, sides, options)
+        measure(network, sides, options.count, options)
         growth(network, sides, options)
+        if python is not None and options.variants:
+            sides.pop("theirs").stop()
+            who, count = VARIANTS[network]
+            sides[who] = Worker(python, network, who, options)
+            compare(network, sides, options)
+            measure(network, sides, min(count, options.count), options)
         for name, value in sides["ours"].ask("shares", options.count).items():
-            print(f"{network}: {name} {value:.2f}", flush=True)
+            print(f"{network}: {name} {value:.1f}", flush=True)
     finally:
         for side in sides.values():
             side.stop()
@@ -241,7 +249,8 @@ def prepare(options: Any) -> None:
     from molecules import molecules
 
     batches, options.edges = {}, {}
-    for count in sorted({options.count, *options.molecules}):
+    besides = {min(count, options.count) for _, count in VARIANTS.values()}
+    for count in sorted({options.count, *options.molecules, *besides}):
         m = molecules(count, options.root, 5.0)
         options.edges[count] = m.edge_index.shape[1]
         fields = m._asdict()
