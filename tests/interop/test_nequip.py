@@ -207,6 +207,16 @@ def test_units_of_the_published_network() -> None:
     torch.testing.assert_close(model(z, pos), 2.5 * bare(z, pos))
 
 
+def test_empty_units_are_none() -> None:
+    state, settings = _small()
+    z, pos = torch.tensor([8, 1, 1]), torch.rand(3, 3)
+    bare = nequip_from_reference(state, **settings)
+    stem = "model.per_type_energy_scale_shift."
+    state |= {f"{stem}scales": torch.ones(0), f"{stem}shifts": torch.ones(0)}
+    model = nequip_from_reference(state, **settings)
+    torch.testing.assert_close(model(z, pos), bare(z, pos))
+
+
 def test_older_couplings_turn_the_weights_of_their_paths() -> None:
     state, settings = _small()
     new = nequip_from_reference(state, **settings)

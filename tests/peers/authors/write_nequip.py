@@ -42,29 +42,31 @@ def models() -> Iterator[tuple[str, Recorded]]:
 
     set_global_state(allow_tf32=False)
     for seed, (name, settings) in enumerate(SETTINGS.items()):
-        yield name, build(settings, seed)
+        yield name, build(name, settings, seed)
 
 
-def build(settings: dict[str, Any], seed: int) -> Recorded:
+def build(name: str, settings: dict[str, Any], seed: int) -> Recorded:
     from nequip.model import NequIPGNNModel
 
     torch.manual_seed(seed)
     r_max, neighbors = 2.5 + 0.3 * seed, 3.0 + seed
     given = {"l_max": 1, "parity": True, "polynomial_cutoff_p": 6} | settings
+    units = {"O": 1.5, "H": 0.5, "C": 2.0}, {"O": -4.0, "H": -1.0, "C": -3.0}
+    scales, shifts = (None, None) if name == "defaults" else units
     module = NequIPGNNModel(
         seed=seed,
         model_dtype="float64",
         type_names=["O", "H", "C"],
         r_max=r_max,
         avg_num_neighbors=neighbors,
-        per_type_energy_scales={"O": 1.5, "H": 0.5, "C": 2.0},
-        per_type_energy_shifts={"O": -4.0, "H": -1.0, "C": -3.0},
+        per_type_energy_scales=scales,
+        per_type_energy_shifts=shifts,
         do_derivatives=False,
         **given,
     )
     with torch.no_grad():
-        for name, value in module.named_parameters():
-            if name.endswith("bessel_weights"):
+        for key, value in module.named_parameters():
+            if key.endswith("bessel_weights"):
                 value.mul_(1 + 0.02 * torch.rand_like(value))
     ours = ("l_max", "parity", "num_features", "num_layers", "polynomial_cutoff_p")
     return Recorded(
@@ -78,7 +80,7 @@ def build(settings: dict[str, Any], seed: int) -> Recorded:
             "species": SPECIES,
             "avg_num_neighbors": neighbors,
             "version": version("nequip"),
-            **{name: given[name] for name in ours if name in given},
+            **{key: given[key] for key in ours if key in given},
         },
         {name: version(name) for name in ("nequip", "e3nn", "torch")},
         seed,
