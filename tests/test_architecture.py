@@ -42,7 +42,7 @@ TIERS = [
         "kernels.species",
     },
     {"kernels.convolution", "kernels.symmetric_contraction"},
-    {"kernels.fully_connected"},
+    {"kernels.fully_connected", "kernels.edge_product"},
     {"kernels"},
     {"graph"},
     {"nn"},

@@ -5,6 +5,7 @@ from .c.cache import clear_kernels
 from .convolution.neighbor_sum import neighbor_sum
 from .convolution.operator import Convolution
 from .dispatch import is_plain_call
+from .edge_product.operator import EdgeProduct
 from .edges import check_edge_index, check_nodes, edge_pairs
 from .fully_connected.node_first import NodeFirst
 from .fully_connected.operator import TensorProductKernel
@@ -21,6 +22,7 @@ from .symmetric_contraction.operator import SymmetricContractionKernel
 __all__ = [
     "TensorProductKernel",
     "Convolution",
+    "EdgeProduct",
     "NodeFirst",
     "SymmetricContractionKernel",
     "ContractionPath",

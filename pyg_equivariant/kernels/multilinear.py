@@ -26,6 +26,7 @@ Shapes = dict[str, tuple[int, ...]]
 _INDICES = {
     "uvu": {"x": "eiu", "y": "ej", "w": "eu", "g": "eku"},
     "uvw": {"x": "eiu", "y": "ej", "w": "uw", "g": "ekw"},
+    "uuu": {"x": "eiu", "y": "eju", "w": "u", "g": "eku"},
 }
 
 
@@ -47,7 +48,7 @@ def multilinear(
 
     Args:
         name: of the operator.
-        connection: of its paths, ``"uvu"`` or ``"uvw"``.
+        connection: of its paths, ``"uvu"``, ``"uvw"`` or ``"uuu"``.
         tensors: schema of the tensors that follow ``g``, a comma behind each.
         rest: schema of what follows.
         run: the implementation; given the paths, the arguments by their letters, their
@@ -201,7 +202,7 @@ def derivatives(
     like = next(t for t in arguments.values() if t is not None)
     results = {}
     for a in outputs:
-        is_shared = a == "w" and paths.connection == "uvw"
+        is_shared = a == "w" and paths.connection != "uvu"
         shape = () if is_shared else (rows,)
         results[a] = like.new_zeros(*shape, getattr(paths.dims, a))
     for term in paths.terms:

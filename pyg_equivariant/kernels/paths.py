@@ -65,9 +65,14 @@ class Paths(NamedTuple):
 
     @staticmethod
     def supports(product: TensorProductPaths, connection: str) -> bool:
-        """Whether all paths are of one kind, with one copy in the second input."""
+        """Whether all paths are of one kind.
+
+        Those that join the channels of both inputs take as many copies of the second
+        one, all others one copy.
+        """
         return all(
-            path.connection == connection and product.irreps_in2[path.i_in2].mul == 1
+            path.connection == connection
+            and (connection == "uuu" or product.irreps_in2[path.i_in2].mul == 1)
             for path in product.paths
         )
 
@@ -102,9 +107,10 @@ class Paths(NamedTuple):
     def shapes(self, term: Term) -> dict[str, tuple[int, ...]]:
         """Those of the blocks of one path, in a row."""
         w = (term.mul1, term.mul3) if self.connection == "uvw" else (term.mul1,)
+        copies = (term.mul1,) if self.connection == "uuu" else ()
         return {
             "x": (2 * term.l1 + 1, term.mul1),
-            "y": (2 * term.l2 + 1,),
+            "y": (2 * term.l2 + 1, *copies),
             "w": w if term.w >= 0 else (),
             "g": (2 * term.l3 + 1, term.mul3),
         }
@@ -129,11 +135,13 @@ class Paths(NamedTuple):
         return paths
 
     def _check(self) -> None:
-        if self.connection not in ("uvu", "uvw"):
-            raise ValueError(f"paths are uvu or uvw, got {self.connection!r}")
+        if self.connection not in ("uvu", "uvw", "uuu"):
+            raise ValueError(f"paths are uvu, uvw or uuu, got {self.connection!r}")
         for term in self.terms:
-            if self.connection == "uvu" and term.mul1 != term.mul3:
-                raise ValueError(f"a path uvu keeps its channels, got {term}")
+            if self.connection != "uvw" and term.mul1 != term.mul3:
+                raise ValueError(
+                    f"a path {self.connection} keeps its channels, got {term}"
+                )
             for a, shape in self.shapes(term).items():
                 start, size = getattr(term, a), getattr(self.dims, a)
                 if shape and not 0 <= start <= size - math.prod(shape):

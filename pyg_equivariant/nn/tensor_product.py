@@ -92,7 +92,7 @@ class TensorProduct(EquivariantModule):
 
     def forward(self, x1: Tensor, x2: Tensor, weight: Tensor | None = None) -> Tensor:
         """The product of ``x1`` and ``x2``."""
-        constants = [getattr(self, f"coupling_{i}") for i in range(self._num_constants)]
+        constants = self.couplings()
         like = constants[0] if constants else None
         check_features(x1, self.irreps_in1, "x1", like)
         check_features(x2, self.irreps_in2, "x2", like)
@@ -102,6 +102,10 @@ class TensorProduct(EquivariantModule):
             check_real(weight, "weight")
             check_dtype(weight, x1, "weight")
         return self._kernel(x1, x2, weight, constants)
+
+    def couplings(self) -> list[Tensor]:
+        """The constants of the product, as kernels take them."""
+        return [getattr(self, f"coupling_{i}") for i in range(self._num_constants)]
 
     def _choose(self, weight: Tensor | None) -> Tensor | None:
         if self.weight is not None:

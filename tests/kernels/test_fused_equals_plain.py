@@ -28,7 +28,9 @@ from pyg_equivariant.kernels.species.reference import (
 )
 from pyg_equivariant.kernels.tensor_product.reference import tensor_product
 from pyg_equivariant.o3 import (
+    Irrep,
     Irreps,
+    Path,
     TensorProductPaths,
     spherical_harmonics_reference,
 )
@@ -43,7 +45,7 @@ ORDER = 3
 TOLERANCE = 1e-9
 MANY, MANY_BUILT = 300, 40
 # Those whose kernels are built anew for every product and every set of derivatives.
-BUILT = ("convolution", "fully_connected", "node_first")
+BUILT = ("convolution", "fully_connected", "edge_product", "node_first")
 COMMON: dict[str, Any] = {
     "deadline": None,
     "database": None,
@@ -171,6 +173,37 @@ def fully_connected(draw: Draw) -> Example:
         lambda x, y, w: tensor_product(product, x, y, w),
         inputs,
     )
+
+
+def edge_product(draw: Draw) -> Example:
+    mul = draw.one_of("channels", CHANNELS if draw.wide else CHANNELS[:3])
+    few = [("0e+1o", "0e+1o"), ("2e+3o", "1o")]
+    given = [Irreps(irreps) for irreps in draw.one_of("irreps", few)]
+    first, second = (Irreps([(mul, ir) for _, ir in irreps]) for irreps in given)
+    paths = [
+        Path(i, j, 0, "uuu")
+        for i, (_, a) in enumerate(first)
+        for j, (_, b) in enumerate(second)
+        if Irrep("1o") in a * b
+    ]
+    out = Irreps([(mul, "1o")])
+    product = TensorProductPaths(first, second, out, tuple(paths))
+    nodes = draw.integer("nodes", 1, 9)
+    edge_index = draw.edges(nodes, nodes)
+    inputs = [
+        draw.numbers("x", edge_index.shape[1], first.dim),
+        draw.numbers("y", nodes, second.dim),
+        draw.numbers("w", product.weight_numel),
+    ]
+    compute = kernels.EdgeProduct(product)
+
+    def plain(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        return tensor_product(product, x, y.index_select(0, edge_index[1]), w)
+
+    def fused(x: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        return compute(x, y, w, edge_index, compute.constants)
+
+    return Example(fused, plain, inputs)
 
 
 def node_first(draw: Draw) -> Example:
@@ -333,6 +366,7 @@ def symmetric_contraction(draw: Draw) -> Example:
 FAMILIES = {
     "convolution": convolution,
     "fully_connected": fully_connected,
+    "edge_product": edge_product,
     "node_first": node_first,
     "gate": gated,
     "spherical_harmonics": spherical_harmonics,

@@ -12,6 +12,7 @@ IRREPS = "33x0e+5x1o+0x2e", Irreps.spherical_harmonics(2)
 PRODUCTS = {
     "uvu": TensorProductPaths.depthwise(*IRREPS),
     "uvw": TensorProductPaths.fully_connected(*IRREPS, "7x0e+2x1o+0x2e"),
+    "uuu": TensorProductPaths.elementwise("7x0e+2x1o", "7x1o+2x1o", has_weight=True),
 }
 
 
@@ -61,7 +62,9 @@ def test_other_products_are_refused(connection: str) -> None:
         ("uvw 8 1 8 8;0 0 0 8 8 0 0 0 0 1.0", "rows of w have 8 columns"),
         ("uvu 8 1 8 8;0 0 0 8 8 0 0 0 -1 1.0", "rows of g have 8 columns"),
         ("uvu 8 1 8 8;0 0 0 8 7 0 0 0 0 1.0", "keeps its channels"),
-        ("uuu 8 1 8 8;0 0 0 8 8 0 0 0 0 1.0", "got 'uuu'"),
+        ("uuu 8 8 8 8;0 0 0 8 7 0 0 0 0 1.0", "uuu keeps its channels"),
+        ("uuu 8 1 8 8;0 0 0 8 8 0 0 0 0 1.0", "rows of y have 1 columns"),
+        ("vvv 8 1 8 8;0 0 0 8 8 0 0 0 0 1.0", "got 'vvv'"),
     ],
 )
 def test_blocks_outside_the_rows_are_refused(text: str, message: str) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.typing import Adj, Size
 
+from pyg_equivariant.kernels import EdgeProduct
 from pyg_equivariant.o3 import (
     Irreps,
     IrrepsLike,
@@ -128,6 +129,7 @@ class AllegroConv(DepthwiseConv):
         # ⊗: edge and environment, channel by channel
         paths = _product(irreps_in, self.tp.irreps_out, irreps_out, apart=mix)
         self.product = TensorProduct(paths, internal_weights=False)
+        self._join = EdgeProduct(paths)
         # w or W: weights of the paths
         columns = self.channels if channel_weights else 1
         self.weight, self.mix = None, None
@@ -198,11 +200,14 @@ class AllegroConv(DepthwiseConv):
         """
         check_features(x, self.irreps_in, "x", self._like())
         check_edge_inputs(edge_index, x=x)
-        center = self.directed(edge_index)[1].long()
+        edges = self.directed(edge_index)
         weight = None
         if self.weight is not None:
             weight = self.weight.expand(-1, self.channels).flatten()
-        return self.product(x, environment.index_select(0, center), weight)
+        if self.fuse and not self.explain:
+            return self._join(x, environment, weight, edges, self.product.couplings())
+        environment = environment.index_select(0, edges[1].long())
+        return self.product(x, environment, weight)
 
     def _like(self) -> Tensor:
         like = self.weight if self.mix is None else self.mix.weight

@@ -1,0 +1,1 @@
+"""Features of edges times those of their targets, channel by channel."""
