@@ -95,7 +95,7 @@ def test_polarizability_is_a_symmetric_tensor(
     found = model(data.z, data.pos, data.batch)
     assert found.shape == (2, 3, 3)
     close(found, found.transpose(1, 2))
-    for sign in (1, -1):
+    for sign in (1, -1) if group == "O(3)" else (1,):
         turn = sign * rand_matrix(dtype=torch.float64)
         if group == "T(3)":
             turn = torch.eye(3, dtype=torch.float64)
