@@ -44,7 +44,9 @@ def product(f: list[Tensor], g: list[Tensor], lmax: int) -> list[list[Tensor]]:
     for l1, a in enumerate(f):
         for l2, b in enumerate(g):
             for l in range(abs(l1 - l2), min(l1 + l2, lmax) + 1):
-                c = math.sqrt(2 * l + 1) * clebsch_gordan(l2, l1, l, dtype=a.real.dtype).to(a)
+                c = math.sqrt(2 * l + 1) * clebsch_gordan(
+                    l2, l1, l, dtype=a.real.dtype
+                ).to(a)
                 out[l].append(torch.einsum("jik,nic,njc->nkc", c, a, b))
     return out
 
