@@ -136,7 +136,7 @@ def test_derivatives_are_those_of_differences(case: Case) -> None:
     pos = data["input/pos"].clone().requires_grad_()
     inputs = [pos, *leaves.values()]
     gradients = torch.autograd.grad(total(pos, leaves), inputs)
-    step = 1e-5
+    step = 1e-7  # few of the many kinks of the perceptrons are as near
     for k, gradient in enumerate(gradients):
         assert gradient.isfinite().all()
         way = torch.randn_like(gradient)
@@ -147,7 +147,7 @@ def test_derivatives_are_those_of_differences(case: Case) -> None:
             ends.append(total(moved[0], dict(zip(leaves, moved[1:], strict=True))))
         difference = (ends[0] - ends[1]) / (2 * step)
         expected = (gradient * way).sum()
-        torch.testing.assert_close(difference, expected, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(difference, expected, rtol=1e-4, atol=1e-6)
 
 
 def sources(model: Cormorant) -> dict[str, tuple[str, Callable[[Tensor], Tensor]]]:
