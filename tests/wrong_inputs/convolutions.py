@@ -11,9 +11,11 @@ from torch import Tensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.nn import (
+    CormorantConv,
     Edges,
     EGNNConv,
     EquivariantConv,
+    L1NetConv,
     MACEConv,
     NequIPConv,
     PaiNNConv,
@@ -60,6 +62,17 @@ def _tfn() -> tuple[EquivariantConv, dict[str, Argument]]:
 def _tfn_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = TFNConv(IRREPS, SH, "3x0e+2x1o", RADIAL, self_interaction=False)
     return conv, _tfn()[1]
+
+
+def _l1net() -> tuple[EquivariantConv, dict[str, Argument]]:
+    return L1NetConv(IRREPS, SH, "3x0e+2x1o", RADIAL, (6,)), _tfn()[1]
+
+
+def _cormorant() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = CormorantConv(2, 3, RADIAL)
+    given = {"x": _of_nodes(16), "edge_index": edges(), "edge_sh": _of_edges(4)}
+    given |= {"edge_attr": _of_edges(RADIAL), "edge_length": _of_edges(columns=False)}
+    return conv, given | {"edge_weight": _weight()}
 
 
 def _nequip() -> tuple[EquivariantConv, dict[str, Argument]]:
@@ -139,6 +152,8 @@ def _segnn(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
 LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "TFNConv": _tfn,
     "TFNConv without self-interaction": _tfn_alone,
+    "L1NetConv": _l1net,
+    "CormorantConv": _cormorant,
     "NequIPConv": _nequip_alone,
     "NequIPConv of species": _nequip,
     "NequIPConv of dense attributes": _nequip_dense,
@@ -223,7 +238,7 @@ def _unread_length(conv: EquivariantConv) -> dict[str, tuple[str, str]]:
 
 def _unread(conv: EquivariantConv) -> list[str]:
     """What a layer does not look at."""
-    if isinstance(conv, (TFNConv, NequIPConv, MACEConv)):
+    if isinstance(conv, (TFNConv, L1NetConv, NequIPConv, MACEConv)):
         return ["pos", "edge_vec", "edge_length", "edge_weight"]
     if isinstance(conv, SchNetConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
@@ -234,6 +249,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, EGNNConv):
         radial = [] if conv.edge_dim else ["radial"]
         return ["edge_length", "harmonics", *radial]
+    if isinstance(conv, CormorantConv):
+        return ["pos", "edge_vec"]
     return ["edge_vec", "edge_length"]
 
 
@@ -241,6 +258,8 @@ for way, fuse in (("", True), (" by messages", False)):
     entry(partial(_layer, fuse=fuse), *(name + way for name in LAYERS))
     plain = (
         "TFNConv",
+        "L1NetConv",
+        "CormorantConv",
         "NequIPConv",
         "MACEConv",
         "SchNetConv",
@@ -249,6 +268,7 @@ for way, fuse in (("", True), (" by messages", False)):
         "SEGNNConv",
     )
     parted = ("TFNConv", "NequIPConv", "MACEConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
+    parted += ("L1NetConv", "CormorantConv")
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))
