@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.conv._complex_mix import EdgeMix
 from pyg_equivariant.nn.conv.cormorant_conv import CormorantConv
 from pyg_equivariant.nn.models.cormorant import Cormorant
 
@@ -112,9 +111,9 @@ def cormorant_names(model: Cormorant) -> Names:
     """Where the authors' code keeps each parameter, and how ours follows from it."""
 
     def edge(k: int, l: int, weight: Tensor) -> Tensor:
-        mix = model.convs[k].edge_mix
-        assert isinstance(mix, EdgeMix)
-        return _turned_edges(mix, l, weight)
+        conv = model.convs[k]
+        assert isinstance(conv, CormorantConv)
+        return _turned_edges(conv, l, weight)
 
     def node(k: int, l: int, weight: Tensor) -> Tensor:
         conv = model.convs[k]
@@ -158,8 +157,9 @@ def _flat(*numbers_and_value: Tensor) -> Tensor:
     return numbers_and_value[-1].flatten()
 
 
-def _turned_edges(mix: EdgeMix, l: int, weight: Tensor) -> Tensor:
+def _turned_edges(conv: CormorantConv, l: int, weight: Tensor) -> Tensor:
     """Scalars of edges, i^l times theirs: of inner products and radial functions."""
+    mix = conv.edge_mix
     state, dots, radial = weight.split(mix.sizes[l], dim=1)
     if dots.shape[1]:
         signs = (-1.0) ** torch.arange(mix.dot_degrees).to(weight)

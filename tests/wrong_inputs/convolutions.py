@@ -12,9 +12,11 @@ from torch import Tensor
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.nn import (
     AllegroConv,
+    CormorantConv,
     Edges,
     EGNNConv,
     EquivariantConv,
+    L1NetConv,
     MACEConv,
     MPNNConv,
     NequIPConv,
@@ -71,6 +73,17 @@ def _allegro(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = AllegroConv("3x0e+3x1o", SH, "3x0e+3x1o", RADIAL, **options)
     given = {"x": _of_edges(12), "edge_index": edges(), "edge_sh": _of_edges(4)}
     return conv, given | {"edge_attr": _of_edges(RADIAL)}
+
+
+def _l1net() -> tuple[EquivariantConv, dict[str, Argument]]:
+    return L1NetConv(IRREPS, SH, "3x0e+2x1o", RADIAL, (6,)), _tfn()[1]
+
+
+def _cormorant() -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = CormorantConv(2, 3, RADIAL)
+    given = {"x": _of_nodes(16), "edge_index": edges(), "edge_sh": _of_edges(4)}
+    given |= {"edge_attr": _of_edges(RADIAL), "edge_length": _of_edges(columns=False)}
+    return conv, given | {"edge_weight": _weight()}
 
 
 def _nequip() -> tuple[EquivariantConv, dict[str, Argument]]:
@@ -181,6 +194,8 @@ def _se3_attention(**options: Any) -> tuple[EquivariantConv, dict[str, Argument]
 LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "TFNConv": _tfn,
     "TFNConv without self-interaction": _tfn_alone,
+    "L1NetConv": _l1net,
+    "CormorantConv": _cormorant,
     "NequIPConv": _nequip_alone,
     "NequIPConv of species": _nequip,
     "NequIPConv of dense attributes": _nequip_dense,
@@ -275,7 +290,7 @@ def _unread_length(conv: EquivariantConv) -> dict[str, tuple[str, str]]:
 
 def _unread(conv: EquivariantConv) -> list[str]:
     """What a layer does not look at."""
-    if isinstance(conv, (TFNConv, NequIPConv, MACEConv)):
+    if isinstance(conv, (TFNConv, L1NetConv, NequIPConv, MACEConv)):
         return ["pos", "edge_vec", "edge_length", "edge_weight"]
     if isinstance(conv, SchNetConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
@@ -290,6 +305,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
         return ["edge_length", "harmonics", *radial]
     if isinstance(conv, (SE3Conv, SE3TransformerConv)):
         return ["pos", "edge_vec", "edge_length"]
+    if isinstance(conv, CormorantConv):
+        return ["pos", "edge_vec"]
     return ["edge_vec", "edge_length"]
 
 
@@ -297,6 +314,8 @@ for way, fuse in (("", True), (" by messages", False)):
     entry(partial(_layer, fuse=fuse), *(name + way for name in LAYERS))
     plain = (
         "TFNConv",
+        "L1NetConv",
+        "CormorantConv",
         "NequIPConv",
         "MACEConv",
         "SchNetConv",

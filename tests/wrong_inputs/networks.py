@@ -15,7 +15,9 @@ from pyg_equivariant.nn import (
     SEGNN,
     TFN,
     Allegro,
+    Cormorant,
     ForceField,
+    L1Net,
     NequIP,
     PaiNN,
     SchNet,
@@ -43,6 +45,7 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "SchNet": lambda: SchNet(num_filters=8, num_radial=6, cutoff=3.0, **SMALL),
     "PaiNN": lambda: PaiNN(num_radial=6, cutoff=3.0, **SMALL),
     "TFN": lambda: TFN(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
+    "L1Net": lambda: L1Net(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
     "NequIP": lambda: NequIP(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
     "NequIP as published": lambda: NequIP(
         lmax=1, num_radial=6, cutoff=3.0, published=True, **SMALL
@@ -62,6 +65,7 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
         lmax=1, cutoff=3.0, distance_transform="agnesi", density=True, **SMALL
     ),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
+    "Cormorant": lambda: Cormorant(lmax=1, lmax_sh=1, cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),
 }
 NOWHERE = "neighbors of a place that is none cannot be searched for"

@@ -145,7 +145,7 @@ class L1Net(MolecularModel):
         first = first_irreps(hidden, given)
         embedding = node_embedding(num_elements, first, irreps_in, irreps_x, 0)
         self.embedding = embedding
-        basis = _Bessel(num_radial, cutoff, smooth)
+        basis = L1NetBessel(num_radial, cutoff, smooth)
         envelope = PolynomialCutoff(cutoff) if smooth else None
         vector = "1o" if parity else "1e"
         self.edges = EdgeEmbedding(cutoff, basis, envelope)
@@ -212,7 +212,7 @@ class L1Net(MolecularModel):
         )
 
 
-class _Bessel(BesselBasis):
+class L1NetBessel(BesselBasis):
     """The authors' Bessel functions, zero at length 0 and beyond the cutoff.
 
     Their first linear map is not divided by the root of the number of functions, as
@@ -221,10 +221,10 @@ class _Bessel(BesselBasis):
     Args:
         num_radial: number of functions.
         cutoff: where they end.
-        smooth: leave them finite at length 0.
+        smooth: leave them finite at length 0 (default: ``False``).
     """
 
-    def __init__(self, num_radial: int, cutoff: float, smooth: bool) -> None:
+    def __init__(self, num_radial: int, cutoff: float, smooth: bool = False) -> None:
         super().__init__(num_radial, cutoff, math.sqrt(2 * num_radial / cutoff))
         self.smooth = smooth
 
