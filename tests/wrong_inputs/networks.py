@@ -8,7 +8,18 @@ from typing import Any
 
 import torch
 
-from pyg_equivariant.nn import EGNN, MACE, SEGNN, TFN, ForceField, NequIP, PaiNN, SchNet
+from pyg_equivariant.nn import (
+    EGNN,
+    MACE,
+    NMP,
+    SEGNN,
+    TFN,
+    ForceField,
+    LieResNet,
+    NequIP,
+    PaiNN,
+    SchNet,
+)
 from pyg_equivariant.nn.conv import EquivariantConv
 
 from .table import (
@@ -39,6 +50,8 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "MACE with repulsion": lambda: MACE(
         lmax=1, num_radial=6, cutoff=3.0, zbl=True, **SMALL
     ),
+    "NMP": lambda: NMP(cutoff=3.0, smooth=True, act="silu", **SMALL),
+    "LieResNet": lambda: LieResNet(cutoff=3.0, smooth=True, **SMALL),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),
 }
