@@ -19,13 +19,13 @@ from .tfn import NETWORK as _TFN
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
-        _NMP,
         _SCHNET,
-        _LIERESNET,
         _PAINN,
         _TFN,
         _NEQUIP,
         _MACE,
+        _NMP,
+        _LIERESNET,
         _EGNN,
         _SEGNN,
     )
