@@ -47,9 +47,10 @@ def test_readme_has_exactly_the_rows_of_the_registry() -> None:
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
 def test_architectures_has_a_row_a_section_and_the_counts(network: Network) -> None:
     name = network.model.__name__
-    assert f"   * - :class:`~pyg_equivariant.nn.{network.layer.__name__}`" in (
-        ARCHITECTURES
-    )
+    layer = network.layer
+    ours = layer.__module__.startswith("pyg_equivariant")
+    module = "pyg_equivariant.nn" if ours else "torch_geometric.nn.conv"
+    assert f"   * - :class:`~{module}.{layer.__name__}`" in ARCHITECTURES
     assert f"\n{name}\n{'~' * len(name)}\n" in ARCHITECTURES
     for size in network.sizes.values():
         assert f"{size.parameters:,}" in ARCHITECTURES

@@ -17,6 +17,7 @@ from pyg_equivariant.nn import (
     EGNNConv,
     EquivariantConv,
     L1NetConv,
+    LieConv,
     MACEConv,
     MPNNConv,
     NequIPConv,
@@ -132,6 +133,13 @@ def _schnet_open() -> tuple[EquivariantConv, dict[str, Argument]]:
     return SchNetConv(6, 8, num_filters=10, edge_dim=RADIAL), given
 
 
+def _lie(dim: int = 3, **options: Any) -> tuple[EquivariantConv, dict[str, Argument]]:
+    conv = LieConv(6, 8, edge_dim=RADIAL, **options).eval()
+    given = {"x": _of_nodes(6), "edge_index": edges()}
+    given |= {"edge_attr": _of_edges(dim + RADIAL), "edge_weight": _weight()}
+    return conv, given
+
+
 def _painn() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = PaiNNConv(6, RADIAL, cutoff=5.0)
     given = {"x": _of_nodes(6), "vec": _of_nodes(3, 6), "edge_index": edges()}
@@ -206,6 +214,9 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "MACEConv with density": _mace_dense,
     "SchNetConv": _schnet,
     "SchNetConv without cutoff": _schnet_open,
+    "LieConv": _lie,
+    "LieConv of balls": partial(_lie, fill=0.5),
+    "LieConv of rigid motions": partial(_lie, 6, group="SE(3)"),
     "PaiNNConv": _painn,
     "PaiNNConv without cutoff": _painn_open,
     "EGNNConv": _egnn,
@@ -295,6 +306,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, SchNetConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_vec", "harmonics", *weight]
+    if isinstance(conv, LieConv):
+        return ["pos", "edge_length", "harmonics"]
     if isinstance(conv, PaiNNConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_length", "harmonics", *weight]
@@ -319,6 +332,7 @@ for way, fuse in (("", True), (" by messages", False)):
         "NequIPConv",
         "MACEConv",
         "SchNetConv",
+        "LieConv",
         "PaiNNConv",
         "EGNNConv",
         "RadialFieldConv",

@@ -46,6 +46,17 @@ def _quaternion(name: str) -> Entry:
     return Entry(getattr(o3, name), {"q": only(6, 4, valid=WIDE)})
 
 
+def _logarithm(name: str) -> Entry:
+    key, numbers = ("a", 6) if name == "se3_exp" else ("omega", 3)
+    return Entry(getattr(o3, name), {key: only(6, numbers, valid=WIDE)})
+
+
+def _rigid_motion(name: str) -> Entry:
+    q = real(6, 4, rows="samples", valid=ONE_FOR_ALL)
+    t = real(6, 3, rows="samples", valid=ONE_FOR_ALL)
+    return Entry(getattr(o3, name), {"q": q, "t": t})
+
+
 def _matrix(name: str) -> Entry:
     call = getattr(o3, name) if name != "wigner_D" else partial(o3.wigner_D, "2e")
     R = Argument(o3.rand_matrix(6), alone=True, valid=WIDE | NOT_ORTHOGONAL)
@@ -58,7 +69,9 @@ entry(_angles, "angles_to_matrix", "angles_to_quaternion", "angles_to_axis_angle
 axes = ("matrix", "quaternion", "angles")
 entry(_axis, *(f"axis_angle_to_{form}" for form in axes))
 forms = ("matrix", "axis_angle", "angles")
-entry(_quaternion, *(f"quaternion_to_{form}" for form in forms))
+entry(_quaternion, "so3_log", *(f"quaternion_to_{form}" for form in forms))
+entry(_logarithm, "so3_exp", "so3_jacobian", "se3_exp")
+entry(_rigid_motion, "se3_log")
 forms = ("quaternion", "axis_angle", "angles")
 entry(_matrix, "wigner_D", *(f"matrix_to_{form}" for form in forms))
 

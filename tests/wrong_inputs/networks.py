@@ -12,12 +12,14 @@ from pyg_equivariant.networks import PARTICLE_NETWORKS
 from pyg_equivariant.nn import (
     EGNN,
     MACE,
+    NMP,
     SEGNN,
     TFN,
     Allegro,
     Cormorant,
     ForceField,
     L1Net,
+    LieResNet,
     NequIP,
     PaiNN,
     SchNet,
@@ -64,6 +66,8 @@ NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "MACE of elements": lambda: MACE(
         lmax=1, cutoff=3.0, distance_transform="agnesi", density=True, **SMALL
     ),
+    "NMP": lambda: NMP(cutoff=3.0, smooth=True, act="silu", **SMALL),
+    "LieResNet": lambda: LieResNet(cutoff=3.0, smooth=True, **SMALL),
     "EGNN": lambda: EGNN(cutoff=3.0, smooth=True, **SMALL),
     "Cormorant": lambda: Cormorant(lmax=1, lmax_sh=1, cutoff=3.0, smooth=True, **SMALL),
     "SEGNN": lambda: SEGNN(lmax=1, lmax_attr=1, cutoff=3.0, smooth=True, **SMALL),

@@ -246,6 +246,13 @@ class LieConv(EquivariantConv):
                 "these edges; lift them with pyg_equivariant.graph.lift and call it "
                 "with edge_attr=lifted.logarithm"
             )
+        like = self.lin.weight
+        read = {"edge_vec": edges.edge_vec}
+        check_scalars(edges.edge_vec, 3, "edge_vec", like)
+        if self.edge_dim:
+            read["edge_attr"] = edges.edge_attr
+            check_scalars(edges.edge_attr, self.edge_dim, "edge_attr", like)
+        check_edge_inputs(edges.edge_index, **read)
         edge_attr = -edges.edge_vec
         if self.edge_dim:
             edge_attr = torch.cat([edge_attr, edges.edge_attr], dim=-1)

@@ -77,7 +77,7 @@ def test_messages_are_under_the_envelope(smooth: bool) -> None:
     model: Any = NMP(**SMALL, cutoff=3.0, smooth=smooth, act="silu").double()
     z = torch.tensor([1, 6])
     near, far = (
-        model(z, torch.tensor([[0.0, 0, 0], [r, 0, 0]]).double())
+        model(z, torch.tensor([[0.0, 0, 0], [r, 0, 0]], dtype=torch.float64))
         for r in (3 - 1e-9, 3 + 1e-9)
     )
     assert torch.allclose(near, far, rtol=0, atol=1e-9) == smooth
