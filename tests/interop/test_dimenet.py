@@ -112,7 +112,7 @@ def test_several_outputs_and_other_sizes(pyg: torch.nn.Module) -> None:
 
 def test_what_does_not_fit_is_named(pyg: torch.nn.Module) -> None:
     weights = dict(pyg.state_dict())
-    with pytest.raises(ValueError, match="num_blocks=4, .* num_blocks=3"):
+    with pytest.raises(ValueError, match=r"num_blocks=4, .* num_blocks=3"):
         dimenet_from_pyg(weights, num_blocks=4)
     with pytest.raises(ValueError, match=r"without a place: extra\.weight"):
         dimenet_from_pyg(weights | {"extra.weight": torch.zeros(1)})

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.nn import (
+    DimeNetConv,
+    DimeNetPPConv,
     Edges,
     EGNNConv,
     EquivariantConv,
@@ -19,6 +21,7 @@ from pyg_equivariant.nn import (
     PaiNNConv,
     SchNetConv,
     SEGNNConv,
+    SphereNetConv,
     TFNConv,
 )
 
@@ -103,6 +106,25 @@ def _schnet_open() -> tuple[EquivariantConv, dict[str, Argument]]:
     return SchNetConv(6, 8, num_filters=10, edge_dim=RADIAL), given
 
 
+def _dimenet() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = {"x": _of_nodes(6), "edge_index": edges(), "edge_attr": _of_edges(RADIAL)}
+    return DimeNetConv(6, RADIAL, num_bilinear=3), given
+
+
+def _dimenet_pp() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = _dimenet()[1] | {"radial": _of_nodes(4)}
+    return DimeNetPPConv(6, RADIAL, 4, int_channels=5, basis_channels=3), given
+
+
+def _dimenet_pp_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
+    return DimeNetPPConv(6, RADIAL, int_channels=5, basis_channels=3), _dimenet()[1]
+
+
+def _spherenet() -> tuple[EquivariantConv, dict[str, Argument]]:
+    widths: dict[str, Any] = {"int_channels": 5, "basis_channels": (3, 4, 2)}
+    return SphereNetConv(6, RADIAL - 2, 2, **widths), _dimenet()[1]
+
+
 def _painn() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = PaiNNConv(6, RADIAL, cutoff=5.0)
     given = {"x": _of_nodes(6), "vec": _of_nodes(3, 6), "edge_index": edges()}
@@ -146,6 +168,10 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "MACEConv of species": _mace,
     "SchNetConv": _schnet,
     "SchNetConv without cutoff": _schnet_open,
+    "DimeNetConv": _dimenet,
+    "DimeNetPPConv": _dimenet_pp_alone,
+    "DimeNetPPConv of radial features": _dimenet_pp,
+    "SphereNetConv": _spherenet,
     "PaiNNConv": _painn,
     "PaiNNConv without cutoff": _painn_open,
     "EGNNConv": _egnn,
@@ -228,6 +254,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
     if isinstance(conv, SchNetConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_vec", "harmonics", *weight]
+    if isinstance(conv, (DimeNetConv, DimeNetPPConv, SphereNetConv)):
+        return ["pos", "edge_vec", "edge_length", "harmonics", "edge_weight"]
     if isinstance(conv, PaiNNConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_length", "harmonics", *weight]
@@ -244,6 +272,9 @@ for way, fuse in (("", True), (" by messages", False)):
         "NequIPConv",
         "MACEConv",
         "SchNetConv",
+        "DimeNetConv",
+        "DimeNetPPConv",
+        "SphereNetConv",
         "PaiNNConv",
         "EGNNConv",
         "SEGNNConv",

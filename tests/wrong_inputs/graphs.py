@@ -186,6 +186,16 @@ def _neighbor_graph(name: str) -> Entry:
     return Entry(call, arguments)
 
 
+def _triplets(name: str) -> Entry:
+    arguments = {"edge_index": edges(alone=True)}
+    if "periodic" in name:
+        shift = torch.randint(-1, 2, (EDGES, 3))
+        missing = {"missing": (FREE, "not periodic")}
+        arguments["edge_shift"] = Argument(shift, "images", "edges", valid=missing)
+    return Entry(graph.triplets, arguments)
+
+
+entry(_triplets, "triplets", "triplets, periodic")
 entry(_radius_graph, "radius_graph", "radius_graph, periodic", "radius_graph by vesin")
 entry(_radius, "radius")
 entry(_knn_graph, "knn_graph", "knn_graph, periodic")

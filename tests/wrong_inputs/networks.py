@@ -8,7 +8,19 @@ from typing import Any
 
 import torch
 
-from pyg_equivariant.nn import EGNN, MACE, SEGNN, TFN, ForceField, NequIP, PaiNN, SchNet
+from pyg_equivariant.nn import (
+    EGNN,
+    MACE,
+    SEGNN,
+    TFN,
+    DimeNet,
+    DimeNetPlusPlus,
+    ForceField,
+    NequIP,
+    PaiNN,
+    SchNet,
+    SphereNet,
+)
 from pyg_equivariant.nn.conv import EquivariantConv
 
 from .table import (
@@ -29,6 +41,13 @@ from .table import (
 SMALL: dict[str, Any] = {"num_layers": 2, "hidden_channels": 8}
 NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "SchNet": lambda: SchNet(num_filters=8, num_radial=6, cutoff=3.0, **SMALL),
+    "DimeNet": lambda: DimeNet(num_radial=2, num_spherical=3, cutoff=3.0, **SMALL),
+    "DimeNetPlusPlus": lambda: DimeNetPlusPlus(
+        out_channels=6, num_radial=2, num_spherical=3, cutoff=3.0, **SMALL
+    ),
+    "SphereNet": lambda: SphereNet(
+        out_channels=6, num_radial=2, cutoff=3.0, smooth=True, **SMALL
+    ),
     "PaiNN": lambda: PaiNN(num_radial=6, cutoff=3.0, **SMALL),
     "TFN": lambda: TFN(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
     "NequIP": lambda: NequIP(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
