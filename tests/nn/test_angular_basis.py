@@ -75,7 +75,9 @@ def test_bases_are_products() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     radial = torch.randn(5, 6)
-    with pytest.raises(ValueError, match=r"expected cosine \(5,\), got \(4,\)"):
+    with pytest.raises(
+        ValueError, match=r"expected cosine \(5,\) beside radial \(5, 6\), got \(4,\)"
+    ):
         SphericalBasis(3)(radial, torch.rand(4))
     with pytest.raises(ValueError, match=r"columns for each of 4 degrees"):
         SphericalBasis(4)(radial, torch.rand(5))

@@ -28,6 +28,7 @@ NONE = outcome(REFUSED, "", "NaN", "infinite")
 WIDE = outcome(SAME, "searched in float64", "float64")
 WIDE |= {"float16": (FREE, "rounded")}
 DTYPES = outcome(FREE, "nothing else has a dtype", "float64", "float16")
+OUTSIDE, HUGE = ("too large", "negative"), ("very negative", "huge")
 ANY_SPACE = dict.fromkeys(
     ("a column less", "a column more", "one column", "no columns"),
     (FREE, "a space of any dimension, as in EGNN"),
@@ -187,7 +188,9 @@ def _neighbor_graph(name: str) -> Entry:
 
 
 def _triplets(name: str) -> Entry:
-    arguments = {"edge_index": edges(alone=True)}
+    cases = [f"{end} {case}" for end in ("source", "target") for case in OUTSIDE]
+    free = outcome(FREE, "nobody counts nodes", *cases, "negative", *HUGE)
+    arguments = {"edge_index": edges(alone=True, valid=free)}
     if "periodic" in name:
         shift = torch.randint(-1, 2, (EDGES, 3))
         missing = {"missing": (FREE, "not periodic")}
