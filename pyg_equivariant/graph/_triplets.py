@@ -34,8 +34,8 @@ def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
 
     Raises:
         TypeError: if an argument is no tensor.
-        ValueError: if the edges are not two rows of integers, or the shifts do not fit
-            them.
+        ValueError: if the edges are not two rows of integers, or without numbers, or
+            the shifts do not fit them.
 
     Example:
         >>> import torch
@@ -47,6 +47,8 @@ def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
     check_edge_index(edge_index)
     if edge_shift is not None:
         check_shift(edge_shift, edge_index)
+    if edge_index.is_meta:
+        raise ValueError("edge_index is on meta, where no edges follow one another")
     source, target = edge_index.long().contiguous()
     arrived, order = target.sort(stable=True)
     first = torch.searchsorted(arrived, source)

@@ -16,8 +16,9 @@ NETWORK = Network(
         "Directional Message Passing for Molecular Graphs",
         "https://arxiv.org/abs/2003.03123",
     ),
-    small={"hidden_channels": 8, "num_layers": 2, "num_bilinear": 3}
-    | {"num_spherical": 3, "num_radial": 2, "num_output_layers": 2},
+    small={"hidden_channels": 6, "num_layers": 2, "num_bilinear": 2}
+    | {"num_spherical": 3, "num_radial": 1, "num_output_layers": 1}
+    | {"num_before_skip": 0, "num_after_skip": 1},
     layers={
         "small": lambda edge_dim, _: DimeNetConv(8, edge_dim, num_bilinear=3),
     },

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import check_real, widen
+from pyg_equivariant.o3 import check_alike, widen
 
-from .module import EquivariantModule, check_dtype
+from .module import EquivariantModule
 
 
 class SphericalBasis(EquivariantModule):
@@ -112,18 +112,20 @@ class TorsionBasis(EquivariantModule):
 
 
 def _check(radial: Tensor, degrees: int, **angles: Tensor) -> None:
-    check_real(radial, "radial")
-    if radial.dim() != 2 or radial.shape[1] % degrees:
+    check_alike(radial=radial, **angles)
+    columns = radial.shape[-1] if radial.dim() == 2 else 0
+    if columns < 1 or columns % degrees:
         raise ValueError(
             f"expected radial (|T|, n) with as many columns for each of {degrees} "
             f"degrees, got shape {tuple(radial.shape)}"
         )
     for name, x in angles.items():
-        check_real(x, name)
-        check_dtype(x, radial, name)
         shape = (radial.shape[0], 2) if name == "phase" else (radial.shape[0],)
         if x.shape != shape:
-            raise ValueError(f"expected {name} {shape}, got {tuple(x.shape)}")
+            raise ValueError(
+                f"expected {name} {shape} beside radial {tuple(radial.shape)}, got "
+                f"{tuple(x.shape)}"
+            )
 
 
 def legendre(cosine: Tensor, count: int) -> Tensor:

@@ -13,6 +13,8 @@ from pyg_equivariant.graph import Graph
 from pyg_equivariant.nn import (
     AllegroConv,
     CormorantConv,
+    DimeNetConv,
+    DimeNetPPConv,
     Edges,
     EGNNConv,
     EquivariantConv,
@@ -27,6 +29,7 @@ from pyg_equivariant.nn import (
     SE3Conv,
     SE3TransformerConv,
     SEGNNConv,
+    SphereNetConv,
     TFNConv,
 )
 
@@ -140,6 +143,25 @@ def _lie(dim: int = 3, **options: Any) -> tuple[EquivariantConv, dict[str, Argum
     return conv, given
 
 
+def _dimenet() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = {"x": _of_nodes(6), "edge_index": edges(), "edge_attr": _of_edges(RADIAL)}
+    return DimeNetConv(6, RADIAL, num_bilinear=3), given
+
+
+def _dimenet_pp() -> tuple[EquivariantConv, dict[str, Argument]]:
+    given = _dimenet()[1] | {"radial": _of_nodes(4)}
+    return DimeNetPPConv(6, RADIAL, 4, int_channels=5, basis_channels=3), given
+
+
+def _dimenet_pp_alone() -> tuple[EquivariantConv, dict[str, Argument]]:
+    return DimeNetPPConv(6, RADIAL, int_channels=5, basis_channels=3), _dimenet()[1]
+
+
+def _spherenet() -> tuple[EquivariantConv, dict[str, Argument]]:
+    widths: dict[str, Any] = {"int_channels": 5, "basis_channels": (3, 4, 2)}
+    return SphereNetConv(6, RADIAL - 2, 2, **widths), _dimenet()[1]
+
+
 def _painn() -> tuple[EquivariantConv, dict[str, Argument]]:
     conv = PaiNNConv(6, RADIAL, cutoff=5.0)
     given = {"x": _of_nodes(6), "vec": _of_nodes(3, 6), "edge_index": edges()}
@@ -217,6 +239,10 @@ LAYERS: dict[str, Callable[[], tuple[EquivariantConv, dict[str, Argument]]]] = {
     "LieConv": _lie,
     "LieConv of balls": partial(_lie, fill=0.5),
     "LieConv of rigid motions": partial(_lie, 6, group="SE(3)"),
+    "DimeNetConv": _dimenet,
+    "DimeNetPPConv": _dimenet_pp_alone,
+    "DimeNetPPConv of radial features": _dimenet_pp,
+    "SphereNetConv": _spherenet,
     "PaiNNConv": _painn,
     "PaiNNConv without cutoff": _painn_open,
     "EGNNConv": _egnn,
@@ -308,6 +334,8 @@ def _unread(conv: EquivariantConv) -> list[str]:
         return ["pos", "edge_vec", "harmonics", *weight]
     if isinstance(conv, LieConv):
         return ["pos", "edge_length", "harmonics"]
+    if isinstance(conv, (DimeNetConv, DimeNetPPConv, SphereNetConv)):
+        return ["pos", "edge_vec", "edge_length", "harmonics", "edge_weight"]
     if isinstance(conv, PaiNNConv):
         weight = [] if conv.envelope is None else ["edge_weight"]
         return ["pos", "edge_length", "harmonics", *weight]
@@ -333,6 +361,9 @@ for way, fuse in (("", True), (" by messages", False)):
         "MACEConv",
         "SchNetConv",
         "LieConv",
+        "DimeNetConv",
+        "DimeNetPPConv",
+        "SphereNetConv",
         "PaiNNConv",
         "EGNNConv",
         "RadialFieldConv",

@@ -28,6 +28,7 @@ NONE = outcome(REFUSED, "", "NaN", "infinite")
 WIDE = outcome(SAME, "searched in float64", "float64")
 WIDE |= {"float16": (FREE, "rounded")}
 DTYPES = outcome(FREE, "nothing else has a dtype", "float64", "float16")
+OUTSIDE, HUGE = ("too large", "negative"), ("very negative", "huge")
 ANY_SPACE = dict.fromkeys(
     ("a column less", "a column more", "one column", "no columns"),
     (FREE, "a space of any dimension, as in EGNN"),
@@ -186,6 +187,18 @@ def _neighbor_graph(name: str) -> Entry:
     return Entry(call, arguments)
 
 
+def _triplets(name: str) -> Entry:
+    cases = [f"{end} {case}" for end in ("source", "target") for case in OUTSIDE]
+    free = outcome(FREE, "nobody counts nodes", *cases, "negative", *HUGE)
+    arguments = {"edge_index": edges(alone=True, valid=free)}
+    if "periodic" in name:
+        shift = torch.randint(-1, 2, (EDGES, 3))
+        missing = {"missing": (FREE, "not periodic")}
+        arguments["edge_shift"] = Argument(shift, "images", "edges", valid=missing)
+    return Entry(graph.triplets, arguments)
+
+
+entry(_triplets, "triplets", "triplets, periodic")
 entry(_radius_graph, "radius_graph", "radius_graph, periodic", "radius_graph by vesin")
 entry(_radius, "radius")
 entry(_knn_graph, "knn_graph", "knn_graph, periodic")

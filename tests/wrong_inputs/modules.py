@@ -90,6 +90,7 @@ def _features(name: str) -> Entry:
 
 DENSE: dict[str, Callable[[], Any]] = {
     "Dense": lambda: nn.Dense(7, 5),
+    "OrthogonalDense": lambda: nn.OrthogonalDense(7, 5),
     "MLP": lambda: nn.MLP([7, 8, 3]),
     "RadialMLP": lambda: nn.RadialMLP([7, 8, 3]),
     "RadialProfiles": lambda: nn.RadialProfiles(7, [3, 2], 8),
@@ -97,6 +98,10 @@ DENSE: dict[str, Callable[[], Any]] = {
 LENGTHS: dict[str, Callable[[], Any]] = {
     "GaussianBasis": lambda: nn.GaussianBasis(5, 3.0),
     "BesselBasis": lambda: nn.BesselBasis(5, 3.0),
+    "SphericalBesselBasis": lambda: nn.SphericalBesselBasis(3, 2, 3.0),
+    "SphericalBesselBasis of DimeNet": lambda: nn.SphericalBesselBasis(
+        3, 2, 3.0, "dimenet"
+    ),
     "BesselBasis that learns": lambda: nn.BesselBasis(5, 3.0, trainable=True),
 }
 ALONE: dict[str, Callable[[], Any]] = {
@@ -110,13 +115,26 @@ FREE_SHAPE = {"no dimensions": (FREE, "any shape")}
 
 
 def _dense(name: str) -> Entry:
-    key = {"Dense": "input", "RadialProfiles": "edge_attr"}.get(name, "x")
+    key = "edge_attr" if name == "RadialProfiles" else "x"
+    key = "input" if name.endswith("Dense") else key
     return Entry(DENSE[name](), {key: real(SAMPLES, 7, aliases=("input",))})
 
 
 def _lengths(name: str) -> Entry:
     length = real(EDGES, columns=False, valid=FREE_SHAPE)
     return Entry(LENGTHS[name](), {"edge_length": length})
+
+
+def _angular(name: str) -> Entry:
+    arguments = {
+        "radial": real(EDGES, 6, rows="edges", valid=FREE_DTYPE),
+        "cosine": real(EDGES, rows="edges", columns=False),
+    }
+    if name == "SphericalBasis":
+        return Entry(nn.SphericalBasis(3), arguments)
+    return Entry(
+        nn.TorsionBasis(3), arguments | {"phase": real(EDGES, 2, rows="edges")}
+    )
 
 
 def _alone(name: str) -> Entry:
@@ -133,6 +151,7 @@ def _harmonics(name: str) -> Entry:
 entry(_features, *FEATURES)
 entry(_dense, *DENSE)
 entry(_lengths, *LENGTHS)
+entry(_angular, "SphericalBasis", "TorsionBasis")
 entry(_alone, *ALONE)
 entry(_harmonics, "SphericalHarmonics")
 

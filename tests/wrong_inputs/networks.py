@@ -17,6 +17,8 @@ from pyg_equivariant.nn import (
     TFN,
     Allegro,
     Cormorant,
+    DimeNet,
+    DimeNetPlusPlus,
     ForceField,
     L1Net,
     LieResNet,
@@ -24,6 +26,7 @@ from pyg_equivariant.nn import (
     PaiNN,
     SchNet,
     SE3Transformer,
+    SphereNet,
 )
 from pyg_equivariant.nn.conv import EquivariantConv
 
@@ -45,6 +48,13 @@ from .table import (
 SMALL: dict[str, Any] = {"num_layers": 2, "hidden_channels": 8}
 NETWORKS: dict[str, Callable[[], torch.nn.Module]] = {
     "SchNet": lambda: SchNet(num_filters=8, num_radial=6, cutoff=3.0, **SMALL),
+    "DimeNet": lambda: DimeNet(num_radial=2, num_spherical=3, cutoff=3.0, **SMALL),
+    "DimeNetPlusPlus": lambda: DimeNetPlusPlus(
+        out_channels=6, num_radial=2, num_spherical=3, cutoff=3.0, **SMALL
+    ),
+    "SphereNet": lambda: SphereNet(
+        out_channels=6, num_radial=2, cutoff=3.0, smooth=True, **SMALL
+    ),
     "PaiNN": lambda: PaiNN(num_radial=6, cutoff=3.0, **SMALL),
     "TFN": lambda: TFN(lmax=1, num_radial=6, cutoff=3.0, **SMALL),
     "L1Net": lambda: L1Net(lmax=1, num_radial=6, cutoff=3.0, **SMALL),

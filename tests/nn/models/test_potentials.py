@@ -37,9 +37,10 @@ def build(network: Network, **arguments: Any) -> MolecularModel:
 
 @torch.no_grad()
 def jump(model: MolecularModel) -> float:
-    """By how much an energy changes as a third atom comes within the cutoff."""
-    z = torch.tensor([8, 1, 6])
-    pos = torch.tensor([[0.0, 0, 0], [1, 0, 0], [-CUTOFF, 0.3, 0]]).double()
+    """By how much an energy changes as an atom comes within the cutoff of another."""
+    z = torch.tensor([8, 1, 6, 1])
+    places = [[0.0, 0, 0], [1, 0, 0], [-CUTOFF, 0.3, 0], [0.2, 1, 0.6]]
+    pos = torch.tensor(places).double()
     pos[2] *= CUTOFF / pos[2].norm()
     near, far = pos.clone(), pos.clone()
     near[2] *= 1 - 1e-9
