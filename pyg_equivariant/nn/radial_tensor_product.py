@@ -139,8 +139,9 @@ class RadialTensorProduct(EquivariantModule):
         check_features(x, self.irreps_in, "x", self.radial.weight_in)
         check_features(edge_sh, self.irreps_sh, "edge_sh", self.radial.weight_in)
         check_real(edge_attr, "edge_attr")
-        leading = [t.shape[:-1] for t in (x, edge_sh, edge_attr)]
-        if x.dim() != 2 or len(set(leading)) > 1:
+        # Sizes are compared, not hashed: a compiler would take them for constants
+        alike = all(t.shape[:-1] == x.shape[:-1] for t in (edge_sh, edge_attr))
+        if x.dim() != 2 or not alike:
             raise ValueError(
                 "expected x, edge_sh and edge_attr with one row for each edge, got "
                 f"{tuple(x.shape)}, {tuple(edge_sh.shape)} and {tuple(edge_attr.shape)}"
