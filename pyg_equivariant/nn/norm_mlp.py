@@ -33,7 +33,7 @@ class NormMLP(EquivariantModule):
         num_layers: number of linear maps in :math:`\phi` (default: 0).
         eps: with :math:`\epsilon > 0` lengths are :math:`\sqrt{|x|^2 + \epsilon}`, and
             the map is smooth at the zero vector; with 0 it jumps there, as in the
-            authors' code (default: ``1e-8``).
+            authors' code (default: ``1e-4``).
 
     Shapes:
         - **input:** features :math:`(*, \text{irreps.dim})`
@@ -50,7 +50,7 @@ class NormMLP(EquivariantModule):
     """
 
     def __init__(
-        self, irreps: IrrepsLike, num_layers: int = 0, eps: float = 1e-8
+        self, irreps: IrrepsLike, num_layers: int = 0, eps: float = 1e-4
     ) -> None:
         super().__init__()
         if num_layers < 0 or eps < 0:

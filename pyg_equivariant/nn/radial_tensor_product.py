@@ -109,7 +109,8 @@ class RadialTensorProduct(EquivariantModule):
                 found.append(self._coupling(i, o, harmonics))
             self.pairs.append(_Pair(i, o, harmonics, parts[ir_out]))
         self._rows.append(tuple(c.shape[1] for c in found))
-        empty = torch.zeros(self.irreps_sh.dim, 0, ir.dim, dtype=torch.float64)
+        shape = self.irreps_sh.dim, 0, ir.dim
+        empty = torch.zeros(shape, dtype=torch.float64, device="cpu")
         coupling = torch.cat([empty, *found], dim=1)
         self.register_constant(f"coupling_{i}", coupling.flatten(1))
 
@@ -139,9 +140,8 @@ class RadialTensorProduct(EquivariantModule):
         check_features(x, self.irreps_in, "x", self.radial.weight_in)
         check_features(edge_sh, self.irreps_sh, "edge_sh", self.radial.weight_in)
         check_real(edge_attr, "edge_attr")
-        # Sizes are compared, not hashed: a compiler would take them for constants
-        alike = all(t.shape[:-1] == x.shape[:-1] for t in (edge_sh, edge_attr))
-        if x.dim() != 2 or not alike:
+        given = x, edge_sh, edge_attr
+        if any(t.dim() != 2 or t.shape[0] != x.shape[0] for t in given):
             raise ValueError(
                 "expected x, edge_sh and edge_attr with one row for each edge, got "
                 f"{tuple(x.shape)}, {tuple(edge_sh.shape)} and {tuple(edge_attr.shape)}"

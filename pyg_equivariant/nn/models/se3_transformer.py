@@ -65,7 +65,7 @@ class SE3Transformer(MolecularModel):
             ``"bias"`` for :class:`~pyg_equivariant.nn.NormActivation` with ReLU and a
             bias on all lengths, as in the N-body experiment (default: ``"layer"``).
         norm_layers: number of linear maps in the former (default: 0).
-        norm_eps: under the root of lengths (default: ``1e-8``).
+        norm_eps: under the root of lengths (default: ``1e-4``).
         last: ``"convolution"`` for the last layer of QM9; of the N-body experiment
             attention with self-interaction, ``"linear"`` or ``"attentive"``.
         radial_channels: width of the hidden layers of radial networks (default: 32).
@@ -118,7 +118,7 @@ class SE3Transformer(MolecularModel):
         x_ij: str | None = None,
         norm: str = "layer",
         norm_layers: int = 0,
-        norm_eps: float = 1e-8,
+        norm_eps: float = 1e-4,
         last: str = "convolution",
         radial_channels: int = 32,
         edge_dim: int = 0,
