@@ -103,7 +103,17 @@ class MotionRun:
             trainer.fit(task, data, ckpt_path=self.last)
 
     def test(self, data: StructureData, progress: bool = True, **flags: Any) -> str:
-        """Test the best weights, write the report and the model; the report's text."""
+        """Test the best weights, write the report and the model; the report's text.
+
+        Raises:
+            FileNotFoundError: if training ended before the first validation.
+        """
+        if not (self.folder / BEST).is_file():
+            raise FileNotFoundError(
+                f"{self.folder} holds no weights to test: the run ended before its "
+                f"first validation, which is after {VALIDATE_EVERY} epochs; allow it "
+                "more time"
+            )
         checkpoint = load_run(self.folder / BEST)
         with isolate_rng():
             task = MotionTask(**checkpoint["hyper_parameters"])

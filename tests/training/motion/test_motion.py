@@ -136,6 +136,13 @@ def test_a_run_is_not_overwritten(root: str, tmp_path: Path) -> None:
         MotionRun(tmp_path, small("egnn", epochs=1, lr=0.1), resume=True)
 
 
+def test_a_run_without_weights_is_told_so(root: str, tmp_path: Path) -> None:
+    settings = small("egnn")
+    run = MotionRun(tmp_path, settings)
+    with closing(run), pytest.raises(FileNotFoundError, match="more time"):
+        run.test(particle_data(root, settings, num_test=10), **QUIET)
+
+
 def test_nobodys_random_numbers_are_used_up(root: str, tmp_path: Path) -> None:
     before = torch.get_rng_state()
     fit(root, tmp_path, small("egnn", epochs=1))
