@@ -14,7 +14,7 @@ from pyg_equivariant.nn import (
     SecondMomentActivation,
     ZBLRepulsion,
 )
-from pyg_equivariant.nn.models.mace import MACEReadout
+from pyg_equivariant.nn.models._mace_parts import MACEReadout
 from pyg_equivariant.testing import assert_equivariant
 
 SMALL = {"hidden_channels": 4, "lmax": 2, "num_radial": 5, "radial_channels": (6,)}
