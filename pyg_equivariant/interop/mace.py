@@ -20,7 +20,13 @@ from pyg_equivariant.o3 import IrrepsLike
 from ._mace_constants import place_constants
 from ._mace_object import settings_of
 from ._mace_plain import plain_state
-from ._mace_settings import first_block, leave_aside, read_settings, refuse_unknown
+from ._mace_settings import (
+    check_signs,
+    first_block,
+    leave_aside,
+    read_settings,
+    refuse_unknown,
+)
 from ._placement import Change, Placement, build
 from ._signs import sign_before_e3nn_05
 from ._weights import regroup_weights
@@ -120,6 +126,7 @@ def mace_from_reference(
     state_dict, given = _opened(state_dict, given)
     weights = Placement(state_dict, "MACE")
     refuse_unknown(weights)
+    check_signs(weights)
     hidden, names = as_irreps(given["hidden_irreps"]), given["heads"] or ()
     state = plain_state(weights.tensors, hidden, _number(head, names), names)
     weights = Placement(state, "MACE")

@@ -61,7 +61,7 @@ class MACE(MolecularModel):
             ``lmax`` (default: 1).
         correlation: how many neighbors are known at once, from 1 to 4, or one number
             for each layer (default: 3).
-        num_radial: number of Bessel functions (default: 8).
+        num_radial: number of radial functions (default: 8).
         cutoff: radius of the neighborhoods (default: 5.0).
         irreps_hidden: irreps of an atom, all of one multiplicity, in place of
             ``hidden_channels`` and ``lmax_hidden``. With ``0o`` among them, messages
@@ -81,8 +81,8 @@ class MACE(MolecularModel):
             ``"agnesi"``: :class:`~pyg_equivariant.nn.AgnesiTransform`, ``"soft"``:
             :class:`~pyg_equivariant.nn.SoftTransform`, in angstrom (default: ``None``).
         radial_basis: ``"bessel"`` or ``"gaussian"`` (default: ``"bessel"``).
-        envelope: what it multiplies, the radial ``"features"`` or the ``"weights"``
-            made of them, the authors' ``apply_cutoff=False`` (default:
+        envelope: what the envelope multiplies, the radial ``"features"`` or the
+            ``"weights"`` made of them, the authors' ``apply_cutoff=False`` (default:
             ``"features"``).
         envelope_exponent: the ``p`` of :class:`~pyg_equivariant.nn.PolynomialCutoff`,
             and of the repulsion's (default: 5).
