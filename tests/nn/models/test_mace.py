@@ -145,6 +145,20 @@ def test_the_envelope_multiplies_weights_instead(graphs: dict[str, Data]) -> Non
     assert (hidden(*given) - same(*given)).abs().max() > 1e-4
 
 
+def test_the_envelope_multiplies_densities_too(graphs: dict[str, Data]) -> None:
+    data = graphs["two_molecules"]
+    model = build(envelope="weights", density=True)
+    graph = model.graph(data.pos, data.batch)
+    length = graph.edge_vec().norm(dim=1)
+    edges, conv = model._embed(data.z, graph, by_pair=True), model.convs[1]
+    features = model.edges.basis(length)
+    envelope = model.edges.envelope(length).unsqueeze(-1)
+    found = model._radial(conv, edges)
+    expected = conv.radial(features) * envelope, conv.edge_density(features) * envelope
+    for x, y in zip(found, expected, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
