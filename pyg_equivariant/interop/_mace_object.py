@@ -7,6 +7,8 @@ from typing import Any
 
 from torch.nn import Module
 
+from .e3nn import as_irreps
+
 _MODELS = "MACE", "ScaleShiftMACE"
 _BLOCKS = tuple(
     f"RealAgnostic{density}{residual}InteractionBlock"
@@ -48,7 +50,7 @@ def settings_of(model: Module) -> dict[str, Any]:
             f"a MACE with several avg_num_neighbors cannot be read: {neighbors}"
         )
     return {
-        "hidden_irreps": str(parts.products[0].linear.irreps_out),
+        "hidden_irreps": str(as_irreps(parts.products[0].linear.irreps_out)),
         "avg_num_neighbors": neighbors.pop(),
         "apply_cutoff": bool(getattr(parts, "apply_cutoff", True)),
         "interaction_first": type(parts.interactions[0]).__name__,

@@ -9,15 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.o3 import Irreps, clebsch_gordan
 
 from ._mace_constants import basis_of, has_repulsion, transform_of
 from ._placement import Placement
+from ._signs import sign_before_e3nn_05
 from .mace_contraction import contraction_sizes
 
 _CONSTANTS = re.compile(
     r"(.*\.)?(output_mask|_compiled_main.*|weights_(\d+|max)_zeroed)|num_interactions"
 )
+_COUPLING = re.compile(r"interactions\.\d+\.conv_tp\..*_w3j_(\d+)_(\d+)_(\d+)")
 _REFUSED = {
     r"interactions\.\d+\.(linear_res|source_embedding|alpha|beta).*": (
         "non-linear interaction blocks"
@@ -45,6 +47,25 @@ def refuse_unknown(weights: Placement) -> None:
         for pattern, what in _REFUSED.items():
             if re.fullmatch(pattern, name):
                 raise ValueError(f"{name}: a MACE with {what} cannot be read")
+
+
+def check_signs(weights: Placement) -> None:
+    """Refuse products whose couplings have other signs, where the state shows them."""
+    for name, value in weights.tensors.items():
+        match = _COUPLING.fullmatch(name)
+        if match is None:
+            continue
+        l1, l2, l3 = map(int, match.groups())
+        found = value.double().cpu()
+        expected = clebsch_gordan(l1, l2, l3, dtype=torch.float64)
+        expected = expected * sign_before_e3nn_05(l1, l2, l3)
+        if found.shape == expected.shape and torch.allclose(
+            -found, expected, atol=1e-5
+        ):
+            raise ValueError(
+                f"{name} has another sign than in e3nn 0.4.4, which MACE pins: its "
+                "weights are of another version and cannot be read"
+            )
 
 
 def leave_aside(weights: Placement) -> None:

@@ -20,7 +20,13 @@ from pyg_equivariant.o3 import IrrepsLike
 from ._mace_constants import place_constants
 from ._mace_object import settings_of
 from ._mace_plain import plain_state
-from ._mace_settings import first_block, leave_aside, read_settings, refuse_unknown
+from ._mace_settings import (
+    check_signs,
+    first_block,
+    leave_aside,
+    read_settings,
+    refuse_unknown,
+)
 from ._placement import Change, Placement, build
 from ._signs import sign_before_e3nn_05
 from ._weights import regroup_weights
@@ -84,10 +90,10 @@ def mace_from_reference(
     Raises:
         TypeError: if ``hidden_irreps`` or ``avg_num_neighbors`` is missing.
         ValueError: naming what could not be placed, what is missing, what contradicts
-            the shapes of the weights, or what is not known here: Chebyshev polynomials,
-            non-linear blocks, ``edge_irreps``, ``use_so3``, readouts with biases,
-            embeddings of charge and spin, cuEquivariance's layout, and other models of
-            the package.
+            the shapes of the weights or the model, or what is not known here: Chebyshev
+            polynomials, non-linear blocks, ``edge_irreps``, ``use_so3``, readouts with
+            biases, embeddings of charge and spin, cuEquivariance's layout, and other
+            models of the package.
 
     Example:
         >>> import torch
@@ -113,13 +119,15 @@ def mace_from_reference(
         ... )
         MACE(4x0e, lmax=1, correlation=2, num_layers=1, cutoff=5.0)
     """
-    given: dict[str, Any] = {"hidden_irreps": hidden_irreps, "heads": heads}
+    given: dict[str, Any] = {"hidden_irreps": hidden_irreps}
+    given["heads"] = None if heads is None else tuple(heads)
     given |= {"avg_num_neighbors": avg_num_neighbors, "apply_cutoff": apply_cutoff}
     given |= {"interaction_first": interaction_first}
     state_dict, given = _opened(state_dict, given)
     weights = Placement(state_dict, "MACE")
     refuse_unknown(weights)
-    hidden, names = as_irreps(given["hidden_irreps"]), tuple(given["heads"] or ())
+    check_signs(weights)
+    hidden, names = as_irreps(given["hidden_irreps"]), given["heads"] or ()
     state = plain_state(weights.tensors, hidden, _number(head, names), names)
     weights = Placement(state, "MACE")
     leave_aside(weights)
@@ -154,8 +162,14 @@ def _opened(
     if isinstance(reference, Module):
         told = settings_of(reference)
         for name, value in given.items():
-            if value is not None and name not in ("hidden_irreps", "heads"):
-                told[name] = value
+            value = (
+                str(as_irreps(value)) if name == "hidden_irreps" and value else value
+            )
+            if value is not None and value != told[name]:
+                raise ValueError(
+                    f"got {name}={value}, but this {type(reference).__name__} has "
+                    f"{name}={told[name]}; leave it out"
+                )
         return reference.state_dict(), told
     if given["hidden_irreps"] is None:
         raise TypeError(

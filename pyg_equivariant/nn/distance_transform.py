@@ -63,7 +63,8 @@ class AgnesiTransform(PairFunction):
     def forward(self, z: Tensor, edge_index: Tensor, edge_length: Tensor) -> Tensor:
         """The transformed length of every edge."""
         self.check(z, edge_index, edge_length)
-        x = widen(edge_length) / (0.5 * self.reach(z, edge_index))
+        r = widen(edge_length).clamp(min=0)
+        x = r / (0.5 * self.reach(z, edge_index))
         fraction = self.a * x.pow(self.p) / (1 + x.pow(self.p - self.q))
         return (1 + fraction).reciprocal().to(edge_length.dtype)
 

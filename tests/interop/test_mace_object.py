@@ -58,9 +58,13 @@ def test_an_object_tells_what_its_state_does_not(mace_state: State) -> None:
     assert str(model.irreps_hidden) == "4x0e+4x1o"
     assert [conv.avg_num_neighbors for conv in model.convs] == [3.0, 3.0]
     assert model.envelope == "weights"
-    plain = mace_from_reference(authors(mace_state, kind="MACE"), avg_num_neighbors=5.0)
-    assert plain.convs[0].avg_num_neighbors == 5.0
-    assert plain.envelope == "features"
+    plain = authors(mace_state, kind="MACE")
+    told = {"hidden_irreps": "4x0e + 4x1o", "avg_num_neighbors": 3.0}
+    assert mace_from_reference(plain, **told).envelope == "features"
+    told |= {"heads": ["a"], "apply_cutoff": False, "avg_num_neighbors": 5.0}
+    for name, value in (told | {"hidden_irreps": "4x0e"}).items():
+        with pytest.raises(ValueError, match=f"got {name}=.*, but this MACE has"):
+            mace_from_reference(plain, **{name: value})
 
 
 CHANGES: dict[str, dict[str, Any]] = {

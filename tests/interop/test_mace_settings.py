@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.interop import mace_from_reference
+from pyg_equivariant.o3 import clebsch_gordan
 
 State = dict[str, Tensor]
 GIVEN: dict[str, Any] = {"hidden_irreps": "4x0e+4x1o", "avg_num_neighbors": 3.0}
@@ -71,6 +72,19 @@ REFUSED = {
 def test_what_is_not_known_is_refused_by_name(name: str, mace_state: State) -> None:
     with pytest.raises(ValueError, match=f"{name}: a MACE with .*{REFUSED[name]}"):
         mace_from_reference(mace_state | {name: torch.ones(1)}, **GIVEN)
+
+
+@pytest.mark.parametrize("degrees", [(1, 1, 2), (1, 2, 2), (2, 1, 2)])
+def test_signs_of_another_version_are_refused(
+    degrees: tuple[int, int, int], mace_state: State
+) -> None:
+    name = "interactions.1.conv_tp._compiled_main_left_right._w3j_{}_{}_{}"
+    C = clebsch_gordan(*degrees, dtype=torch.float64)
+    pinned = C if sum(degrees) % 2 == 0 else -C  # of these degrees, in e3nn 0.4.4
+    name = name.format(*degrees)
+    mace_from_reference(mace_state | {name: pinned}, **GIVEN)
+    with pytest.raises(ValueError, match=f"{name} has another sign than in e3nn 0.4.4"):
+        mace_from_reference(mace_state | {name: -pinned}, **GIVEN)
 
 
 def test_other_irreps_on_edges_are_refused(mace_state: State) -> None:

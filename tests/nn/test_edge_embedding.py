@@ -161,3 +161,25 @@ def test_attributes_of_many_edges_in_half_precision() -> None:
             found = node_attributes(edge_sh.to(dtype), target, 1, given)
             assert found.dtype == dtype
             torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_the_basis_may_read_another_distance_and_no_envelope() -> None:
+    basis, envelope = BesselBasis(4, 3.0).double(), PolynomialCutoff(3.0)
+    embed = EdgeEmbedding(3.0, basis, envelope)
+    pos = torch.randn(5, 3, dtype=torch.float64)
+    graph = neighbor_graph(pos, 3.0)
+    length = graph.edge_vec().norm(dim=1)
+    sizes = torch.tensor([1.0, 1.5, 2.0, 2.5, 3.0], dtype=torch.float64)
+
+    def distance(edge_index: Tensor, edge_length: Tensor) -> Tensor:
+        return edge_length / sizes[edge_index].sum(dim=0)
+
+    weight = envelope(length).unsqueeze(-1)
+    for by_pair in (True, False):
+        edges = embed.embed(graph, by_pair, distance)
+        assert (edges.pair is not None) is by_pair
+        expected = basis(distance(graph.edge_index, length)) * weight
+        torch.testing.assert_close(edges.spread(edges.edge_attr), expected)
+        edges = embed.embed(graph, by_pair, apart=True)
+        torch.testing.assert_close(edges.spread(edges.edge_attr), basis(length))
+        torch.testing.assert_close(edges.spread(edges.edge_weight), weight.squeeze(-1))

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
-from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -17,14 +16,17 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 from ..activation import SecondMomentActivation
 from ..conv import MACEConv
 from ..cutoff import PolynomialCutoff
-from ..distance_transform import AgnesiTransform, SoftTransform
 from ..edge_embedding import EdgeEmbedding, Edges
-from ..mlp import RadialMLP
-from ..nuclei import PairFunction
-from ..radial import BesselBasis, GaussianBasis
 from ..zbl import ZBLRepulsion
 from ._admitted import EdgeFeatures
 from ._embedding import first_irreps, node_embedding
+from ._mace_parts import (
+    MACEReadout,
+    by_layer,
+    message_irreps,
+    radial_functions,
+    transform_of,
+)
 from ._species import SpeciesEmbedding, SpeciesIndex
 from .features import Features
 from .heads import Head, ScalarHead
@@ -59,7 +61,7 @@ class MACE(MolecularModel):
             ``lmax`` (default: 1).
         correlation: how many neighbors are known at once, from 1 to 4, or one number
             for each layer (default: 3).
-        num_radial: number of Bessel functions (default: 8).
+        num_radial: number of radial functions (default: 8).
         cutoff: radius of the neighborhoods (default: 5.0).
         irreps_hidden: irreps of an atom, all of one multiplicity, in place of
             ``hidden_channels`` and ``lmax_hidden``. With ``0o`` among them, messages
@@ -79,8 +81,8 @@ class MACE(MolecularModel):
             ``"agnesi"``: :class:`~pyg_equivariant.nn.AgnesiTransform`, ``"soft"``:
             :class:`~pyg_equivariant.nn.SoftTransform`, in angstrom (default: ``None``).
         radial_basis: ``"bessel"`` or ``"gaussian"`` (default: ``"bessel"``).
-        envelope: what it multiplies, the radial ``"features"`` or the ``"weights"``
-            made of them, the authors' ``apply_cutoff=False`` (default:
+        envelope: what the envelope multiplies, the radial ``"features"`` or the
+            ``"weights"`` made of them, the authors' ``apply_cutoff=False`` (default:
             ``"features"``).
         envelope_exponent: the ``p`` of :class:`~pyg_equivariant.nn.PolynomialCutoff`,
             and of the repulsion's (default: 5).
@@ -191,11 +193,11 @@ class MACE(MolecularModel):
         irreps_sh = Irreps.spherical_harmonics(lmax)
         self.edges = EdgeEmbedding(
             cutoff,
-            _basis(radial_basis, num_radial, cutoff),
+            radial_functions(radial_basis, num_radial, cutoff),
             PolynomialCutoff(cutoff, envelope_exponent),
             irreps_sh,
         )
-        self.transform = _transform(distance_transform)
+        self.transform = transform_of(distance_transform)
         self.edge_features = EdgeFeatures(irreps_edge)
         self.zbl = ZBLRepulsion(envelope_exponent) if zbl else None
         self.convs = ModuleList(
@@ -208,7 +210,7 @@ class MACE(MolecularModel):
                 degree,
                 tuple(radial_channels),
                 residual=residual_first or k > 0,
-                irreps_message=_messages(hidden, lmax, both=k > 0),
+                irreps_message=message_irreps(hidden, lmax, both=k > 0),
                 avg_num_neighbors=avg_num_neighbors,
                 act=act,
                 density=divided,
@@ -216,8 +218,8 @@ class MACE(MolecularModel):
             for k, (layer, degree, divided) in enumerate(
                 zip(
                     layers,
-                    _by_layer(correlation, num_layers, "correlation"),
-                    _by_layer(density, num_layers, "density"),
+                    by_layer(correlation, num_layers, "correlation"),
+                    by_layer(density, num_layers, "density"),
                     strict=True,
                 )
             )
@@ -298,83 +300,3 @@ class MACE(MolecularModel):
             f"correlation={self.correlation}, num_layers={self.num_layers}, "
             f"cutoff={self.cutoff})"
         )
-
-
-class MACEReadout(torch.nn.Module):
-    """From the scalars of all layers to the energy of an atom.
-
-    Args:
-        widths: the scalars of every layer.
-        channels: hidden widths of the last layer's network.
-        act: its activation.
-        num_energies: how many energies follow the scalars, which are added.
-
-    Example:
-        >>> readout = MACEReadout([4, 4], (16,), SecondMomentActivation("silu"))
-        >>> readout(torch.randn(5, 8)).shape
-        torch.Size([5, 1])
-    """
-
-    def __init__(
-        self,
-        widths: Sequence[int],
-        channels: Sequence[int],
-        act: SecondMomentActivation,
-        num_energies: int = 0,
-    ) -> None:
-        super().__init__()
-        hidden = [()] * (len(widths) - 1) + [tuple(channels)]
-        self.layers = ModuleList(
-            RadialMLP([width, *between, 1], act)
-            for width, between in zip(widths, hidden, strict=True)
-        )
-        self._sizes = [*widths, num_energies]
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        for layer in self.layers:
-            reset(layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Energies ``(|V|, 1)``."""
-        *scalars, energies = x.split(self._sizes, dim=-1)
-        total = energies.sum(dim=-1, keepdim=True)
-        for layer, part in zip(self.layers, scalars, strict=True):
-            total = total + layer(part)
-        return total
-
-
-def _basis(name: str, num_radial: int, cutoff: float) -> BesselBasis | GaussianBasis:
-    if name == "bessel":
-        return BesselBasis(num_radial, cutoff, "mace")
-    if name == "gaussian":
-        return GaussianBasis(num_radial, cutoff)
-    raise ValueError(f"radial_basis is 'bessel' or 'gaussian', got {name!r}")
-
-
-def _transform(name: str | None) -> PairFunction | None:
-    known = {"agnesi": AgnesiTransform, "soft": SoftTransform}
-    if name is None:
-        return None
-    if name not in known:
-        raise ValueError(
-            f"distance_transform is 'agnesi', 'soft' or None, got {name!r}"
-        )
-    return known[name]()
-
-
-def _by_layer(given: Any, num_layers: int, name: str) -> list[Any]:
-    """One value for each layer."""
-    if not isinstance(given, Sequence):
-        return [given] * num_layers
-    if len(given) != num_layers:
-        raise ValueError(f"got {name}={given} for {num_layers} layers")
-    return list(given)
-
-
-def _messages(hidden: Irreps, lmax: int, both: bool) -> Irreps:
-    """Irreps of what arrives at an atom: of the harmonics, or of both parities."""
-    mul = hidden[0].mul
-    if both and hidden.count("0o"):
-        return Irreps([(mul, (l, p)) for l in range(lmax + 1) for p in (-1, 1)])
-    return Irreps([(mul, ir) for _, ir in Irreps.spherical_harmonics(lmax)])

@@ -14,7 +14,7 @@ from pyg_equivariant.nn import (
     SecondMomentActivation,
     ZBLRepulsion,
 )
-from pyg_equivariant.nn.models.mace import MACEReadout
+from pyg_equivariant.nn.models._mace_parts import MACEReadout
 from pyg_equivariant.testing import assert_equivariant
 
 SMALL = {"hidden_channels": 4, "lmax": 2, "num_radial": 5, "radial_channels": (6,)}
@@ -143,6 +143,20 @@ def test_the_envelope_multiplies_weights_instead(graphs: dict[str, Data]) -> Non
     same = build()
     same.load_state_dict(hidden.state_dict())
     assert (hidden(*given) - same(*given)).abs().max() > 1e-4
+
+
+def test_the_envelope_multiplies_densities_too(graphs: dict[str, Data]) -> None:
+    data = graphs["two_molecules"]
+    model = build(envelope="weights", density=True)
+    graph = model.graph(data.pos, data.batch)
+    length = graph.edge_vec().norm(dim=1)
+    edges, conv = model._embed(data.z, graph, by_pair=True), model.convs[1]
+    features = model.edges.basis(length)
+    envelope = model.edges.envelope(length).unsqueeze(-1)
+    found = model._radial(conv, edges)
+    expected = conv.radial(features) * envelope, conv.edge_density(features) * envelope
+    for x, y in zip(found, expected, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(
