@@ -120,8 +120,8 @@ class Gate(EquivariantModule):
 
         Even scalars pass SiLU, odd ones tanh; all of one kind lie together.
         """
-        blocks = [block for block in self.irreps_scalars if block.mul]
-        parities = [block.ir.p for block in blocks]
+        scalars = [block for block in self.irreps_scalars if block.mul]
+        parities = [block.ir.p for block in scalars]
         if parities not in (sorted(parities), sorted(parities, reverse=True)):
             return None
         if any(block.ir.l == 0 for block in self.irreps_gated):
@@ -133,19 +133,18 @@ class Gate(EquivariantModule):
         by_gate, silu = _factor(self.act_gates, "sigmoid", 1), False
         if by_gate is None:
             by_gate, silu = _factor(self.act_gates, "silu", 1), True
-        num_odd = sum(block.mul for block in blocks if block.ir.p < 0)
-        num_scalars = sum(block.mul for block in blocks) - num_odd
+        num_odd = sum(block.mul for block in scalars if block.ir.p < 0)
+        num_scalars = self.irreps_scalars.dim - num_odd
         num_gates = self.irreps_gates.dim
         if by_scalar is None or by_gate is None or by_odd is None:
             return None
         if not num_scalars + num_gates:
             return None
-        return GateForm(
-            *(self.irreps_in.dim, self.irreps_scalars.dim + self.irreps_gated.dim),
-            *(num_scalars, num_gates, by_scalar, by_gate),
-            *(self._kernel_blocks(), silu, num_odd, by_odd),
-            odd_last=parities != sorted(parities),
-        )
+        sizes = self.irreps_in.dim, self.irreps_scalars.dim + self.irreps_gated.dim
+        counts = num_scalars, num_gates
+        odd_last = parities != sorted(parities)
+        given = *sizes, *counts, by_scalar, by_gate, self._kernel_blocks()
+        return GateForm(*given, silu, num_odd, by_odd, odd_last)
 
     def _kernel_blocks(self) -> tuple[GateBlock, ...]:
         """What is gated, cut where the blocks of gates end."""

@@ -103,11 +103,13 @@ class GateForm:
         """The form of a text."""
         head, *rows = (row.split() for row in text.split(";"))
         blocks = tuple(GateBlock._make(map(int, row)) for row in rows)
-        sizes = map(int, head[:4])
-        silu, odd, last = int(head[6]), int(head[7]), int(head[9])
+        x_dim, out_dim, scalars, gates = map(int, head[:4])
+        sizes = x_dim, out_dim, scalars, gates
         factors = float(head[4]), float(head[5])
-        rest = bool(silu), odd, float(head[8]), bool(last)
-        return GateForm(*sizes, *factors, blocks, *rest)
+        silu, odd, by_odd, last = head[6], int(head[7]), float(head[8]), head[9]
+        return GateForm(
+            *sizes, *factors, blocks, silu != "0", odd, by_odd, odd_last=last != "0"
+        )
 
 
 def value(x: Tensor, shift: Tensor, form: GateForm) -> Tensor:
