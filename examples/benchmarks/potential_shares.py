@@ -36,7 +36,7 @@ def shares(side: Any, batch: dict[str, Any], step: Callable[..., object]) -> Cou
     return found
 
 
-def best(function: Callable[[], object], calls: int = 5) -> float:
+def best(function: Callable[[], object], calls: int = 15) -> float:
     """The least seconds of a call."""
     times = []
     for _ in range(calls):

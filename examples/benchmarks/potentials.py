@@ -30,6 +30,7 @@ from timing import highest, parser, same, skip, start
 from torch import Tensor
 
 HERE = Path(__file__).resolve()
+PATH = os.pathsep.join([str(HERE.parents[2]), os.environ.get("PYTHONPATH", "")])
 PACKAGES = {"nequip": "nequip", "mace": "mace-torch", "allegro": "nequip-allegro"}
 # What the packages offer besides, and on how many molecules it is measured: without the
 # kernels for CUDA devices, cuEquivariance takes minutes for a large batch.
@@ -121,6 +122,7 @@ class Worker:
         command += ["--threads", str(options.threads)] if options.threads else []
         self.process = subprocess.Popen(
             command + ["--quick"] * options.quick,
+            env=os.environ | {"PYTHONPATH": PATH},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

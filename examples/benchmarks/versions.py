@@ -158,7 +158,8 @@ def networks(m: Any) -> Iterator[tuple[str, Call]]:
         return gradient.detach()
 
     steps = {"forward": forward, "training step": train, "energy + force": forces}
-    for name in ("SchNet", "PaiNN", "EGNN", "TFN", "SEGNN"):
+    names = ("SchNet", "PaiNN", "EGNN", "TFN", "SEGNN", "NequIP", "MACE")
+    for name in (name for name in names if hasattr(nn, name)):
         torch.manual_seed(0)
         model = getattr(nn, name)(cutoff=5.0)
         for what, step in steps.items():

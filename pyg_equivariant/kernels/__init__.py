@@ -16,6 +16,7 @@ from .report import can_compile, count_kernels, kernel_report
 from .species.operator import species_product
 from .species.reference import SpeciesBlock, SpeciesForm
 from .spherical_harmonics.operator import evaluate_harmonics, spherical_harmonics
+from .spread import spread_rows
 from .symmetric_contraction.form import ContractionPath
 from .symmetric_contraction.operator import SymmetricContractionKernel
 
@@ -28,6 +29,7 @@ __all__ = [
     "ContractionPath",
     "neighbor_sum",
     "edge_pairs",
+    "spread_rows",
     "spherical_harmonics",
     "evaluate_harmonics",
     "GateForm",

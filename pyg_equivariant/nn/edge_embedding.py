@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.graph import Graph, neighbor_graph
-from pyg_equivariant.kernels import edge_pairs, is_plain_call
+from pyg_equivariant.kernels import edge_pairs, is_plain_call, spread_rows
 from pyg_equivariant.o3 import (
     Irreps,
     IrrepsLike,
@@ -66,7 +66,7 @@ class Edges(NamedTuple):
 
     def spread(self, rows: Tensor) -> Tensor:
         """One row for every edge, where edges share rows."""
-        return rows if self.pair is None else rows.index_select(0, self.pair)
+        return rows if self.pair is None else spread_rows(rows, self.pair)
 
     def node_attr(self, physical: Tensor | None = None) -> Tensor:
         """The attribute of SEGNN's nodes, see :func:`node_attributes`."""

@@ -116,14 +116,38 @@ class Gate(EquivariantModule):
         self._gated = positions[last:]
 
     def _kernel_form(self) -> GateForm | None:
-        """What the kernel can do: SiLU on 0e scalars, sigmoids of 0e gates, l > 0."""
-        num_scalars, num_gates = self.irreps_scalars.dim, self.irreps_gates.dim
-        by_scalar = _factor(self.act_scalars, "silu")
-        by_gate = _factor(self.act_gates, "sigmoid")
-        if by_scalar is None or by_gate is None or not num_scalars + num_gates:
+        """What the kernel can do: SiLU or sigmoids of 0e gates, that multiply l > 0.
+
+        Even scalars pass SiLU, odd ones tanh; all of one kind lie together.
+        """
+        scalars = [block for block in self.irreps_scalars if block.mul]
+        parities = [block.ir.p for block in scalars]
+        if parities not in (sorted(parities), sorted(parities, reverse=True)):
             return None
         if any(block.ir.l == 0 for block in self.irreps_gated):
             return None
+        if any(block.mul and block.ir.p < 0 for block in self.irreps_gates):
+            return None
+        by_scalar = _factor(self.act_scalars, "silu", 1)
+        by_odd = _factor(self.act_scalars, "tanh", -1)
+        by_gate, silu = _factor(self.act_gates, "sigmoid", 1), False
+        if by_gate is None:
+            by_gate, silu = _factor(self.act_gates, "silu", 1), True
+        num_odd = sum(block.mul for block in scalars if block.ir.p < 0)
+        num_scalars = self.irreps_scalars.dim - num_odd
+        num_gates = self.irreps_gates.dim
+        if by_scalar is None or by_gate is None or by_odd is None:
+            return None
+        if not num_scalars + num_gates:
+            return None
+        sizes = self.irreps_in.dim, self.irreps_scalars.dim + self.irreps_gated.dim
+        counts = num_scalars, num_gates
+        odd_last = parities != sorted(parities)
+        given = *sizes, *counts, by_scalar, by_gate, self._kernel_blocks()
+        return GateForm(*given, silu, num_odd, by_odd, odd_last)
+
+    def _kernel_blocks(self) -> tuple[GateBlock, ...]:
+        """What is gated, cut where the blocks of gates end."""
         starts = [
             (part.start + sum(muls[:n]), block)
             for part, block, muls in zip(
@@ -131,14 +155,14 @@ class Gate(EquivariantModule):
             )
             for n in range(len(muls))
         ]
-        blocks, g, out = [], num_scalars, num_scalars
+        blocks, g = [], self.irreps_scalars.dim
+        out = g  # before the gates in the input, and before what is gated
         for n, counts in zip(self._gated, self._cuts, strict=True):
             x, (step, ir) = starts[n]
             for mul in counts:
                 blocks.append(GateBlock(x, step, g, out, ir.dim, mul))
                 x, g, out = x + mul, g + mul, out + ir.dim * mul
-        sizes = self.irreps_in.dim, out, num_scalars, num_gates
-        return GateForm(*sizes, by_scalar, by_gate, tuple(blocks))
+        return tuple(blocks)
 
     @classmethod
     def from_irreps(
@@ -239,13 +263,13 @@ class Gate(EquivariantModule):
         return f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out})"
 
 
-def _factor(acts: Activation, name: str) -> float | None:
-    """What scales the activation of that name, if all blocks are 0e and have it."""
+def _factor(acts: Activation, name: str, p: int) -> float | None:
+    """What scales the activation of that name, if all blocks of a parity have it."""
     factors = set()
     for (mul, ir), act in zip(acts.irreps_in, acts.acts, strict=True):
-        if not mul:
+        if not mul or ir.p != p:
             continue
-        if not isinstance(act, SecondMomentActivation) or not ir.is_scalar():
+        if not isinstance(act, SecondMomentActivation):
             return None
         factors.add(act.constant if act.act is resolve_activation(name) else None)
     if not factors:

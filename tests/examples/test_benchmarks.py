@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import torch
 
+from pyg_equivariant.o3 import TensorProductPaths
+
 
 def rows_of(text: str) -> list[list[str]]:
     """The cells of the rows between the second rule of a table and the third."""
@@ -82,6 +84,30 @@ def test_networks(
     assert "without EGNN of its authors: git clone" in out
     rows = [line.split() for line in out.splitlines() if line.startswith("SchNet, ")]
     assert len(rows) in (3, 6)
+
+
+def test_potentials_without_their_authors_packages(
+    load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load("potentials").main(["--quick", "--networks", "nequip", "--threads", "1"])
+    out = capsys.readouterr().out
+    assert "2 random molecules" in out
+    assert "without nequip: an environment with nequip; --nequip PYTHON" in out
+    rows = [line for line in out.splitlines() if line.startswith("nequip, ")]
+    steps = ("forward", "training step", "energy + force training step")
+    assert len(rows) >= len(steps)
+    for line, step in zip(rows, steps, strict=False):
+        assert line.split()[-6:-5] == ["ours"]
+        assert line.startswith(f"nequip, {step} ")
+    assert "nequip: convolution, GFLOP/s, % of peak" in out
+
+
+def test_operations_of_a_convolution(load: Callable[[str], Any]) -> None:
+    paths = TensorProductPaths.depthwise("4x0e+4x1o", "0e", keep="0e+1o")
+    value, derivatives = load("potential_shares").operations(paths)
+    # four components of four channels: a product with y and one with the weight
+    assert value == 4 * 4 * 4
+    assert derivatives > 2 * value
 
 
 def test_random_molecules(load: Callable[[str], Any]) -> None:

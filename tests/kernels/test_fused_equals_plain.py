@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -239,18 +240,20 @@ def node_first(draw: Draw) -> Example:
 
 def gated(draw: Draw) -> Example:
     scalars, mul = draw.one_of("scalars", (0, *CHANNELS)), draw.one_of("mul", CHANNELS)
-    l = draw.integer("l", 1, LMAX)
+    odd, l = draw.one_of("odd", (0, *CHANNELS)), draw.integer("l", 1, LMAX)
+    silu, last = draw.one_of("silu", (False, True)), draw.one_of("last", (False, True))
     gates, rows = mul, 2 * l + 1
-    block = kernels.GateBlock(scalars + gates, mul, scalars, scalars, rows, mul)
-    sizes = scalars + gates + rows * mul, scalars + rows * mul, scalars, gates
-    form = kernels.GateForm(*sizes, 1.7, 0.6, (block,))
+    passed = odd + scalars
+    block = kernels.GateBlock(passed + gates, mul, passed, passed, rows, mul)
+    sizes = passed + gates + rows * mul, passed + rows * mul, scalars, gates
+    form = kernels.GateForm(*sizes, 1.7, 0.6, (block,), silu, odd, 1.3, last)
     inputs = [
         draw.numbers("x", draw.integer("rows", 0, 200), form.x_dim),
         draw.numbers("bias", form.num_biases),
     ]
     return Example(
         lambda x, bias: kernels.gate(x, bias, form),
-        lambda x, bias: gate_reference(x, bias, form),
+        lambda x, bias: gate_reference(x, F.pad(bias, (odd, 0)), form),
         inputs,
     )
 

@@ -48,12 +48,21 @@ def second(
 
 
 def _common(x: Tensor, shift: Tensor, form: GateForm) -> tuple[Any, ...]:
-    blocks = _blocks(form.text)
+    head, blocks = _head(form.text), _blocks(form.text)
     threads = max(1, min(num_threads(), len(x) // _ROWS_PER_THREAD))
     return (
-        *(threads, len(x), form.scalars, blocks.data_ptr(), len(blocks)),
-        *(form.by_scalar, form.by_gate, x.data_ptr(), form.x_dim, shift.data_ptr()),
+        *(threads, len(x), head.data_ptr(), blocks.data_ptr(), len(blocks)),
+        *(form.by_scalar, form.by_gate, form.by_odd),
+        *(x.data_ptr(), form.x_dim, shift.data_ptr()),
     )
+
+
+@lru_cache(maxsize=256)
+def _head(text: str) -> Tensor:
+    """What C calls so."""
+    form = GateForm.parse(text)
+    places = form.odd_out, form.out, int(form.silu)
+    return torch.tensor([form.odd, form.scalars, *places], dtype=torch.int64)
 
 
 @lru_cache(maxsize=256)
@@ -66,5 +75,5 @@ def _blocks(text: str) -> Tensor:
 def _library(dtype: torch.dtype) -> ctypes.CDLL:
     real = REAL[dtype]
     built = library(Path(__file__).with_name("cpu.c"), real)
-    rows = f"int size size * size {real} {real} * size * * size"
+    rows = f"int size * * size {real} {real} {real} * size * * size"
     return declare(built, value=rows, gradient=f"{rows} *", second=f"{rows} * * *")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pyg_equivariant.o3 import check_last
@@ -18,7 +19,7 @@ def _shapes(
     x: Tensor, form: GateForm
 ) -> tuple[tuple[int, ...], tuple[int], tuple[int, ...]]:
     rows = x.shape[0] if x.dim() else 0
-    return (rows, form.x_dim), (form.num_biases,), (rows, form.out_dim)
+    return (rows, form.x_dim), (form.num_shifted,), (rows, form.out_dim)
 
 
 operators = TwiceDifferentiable("gate", reference.value, cpu, GateForm.parse, _shapes)
@@ -31,10 +32,12 @@ def gate(x: Tensor, bias: Tensor | None, form: GateForm) -> Tensor:
         (c\, s\, \sigma(s)) \oplus (c'\, \sigma(g)\, v),
         \quad s \oplus g = x_{0e} + b
 
+    Gates may be SiLU, too, and odd scalars pass a tanh.
+
     Numbers below float32 are computed in float32 on the CPU.
 
     Args:
-        x: features, ``(*, form.x_dim)``, scalars and gates first.
+        x: features, ``(*, form.x_dim)``, odd scalars, even ones and gates first.
         bias: ``(form.num_biases,)``, or ``None``.
         form: what is where.
 
@@ -60,6 +63,8 @@ def gate(x: Tensor, bias: Tensor | None, form: GateForm) -> Tensor:
             f"expected a bias of {form.num_biases} numbers, for {form.scalars} scalars "
             f"and {form.gates} gates, got shape {tuple(bias.shape)}"
         )
+    if form.odd:
+        bias = F.pad(bias, (form.odd, 0))
     rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
     if backend(x, bias) == "c":
         wide = torch.promote_types(x.dtype, torch.float32)

@@ -13,6 +13,10 @@ FORMS = [
         (GateBlock(5, 3, 2, 2, 3, 1), GateBlock(6, 3, 3, 5, 3, 2)),
     ),
     GateForm(8, 6, 0, 2, 1.0, 1.5, (GateBlock(2, 2, 0, 0, 3, 2),)),
+    GateForm(
+        *(7, 6, 1, 1, 1.1, 1.2, (GateBlock(4, 1, 3, 3, 3, 1),)),
+        *(True, 2, 1.3, True),
+    ),
 ]
 
 
