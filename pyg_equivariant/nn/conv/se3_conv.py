@@ -8,6 +8,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from pyg_equivariant.kernels import check_nodes, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 
+from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
 from ..module import check_features
@@ -49,6 +50,7 @@ class SE3Conv(EquivariantConv):
             (default: :obj:`"skip"`)
         radial_channels (int, optional): Width of the hidden layers of the radial
             networks. (default: :obj:`32`)
+        act (str or Callable, optional): Their activation. (default: :obj:`"relu"`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -76,6 +78,7 @@ class SE3Conv(EquivariantConv):
         edge_dim: int,
         self_interaction: Optional[str] = "skip",
         radial_channels: int = 32,
+        act: ActivationLike = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(aggr="add", node_dim=0, **kwargs)
@@ -91,7 +94,12 @@ class SE3Conv(EquivariantConv):
 
         # K: the kernel of every edge
         self.product = RadialTensorProduct(
-            self.irreps_in, self.irreps_sh, self.irreps_out, edge_dim, radial_channels
+            self.irreps_in,
+            self.irreps_sh,
+            self.irreps_out,
+            edge_dim,
+            radial_channels,
+            act,
         )
         # W: self-interaction
         self.mix = None
