@@ -135,13 +135,17 @@ class MaxHead(Head):
     .. math::
         y = \text{post}\big(\max_i \mathbf{x}_i\big)
 
+    References of atoms (``atomref``) are summed and added to it.
+
     Args:
         post: network on every molecule.
 
     Example:
-        >>> MaxHead(Identity()).reduce is None
-        True
+        >>> MaxHead(Identity()).extensive
+        False
     """
+
+    reduce = "sum"
 
     def __init__(self, post: Module) -> None:
         super().__init__()

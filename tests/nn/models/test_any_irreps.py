@@ -136,7 +136,7 @@ def test_forces_come_with_features(
     model = ForceField(smooth(local=True, **given)).eval()
     inputs = inputs_of(graphs["two_molecules"], given)
     forces = model(**inputs).forces
-    (R, _) = rotations()
+    (R, _) = rotations(model.model)
     found = model(**turned(inputs, R, 0.0)).forces
     torch.testing.assert_close(found, forces @ R.T, rtol=1e-9, atol=1e-9)
     assert forces.abs().max() > 1e-3
