@@ -2,6 +2,7 @@
 
 from typing import Any, Optional
 
+import torch
 from torch import Tensor
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
@@ -139,18 +140,24 @@ class SE3Conv(EquivariantConv):
         # propagate_type: (x: OptPairTensor, edge_sh: Tensor, edge_attr: Tensor, edge_weight: OptTensor)  # noqa: E501
         out = self.sum_messages(edge_index, x, size, **inputs, edge_weight=edge_weight)
         # Mean
-        share, out = self._mean(self.directed(edge_index)[1], edge_weight, out)
+        total, count = out[:, :-1], widen(out[:, -1:])
+        if edge_weight is None:
+            divisor = count.clamp(min=1)
+        else:
+            divisor = (1 + count.square()).sqrt()
+        out = total / divisor.to(total.dtype)
         # Self-interaction
         if self.mix is None:
             return out
         if self.self_interaction == "tfn":
             return self.mix(out)
-        return out + share * self._keep(x[1])
+        return out + (count / divisor).to(out.dtype) * self._keep(x[1])
 
     def message(
         self, x_j: Tensor, edge_sh: Tensor, edge_attr: Tensor, edge_weight: OptTensor
     ) -> Tensor:
         out: Tensor = self.product(x_j, edge_sh, edge_attr)
+        out = torch.cat([out, torch.ones_like(edge_sh[:, :1])], dim=-1)  # and its count
         return out if edge_weight is None else out * edge_weight.unsqueeze(-1)
 
     def message_and_aggregate(
@@ -164,24 +171,8 @@ class SE3Conv(EquivariantConv):
     ) -> Tensor:
         check_nodes(edge_index, x[0].shape[0], dim_size)
         x_j = x[0].index_select(0, edge_index[0].long())
-        messages = self.product(x_j, edge_sh, edge_attr)
+        messages = self.message(x_j, edge_sh, edge_attr, None)
         return neighbor_sum(messages, edge_index, dim_size, edge_weight)
-
-    def _mean(
-        self, target: Tensor, edge_weight: OptTensor, total: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The mean of ``total``, and of 1 for every neighbor."""
-        weight = edge_weight
-        if weight is None:
-            weight = total.new_ones(target.shape[0])
-        weight = widen(weight)
-        count = weight.new_zeros(total.shape[0]).index_add(0, target.long(), weight)
-        count = count.unsqueeze(-1)
-        if edge_weight is None:
-            divisor = count.clamp(min=1)
-        else:
-            divisor = (1 + count.square()).sqrt()
-        return (count / divisor).to(total.dtype), total / divisor.to(total.dtype)
 
     def _keep(self, x: Tensor | None) -> Tensor:
         """What a node keeps of its own features, zero where it has none."""
