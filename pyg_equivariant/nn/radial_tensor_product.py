@@ -153,12 +153,9 @@ class RadialTensorProduct(EquivariantModule):
         out: list[Tensor | None] = [None] * len(self.irreps_out)
         for pair, radial in zip(self.pairs, self.radial(edge_attr), strict=True):
             # [|E|, 2l'+1, (J, channel in)] times [|E|, (J, channel in), channel out]
-            harmonics, (mul_out, ir_out) = (
-                len(pair.harmonics),
-                self.irreps_out[pair.i_out],
-            )
+            mul_out, ir_out = self.irreps_out[pair.i_out]
             part = joined[pair.i_in][pair.part]
-            part = part.unflatten(1, (ir_out.dim, harmonics)).flatten(2)
+            part = part.unflatten(1, (ir_out.dim, len(pair.harmonics))).flatten(2)
             product = part @ radial.unflatten(-1, (part.shape[-1], mul_out))
             before = out[pair.i_out]
             out[pair.i_out] = product if before is None else before + product

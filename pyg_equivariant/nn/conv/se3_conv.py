@@ -65,6 +65,7 @@ class SE3Conv(EquivariantConv):
         - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
 
     Examples:
+        >>> import torch
         >>> conv = SE3Conv("4x0e", "0e+1e", "4x0e+2x1e", edge_dim=1)
         >>> x, edge_index = torch.randn(4, 4), torch.tensor([[1, 2, 3], [0, 0, 1]])
         >>> conv(x, edge_index, torch.randn(3, 4), torch.rand(3, 1)).shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -52,7 +53,8 @@ class SE3Transformer(MolecularModel):
         hidden_channels: copies of every irrep of an atom (default: 32).
         lmax: largest degree of the features (default: 3).
         num_layers: number of layers before the last (default: 7).
-        num_heads: as in :class:`~pyg_equivariant.nn.SE3TransformerConv` (default: 8).
+        num_heads: as in :class:`~pyg_equivariant.nn.SE3TransformerConv` (default: 8, or
+            as many as divide the copies of every irrep of the values).
         div: likewise (default: 2).
         cutoff: radius of the neighborhoods; ``None`` joins all pairs (default: 2.0).
         smooth: multiply messages by a polynomial envelope, so that energies are smooth
@@ -111,7 +113,7 @@ class SE3Transformer(MolecularModel):
         hidden_channels: int = 32,
         lmax: int = 3,
         num_layers: int = 7,
-        num_heads: int = 8,
+        num_heads: int | None = None,
         div: float = 2,
         cutoff: float | None = 2.0,
         smooth: bool = False,
@@ -173,6 +175,9 @@ class SE3Transformer(MolecularModel):
         self.features = admit(given, irreps_sh, hidden, name)
         numbers = [] if self.species is None else [(len(species) + 1, "0e")]
         self.irreps_in = Irreps(numbers) + self.features.irreps_out
+        if num_heads is None:
+            muls = [int(mul // div) for mul, _ in hidden] if div > 0 else []
+            num_heads = math.gcd(8, *muls)
         edges = irreps_sh, 1 + self.edge_features.num_scalars, radial_channels, act
         block: dict[str, Any] = {"num_heads": num_heads, "div": div, "skip": skip}
         block |= {"self_interaction": self_interaction, "x_ij": x_ij}
