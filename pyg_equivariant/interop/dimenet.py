@@ -50,10 +50,9 @@ def dimenet_from_pyg(
             ...
         ValueError: 'rbf.freq' is missing: this is no state_dict of DimeNet of PyG, which holds emb.lin.weight
     """  # noqa: E501
-    plain = any(name.endswith(".W") for name in state_dict)
+    plain = not any("lin_down" in name for name in state_dict)
     source = f"DimeNet{'' if plain else '++'} of PyG"
     prefixes = "interaction_blocks.{}.", "", "output_blocks.{}.", "rbf.freq"
-    plain = plain or not any("lin_down" in name for name in state_dict)
     reader = Reader(state_dict, source, *prefixes)
     sizes: dict[str, Any] = reader.sizes("lin_sbf" if plain else "lin_sbf1", "emb.emb")
     given = (num_spherical, sizes["num_spherical"]), (num_blocks, reader.num_layers)

@@ -31,6 +31,7 @@ NETWORK = Network(
         "default": Size({}, 1_885_830, "the authors' QM9 network, in PyG"),
         "of DIG": Size({"angle": "bond", "up_bias": True}, 1_887_110, "DIG"),
     },
+    # The authors warm up over 3,000 steps, fall by 0.01 in 4 million and use AMSGrad
     qm9=QM9Preset(
         split="dimenet",
         epochs=872,  # 3 million steps of 32

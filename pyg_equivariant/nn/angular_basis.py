@@ -39,6 +39,7 @@ class SphericalBasis(EquivariantModule):
         ValueError: if the shapes do not fit.
 
     Example:
+        >>> from pyg_equivariant.nn.spherical_bessel import SphericalBesselBasis
         >>> radial = SphericalBesselBasis(3, 2, cutoff=5.0)
         >>> SphericalBasis(3)(radial(torch.rand(4)), torch.rand(4)).shape
         torch.Size([4, 6])
@@ -89,6 +90,7 @@ class TorsionBasis(EquivariantModule):
         ValueError: if the shapes do not fit.
 
     Example:
+        >>> from pyg_equivariant.nn.spherical_bessel import SphericalBesselBasis
         >>> radial = SphericalBesselBasis(3, 2, cutoff=5.0)
         >>> basis = TorsionBasis(3)
         >>> basis(radial(torch.rand(4)), torch.rand(4), torch.rand(4, 2)).shape

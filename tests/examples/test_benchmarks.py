@@ -110,6 +110,17 @@ def test_operations_of_a_convolution(load: Callable[[str], Any]) -> None:
     assert derivatives > 2 * value
 
 
+def test_directional(
+    load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("scipy")
+    load("directional").main(["--quick"])
+    out = capsys.readouterr().out
+    assert "triplets" in out
+    assert "without SphereNet: git clone" in out
+    assert len([line for line in out.splitlines() if line.startswith("DimeNet++")]) == 3
+
+
 def test_random_molecules(load: Callable[[str], Any]) -> None:
     m, again = (load("molecules").molecules(8, None) for _ in range(2))
     assert torch.equal(m.pos, again.pos)

@@ -63,7 +63,8 @@ def test_the_report_tells_the_error_of_the_best_weights(
     )
     assert report["num_test"] == len(data.split.test) == error.count
     published = PRESETS[model].published
-    assert report["published_mae"] == published.mae.get(target)
+    known = {} if published is None else published.mae
+    assert report["published_mae"] == known.get(target)
 
 
 def test_training_lowers_the_error(qm9_root: Path, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ class DimeNet(DirectionalModel):
         - **output:** :math:`(B, 1)` for the default head
 
     Example:
+        >>> import torch
         >>> model = DimeNet(hidden_channels=16, num_layers=2)
         >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
         >>> model(z, pos).shape

@@ -84,6 +84,7 @@ class DimeNetPlusPlus(DirectionalModel):
         - **output:** :math:`(B, 1)` for the default head
 
     Example:
+        >>> import torch
         >>> model = DimeNetPlusPlus(hidden_channels=16, out_channels=8, num_layers=2)
         >>> z, pos = torch.tensor([8, 1, 1]), torch.randn(3, 3)
         >>> model(z, pos).shape
