@@ -124,6 +124,17 @@ def se3_conv_from_reference(
 
     Raises:
         ValueError: naming what could not be placed, or what is missing.
+
+    Example:
+        >>> import torch
+        >>> sizes = {"0.weight": (32, 1), "3.weight": (32, 32), "6.weight": (8, 32)}
+        >>> sizes |= {f"{k}.bias": (32,) for k in ("0", "1.bn", "3", "4.bn")}
+        >>> sizes |= {"1.bn.weight": (32,), "4.bn.weight": (32,), "6.bias": (8,)}
+        >>> net = "kernel_unary.(0,0).rp.net."
+        >>> state_dict = {net + k: torch.randn(v) for k, v in sizes.items()}
+        >>> state_dict["kernel_self.0"] = torch.randn(1, 2, 4)
+        >>> se3_conv_from_reference(state_dict, "4x0e", "2x0e", signs={"0,0,0": 1})
+        SE3Conv(4x0e -> 2x0e, irreps_sh=1x0e, edge_dim=1)
     """
     irreps_in, irreps_out = _even(irreps_in), _even(irreps_out)
     if flavor not in ("skip", "TFN"):

@@ -31,7 +31,7 @@ NETWORK = Network(
     ),
     group="SO(3)",
     small={"hidden_channels": 4, "lmax": 1, "num_layers": 2, "num_heads": 1, "div": 1}
-    | {"radial_channels": 8, "species": tuple(range(1, 10))},
+    | {"head": "sum", "radial_channels": 8, "species": tuple(range(1, 10))},
     layers={
         "small": lambda edge_dim, _: SE3TransformerConv(
             _SMALL, "0e+1e+2e", _SMALL, edge_dim, num_heads=2, radial_channels=8
@@ -46,10 +46,11 @@ NETWORK = Network(
         ),
     },
     degrees={"lmax": (0, 2)},
-    smooth={"smooth": True},
+    smooth={"smooth": True, "act": "silu"},
     variants={
         "parity": {"parity": True, "lmax": 2, "num_heads": 2, "div": 2},
-        "particles": {"x_ij": "add", "norm": "bias", "last": "attentive", "lmax": 2},
+        "particles": {"x_ij": "add", "norm": "bias", "last": "attentive"}
+        | {"irreps_pool": "4x0e", "norm_eps": 1e-3},
         "without attention": {"attention": False, "norm_layers": 1},
     },
     sizes={

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import LayerNorm, Module, ModuleList, ReLU, Sequential
+from torch.nn import LayerNorm, Module, ModuleList, Sequential
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
+from .activation import ActivationLike, resolve_activation
 from .module import EquivariantModule, check_features
 from .norm_activation import length_and_direction
 
@@ -21,12 +22,12 @@ class NormMLP(EquivariantModule):
     .. math::
         \mathbf x_u \mapsto \phi(|\mathbf x_1|, \dots, |\mathbf x_n|)_u\,
         \frac{\mathbf x_u}{|\mathbf x_u|}, \qquad
-        \phi = \text{ReLU} \circ \text{LN},
+        \phi = \sigma \circ \text{LN},
 
-    or for ``num_layers`` :math:`k > 0` as often a normalization, a ReLU and a linear
-    map (the last with a bias). Scalars are treated like all others: their length is the
-    absolute value, their direction the sign. Several blocks of one irrep are each taken
-    alone.
+    or for ``num_layers`` :math:`k > 0` as often a normalization, an activation and a
+    linear map (the last with a bias). Scalars are treated like all others: their length
+    is the absolute value, their direction the sign. Several blocks of one irrep are
+    each taken alone.
 
     Args:
         irreps: irreps of the features.
@@ -34,6 +35,8 @@ class NormMLP(EquivariantModule):
         eps: with :math:`\epsilon > 0` lengths are :math:`\sqrt{|x|^2 + \epsilon}`, and
             the map is smooth at the zero vector; with 0 it jumps there, as in the
             authors' code (default: ``1e-4``).
+        act: the activation :math:`\sigma`, a function or its name (default:
+            ``"relu"``).
 
     Shapes:
         - **input:** features :math:`(*, \text{irreps.dim})`
@@ -50,7 +53,11 @@ class NormMLP(EquivariantModule):
     """
 
     def __init__(
-        self, irreps: IrrepsLike, num_layers: int = 0, eps: float = 1e-4
+        self,
+        irreps: IrrepsLike,
+        num_layers: int = 0,
+        eps: float = 1e-4,
+        act: ActivationLike = "relu",
     ) -> None:
         super().__init__()
         if num_layers < 0 or eps < 0:
@@ -62,7 +69,7 @@ class NormMLP(EquivariantModule):
         self.eps = eps
         # φ: one network for every irrep
         self.networks = ModuleList(
-            _network(mul, num_layers) for mul, _ in self.irreps_in
+            _network(mul, num_layers, act) for mul, _ in self.irreps_in
         )
         self.reset_parameters()
 
@@ -92,12 +99,24 @@ class NormMLP(EquivariantModule):
         return f"{type(self).__name__}({self.irreps_in}, num_layers={self.num_layers})"
 
 
-def _network(channels: int, num_layers: int) -> Sequential:
+class _Activate(Module):
+    """A function as a module."""
+
+    def __init__(self, act: ActivationLike) -> None:
+        super().__init__()
+        self.act = resolve_activation(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Activate ``x``."""
+        return self.act(x)
+
+
+def _network(channels: int, num_layers: int, act: ActivationLike) -> Sequential:
     if not channels:
         return Sequential()
     layers: list[Module] = []
     for k in range(max(num_layers, 1)):
-        layers += [LayerNorm(channels), ReLU()]
+        layers += [LayerNorm(channels), _Activate(act)]
         if num_layers:
             bias = k == num_layers - 1
             layers.append(torch.nn.Linear(channels, channels, bias=bias))

@@ -42,6 +42,7 @@ def _largest(x: Tensor, batch: Tensor | None, batch_size: int) -> Tensor:
         batch, batch_size = x.new_zeros(x.shape[0], dtype=torch.long), 1
     check_size(batch_size, "batch_size")
     check_batch(batch, x, "batch", batch_size, "x")
+    batch = batch.long()
     index = batch.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
     top = x.new_full((batch_size, *x.shape[1:]), -torch.inf)
     top = top.scatter_reduce(0, index, x.detach(), "amax")

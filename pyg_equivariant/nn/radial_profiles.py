@@ -12,6 +12,7 @@ from torch.nn import Parameter
 
 from pyg_equivariant.o3 import check_last
 
+from .activation import ActivationLike, resolve_activation
 from .dense import dense
 from .module import check_dtype
 
@@ -22,7 +23,7 @@ class RadialProfiles(torch.nn.Module):
     .. math::
         \mathbf e \mapsto \mathbf W_3\, \phi\Big(\text{LN}\big(\mathbf W_2\,
         \phi(\text{LN}(\mathbf W_1 \mathbf e + \mathbf b_1)) + \mathbf b_2\big)\Big)
-        + \mathbf b_3, \qquad \phi = \text{ReLU},
+        + \mathbf b_3,
 
     one for every size, all on the same features of an edge. The normalization of
     `"Layer Normalization" <https://arxiv.org/abs/1607.06450>`_ takes the scale off
@@ -33,6 +34,7 @@ class RadialProfiles(torch.nn.Module):
         edge_dim: number of features of an edge.
         sizes: how many numbers each perceptron gives.
         hidden_channels: width of the two hidden layers (default: 32).
+        act: the activation :math:`\phi`, a function or its name (default: ``"relu"``).
         eps: the number that keeps variances from zero (default: ``1e-5``).
 
     Shapes:
@@ -54,6 +56,7 @@ class RadialProfiles(torch.nn.Module):
         edge_dim: int,
         sizes: Sequence[int],
         hidden_channels: int = 32,
+        act: ActivationLike = "relu",
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
@@ -65,6 +68,7 @@ class RadialProfiles(torch.nn.Module):
         self.edge_dim = edge_dim
         self.sizes = list(sizes)
         self.hidden_channels = hidden_channels
+        self.act = resolve_activation(act)
         self.eps = eps
         count, width = len(self.sizes), hidden_channels
         self.weight_in = Parameter(torch.empty(edge_dim, count * width))
@@ -111,7 +115,7 @@ class RadialProfiles(torch.nn.Module):
         """Normalize ``(|E|, profiles, width)`` over widths, and activate."""
         x = F.layer_norm(x, x.shape[-1:], eps=self.eps)
         x = x * self.norm_weight[layer] + self.norm_bias[layer]
-        return F.relu(x)
+        return self.act(x)
 
     def __repr__(self) -> str:
         return (

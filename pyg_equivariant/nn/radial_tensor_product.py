@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike, check_real, clebsch_gordan
 
+from .activation import ActivationLike
 from .module import EquivariantModule, check_features, warn_unreached
 from .radial_profiles import RadialProfiles
 
@@ -44,6 +45,7 @@ class RadialTensorProduct(EquivariantModule):
         irreps_out: irreps of the output.
         edge_dim: number of invariants of an edge that radial networks read.
         radial_channels: width of their hidden layers (default: 32).
+        act: their activation, a function or its name (default: ``"relu"``).
 
     Attributes:
         radial: the radial networks, for every pair of blocks, input by input; their
@@ -73,6 +75,7 @@ class RadialTensorProduct(EquivariantModule):
         irreps_out: IrrepsLike,
         edge_dim: int,
         radial_channels: int = 32,
+        act: ActivationLike = "relu",
     ) -> None:
         super().__init__()
         self.irreps_in = Irreps(irreps_in)
@@ -87,7 +90,7 @@ class RadialTensorProduct(EquivariantModule):
         for i in range(len(self.irreps_in)):
             self._couple(i)
         self.radial = RadialProfiles(
-            edge_dim, [self._size(pair) for pair in self.pairs], radial_channels
+            edge_dim, [self._size(pair) for pair in self.pairs], radial_channels, act
         )
         self.register_convention()
         reached = {pair.i_out for pair in self.pairs}
@@ -150,12 +153,9 @@ class RadialTensorProduct(EquivariantModule):
         out: list[Tensor | None] = [None] * len(self.irreps_out)
         for pair, radial in zip(self.pairs, self.radial(edge_attr), strict=True):
             # [|E|, 2l'+1, (J, channel in)] times [|E|, (J, channel in), channel out]
-            harmonics, (mul_out, ir_out) = (
-                len(pair.harmonics),
-                self.irreps_out[pair.i_out],
-            )
+            mul_out, ir_out = self.irreps_out[pair.i_out]
             part = joined[pair.i_in][pair.part]
-            part = part.unflatten(1, (ir_out.dim, harmonics)).flatten(2)
+            part = part.unflatten(1, (ir_out.dim, len(pair.harmonics))).flatten(2)
             product = part @ radial.unflatten(-1, (part.shape[-1], mul_out))
             before = out[pair.i_out]
             out[pair.i_out] = product if before is None else before + product

@@ -46,6 +46,19 @@ def test_odd_scalars_have_a_length_too() -> None:
     assert NormActivation("2x0e").bias is None
 
 
+def test_scalars_may_have_a_length_too() -> None:
+    """With a bias of their own, as in the N-body networks of the SE(3)-Transformer."""
+    module = filled("3x0e+2x1o", "relu", eps=0.0, scalars=True)
+    assert module.bias.shape == (5,)
+    x = module.irreps_in.randn(5, -1, dtype=torch.float64)
+    x[0] = 0
+    expected = F.relu(x[:, :3].abs() + module.bias[:3]) * x[:, :3].sign()
+    torch.testing.assert_close(module(x)[:, :3], expected)
+    assert not module(x)[0].any()
+    fresh = NormActivation("500x0e", scalars=True).requires_grad_(False)
+    assert 0.8 < fresh.bias.std() < 1.2
+
+
 def test_derivatives(check_derivatives: Callable[..., None]) -> None:
     module = filled("2x0e+2x1o+1x2e")
     x = module.irreps_in.randn(3, -1, dtype=torch.float64)

@@ -342,3 +342,16 @@ def _gated_block(name: str) -> Entry:
 
 entry(_head, *HEADS)
 entry(_gated_block, "GatedEquivariantBlock")
+
+
+def _radial_product(name: str) -> Entry:
+    module = nn.RadialTensorProduct("4x0e+2x1o", "0e+1o", "3x0e+2x1o", 2, 8)
+    arguments = {
+        "x": real(EDGES, 10, rows="edges"),
+        "edge_sh": real(EDGES, 4, rows="edges"),
+        "edge_attr": real(EDGES, 2, rows="edges"),
+    }
+    return Entry(module, arguments)
+
+
+entry(_radial_product, "RadialTensorProduct")

@@ -195,9 +195,11 @@ def _segnn_nbody(name: str) -> Entry:
 def _of_irreps(name: str) -> Entry:
     options = {"irreps_x": "1x0e+1x1e", "irreps_edge": "1x0e+1x1o", **SMALL}
     kind = name.partition(" ")[0]
-    options |= {"lmax": 1} if kind in ("TFN", "SEGNN") else {}
+    options |= {"lmax": 1} if kind in ("TFN", "SEGNN", "SE3Transformer") else {}
+    options |= {"num_heads": 1} if kind == "SE3Transformer" else {}
     options |= {"irreps_node_attr": "1x1e"} if kind == "SEGNN" else {}
     build: Any = {"SchNet": SchNet, "PaiNN": PaiNN, "TFN": TFN, "EGNN": EGNN}
+    build["SE3Transformer"] = SE3Transformer
     model = build.get(kind, SEGNN)(
         cutoff=3.0, irreps_out="ij=ji", head="sum", **options
     )

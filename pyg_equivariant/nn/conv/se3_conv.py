@@ -9,6 +9,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from pyg_equivariant.kernels import check_nodes, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 
+from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
 from ..module import check_features
@@ -50,6 +51,7 @@ class SE3Conv(EquivariantConv):
             (default: :obj:`"skip"`)
         radial_channels (int, optional): Width of the hidden layers of the radial
             networks. (default: :obj:`32`)
+        act (str or Callable, optional): Their activation. (default: :obj:`"relu"`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -63,6 +65,7 @@ class SE3Conv(EquivariantConv):
         - **output:** features :math:`(|V|, \text{irreps\_out.dim})`
 
     Examples:
+        >>> import torch
         >>> conv = SE3Conv("4x0e", "0e+1e", "4x0e+2x1e", edge_dim=1)
         >>> x, edge_index = torch.randn(4, 4), torch.tensor([[1, 2, 3], [0, 0, 1]])
         >>> conv(x, edge_index, torch.randn(3, 4), torch.rand(3, 1)).shape
@@ -77,6 +80,7 @@ class SE3Conv(EquivariantConv):
         edge_dim: int,
         self_interaction: Optional[str] = "skip",
         radial_channels: int = 32,
+        act: ActivationLike = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(aggr="add", node_dim=0, **kwargs)
@@ -92,7 +96,12 @@ class SE3Conv(EquivariantConv):
 
         # K: the kernel of every edge
         self.product = RadialTensorProduct(
-            self.irreps_in, self.irreps_sh, self.irreps_out, edge_dim, radial_channels
+            self.irreps_in,
+            self.irreps_sh,
+            self.irreps_out,
+            edge_dim,
+            radial_channels,
+            act,
         )
         # W: self-interaction
         self.mix = None

@@ -10,6 +10,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from pyg_equivariant.kernels import check_nodes, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
+from ..activation import ActivationLike
 from ..attentive_self_interaction import AttentiveSelfInteraction
 from ..edge_embedding import Edges
 from ..linear import Linear
@@ -84,6 +85,7 @@ class SE3TransformerConv(EquivariantConv):
             several. (default: :obj:`None`)
         radial_channels (int, optional): Width of the hidden layers of the radial
             networks. (default: :obj:`32`)
+        act (str or Callable, optional): Their activation. (default: :obj:`"relu"`)
         **kwargs (optional): Additional arguments of
             :class:`torch_geometric.nn.conv.MessagePassing`.
 
@@ -115,6 +117,7 @@ class SE3TransformerConv(EquivariantConv):
         self_interaction: str = "linear",
         x_ij: Optional[str] = None,
         radial_channels: int = 32,
+        act: ActivationLike = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(aggr="add", node_dim=0, **kwargs)
@@ -153,6 +156,7 @@ class SE3TransformerConv(EquivariantConv):
             self.irreps_value + self.irreps_key,
             edge_dim,
             radial_channels,
+            act,
         )
         # W_Q: queries
         self.query = Linear(self.irreps_in, self.irreps_key, bias=False)

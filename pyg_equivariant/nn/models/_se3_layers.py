@@ -9,6 +9,7 @@ from torch.nn import Identity, Module
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
+from ..activation import ActivationLike
 from ..conv import SE3Conv, SE3TransformerConv
 from ..edge_embedding import Edges
 from ..mlp import MLP
@@ -44,16 +45,18 @@ class Symmetry(NamedTuple):
         return Irreps([(mul, (ir.l, (-1) ** ir.l)) for mul, ir in irreps])
 
 
-def make_norm(kind: str, irreps: Irreps, num_layers: int, eps: float) -> Any:
+def make_norm(
+    kind: str, irreps: Irreps, num_layers: int, eps: float, act: ActivationLike
+) -> NormMLP | NormActivation:
     """The non-linearity after a layer.
 
     Raises:
         ValueError: if ``kind`` is unknown.
     """
     if kind == "layer":
-        return NormMLP(irreps, num_layers, eps)
+        return NormMLP(irreps, num_layers, eps, act)
     if kind == "bias":
-        return NormActivation(irreps, "relu", eps=eps, scalars=True)
+        return NormActivation(irreps, act, eps=eps, scalars=True)
     raise ValueError(f"norm is 'layer' or 'bias', got {kind!r}")
 
 
@@ -63,15 +66,16 @@ def make_layer(
     irreps_sh: Irreps,
     edge_dim: int,
     radial_channels: int,
+    act: ActivationLike,
     attention: dict[str, Any] | None,
 ) -> SE3Conv | SE3TransformerConv:
     """An attention block with further arguments, or without them a convolution."""
     irreps = irreps_in, irreps_sh, irreps_out
+    options: dict[str, Any] = {"radial_channels": radial_channels, "act": act}
     if attention is None:
-        return SE3Conv(*irreps, edge_dim, radial_channels=radial_channels)
-    return SE3TransformerConv(
-        *irreps, edge_dim, radial_channels=radial_channels, **attention
-    )
+        return SE3Conv(*irreps, edge_dim, **options)
+    options |= attention
+    return SE3TransformerConv(*irreps, edge_dim, **options)
 
 
 def run(conv: Module, x: Tensor, edges: Edges) -> Tensor:
@@ -97,23 +101,23 @@ def irreps_of_pool(
     head: str | Head | None, asked: IrrepsLike | None, hidden: Irreps
 ) -> Irreps:
     """What the last layer hands over to the head."""
-    if asked is not None:
+    if asked is not None or head is None or isinstance(head, Head):
         return hidden
     vectors = [(mul, ir) for mul, ir in hidden if ir.l == 1]
     scalars = (hidden.num_irreps, "0e")
-    if head in (None, "max", "sum", "extensive", "mean", "node", "spatial_extent"):
+    if head in ("max", "sum", "extensive", "mean", "node", "spatial_extent"):
         return Irreps([scalars])
     return Irreps([scalars, *vectors])
 
 
-def se3_head(head: str | Head | None, asked: Asked) -> Head | None:
+def se3_head(head: str | Head | None, asked: Asked, act: ActivationLike) -> Head | None:
     """The head of a name: the authors' two layers after a maximum, or others."""
     pooled = asked.irreps
     assert pooled is not None
     width = pooled.count("0e")
 
     def network() -> MLP:
-        return MLP([width, width, 1], "relu")
+        return MLP([width, width, 1], act)
 
     def scalar_head(reduce: str) -> Head:
         if reduce == "mean":
@@ -122,7 +126,7 @@ def se3_head(head: str | Head | None, asked: Asked) -> Head | None:
 
     if head == "max" and asked.irreps_out is None:
         return MaxHead(network())
-    return make_head(head, scalar_head, width, pooled.count("1o"), "relu", asked=asked)
+    return make_head(head, scalar_head, width, pooled.count("1o"), act, asked=asked)
 
 
 class MaxHead(Head):
@@ -131,13 +135,17 @@ class MaxHead(Head):
     .. math::
         y = \text{post}\big(\max_i \mathbf{x}_i\big)
 
+    References of atoms (``atomref``) are summed and added to it.
+
     Args:
         post: network on every molecule.
 
     Example:
-        >>> MaxHead(Identity()).reduce is None
-        True
+        >>> MaxHead(Identity()).extensive
+        False
     """
+
+    reduce = "sum"
 
     def __init__(self, post: Module) -> None:
         super().__init__()

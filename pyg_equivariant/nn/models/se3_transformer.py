@@ -11,6 +11,7 @@ from torch.nn import ModuleList
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
+from ..activation import ActivationLike
 from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding, Edges
 from ._admitted import EdgeFeatures
@@ -69,12 +70,15 @@ class SE3Transformer(MolecularModel):
         last: ``"convolution"`` for the last layer of QM9; of the N-body experiment
             attention with self-interaction, ``"linear"`` or ``"attentive"``.
         radial_channels: width of the hidden layers of radial networks (default: 32).
+        act: activation of radial networks, norms and head (default: ``"relu"``, as in
+            the paper; ``"silu"`` for forces without jumps).
         edge_dim: number of further invariants given as ``edge_attr`` (default: 0).
         irreps_in: irreps of atom features given instead of atomic numbers.
         irreps_hidden: irreps of an atom in place of ``hidden_channels``. Without
             ``parity`` only their degrees matter, here and in what follows.
         irreps_pool: irreps of an atom handed to the head; by default as many scalars as
-            there are hidden irreps, and the hidden vectors if the head needs any.
+            there are hidden irreps, and the hidden vectors if the head needs any; all
+            hidden irreps for a head of your own or none.
         species: atomic numbers that occur (default: ``(1, 6, 7, 8, 9)``, those of QM9).
         head: what to predict, see :func:`~pyg_equivariant.nn.models.make_head`; besides
             ``"max"``, a network on the maximum over atoms (default: ``"max"``, as in
@@ -121,6 +125,7 @@ class SE3Transformer(MolecularModel):
         norm_eps: float = 1e-4,
         last: str = "convolution",
         radial_channels: int = 32,
+        act: ActivationLike = "relu",
         edge_dim: int = 0,
         irreps_in: IrrepsLike | None = None,
         irreps_hidden: IrrepsLike | None = None,
@@ -144,7 +149,8 @@ class SE3Transformer(MolecularModel):
         if irreps_pool is None:
             irreps_pool = irreps_of_pool(head, irreps_out, hidden)
         pooled = symmetry.irreps(irreps_pool)
-        built = se3_head(head, Asked(irreps_out, cutoff, symmetry.natural(pooled)))
+        asked = Asked(irreps_out, cutoff, symmetry.natural(pooled))
+        built = se3_head(head, asked, act)
         super().__init__(cutoff, built, mean, scale, atomref)
         if smooth and cutoff is None:
             raise ValueError("smooth=True needs a cutoff, got cutoff=None")
@@ -167,7 +173,7 @@ class SE3Transformer(MolecularModel):
         self.features = admit(given, irreps_sh, hidden, name)
         numbers = [] if self.species is None else [(len(species) + 1, "0e")]
         self.irreps_in = Irreps(numbers) + self.features.irreps_out
-        edges = irreps_sh, 1 + self.edge_features.num_scalars, radial_channels
+        edges = irreps_sh, 1 + self.edge_features.num_scalars, radial_channels, act
         block: dict[str, Any] = {"num_heads": num_heads, "div": div, "skip": skip}
         block |= {"self_interaction": self_interaction, "x_ij": x_ij}
         self.convs, self.norms, irreps = ModuleList(), ModuleList(), self.irreps_in
@@ -175,7 +181,7 @@ class SE3Transformer(MolecularModel):
             conv = make_layer(irreps, hidden, *edges, block if attention else None)
             irreps = conv.irreps_out
             self.convs.append(conv)
-            self.norms.append(make_norm(norm, irreps, norm_layers, norm_eps))
+            self.norms.append(make_norm(norm, irreps, norm_layers, norm_eps, act))
         block = {"num_heads": min(num_heads, 2), "x_ij": x_ij, "self_interaction": last}
         attends = last != "convolution"
         self.last = make_layer(irreps, pooled, *edges, block if attends else None)
