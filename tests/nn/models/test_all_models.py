@@ -103,7 +103,7 @@ def test_symmetry_at_random_depths_and_widths(
         return int(torch.randint(low, high + 1, (), generator=generator))
 
     kwargs = {"num_layers": between(1, 4), "hidden_channels": between(2, 9)}
-    if name in ("TFN", "SEGNN", "NequIP", "MACE"):
+    if name in ("TFN", "SEGNN", "NequIP", "MACE", "Allegro"):
         kwargs["lmax"] = between(0, 4 if name == "TFN" else 3)
     if name == "SEGNN":
         kwargs["lmax_attr"] = between(1, 4)
