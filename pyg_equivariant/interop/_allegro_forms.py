@@ -34,9 +34,11 @@ class AllegroReader(TypesReader):
         published: whether the form is that of the paper.
         sizes: arguments of our network that the tensors tell.
         columns: how many degrees the harmonics have.
+        linear: networks without activations, if the names tell them.
     """
 
     published = False
+    linear: set[str] | None = None
     sizes: dict[str, Any]
 
     def __init__(
@@ -105,6 +107,7 @@ class CurrentReader(AllegroReader):
 
     def _read_sizes(self) -> dict[str, Any]:
         weights, stem = self.weights, f"{self.root}allegro."
+        self.linear = set()
         stem_types = f"{self.root}radial_chemical_embed.type_embed."
         count, half = weights.shape(f"{stem_types}center_embed.weight", 2)
         self._check_species(count)
@@ -114,10 +117,15 @@ class CurrentReader(AllegroReader):
         self.channels = channels
         self.num_layers = weights.count(f"{stem}tps.")
         self._latents = [
-            self._numbered(f"{stem}latents.{k}.mlp.") for k in range(self.num_layers)
+            self._network("latent", f"{stem}latents.{k}.mlp.")
+            for k in range(self.num_layers)
         ]
-        self._two_body = self._numbered(f"{self.root}scalar_embed_mlp.mlp_module.mlp.")
-        self._ends = self._numbered(f"{self.root}edge_readout.mlp_module.mlp.")
+        self._two_body = self._network(
+            "two_body", f"{self.root}scalar_embed_mlp.mlp_module.mlp."
+        )
+        self._ends = self._network(
+            "readout", f"{self.root}edge_readout.mlp_module.mlp."
+        )
         product = weights.tensors.get(f"{stem}tps.0.weights")
         by_channel = product is None or product.dim() == 2
         if product is not None and self.columns == 1:  # one path has no dimension
@@ -132,6 +140,15 @@ class CurrentReader(AllegroReader):
             "latent_channels": self._hidden(self._latents[0]),
             "readout_channels": self._hidden(self._ends),
         }
+
+    def _network(self, own: str, stem: str) -> list[str]:
+        """Names of the matrices of a network; they differ where it is linear."""
+        count = self.weights.count(f"{stem}weights.")
+        if not count:
+            return self._numbered(stem)
+        assert self.linear is not None
+        self.linear.add(own)
+        return [f"{stem}weights.{n}" for n in range(count)]
 
     def check(self, r_max: float, avg_num_neighbors: Any, layers: int | None) -> None:
         """Refuse what contradicts the weights."""

@@ -61,7 +61,8 @@ def allegro_from_reference(
         parity: the reference's, ``True`` or ``False``, or in version 0.2
             ``"o3_full"``, ``"o3_restricted"`` or ``"so3"``.
         linear: the networks whose ``nonlinearity`` is ``None`` there, see
-            :class:`~pyg_equivariant.nn.Allegro` (default: as it is by default).
+            :class:`~pyg_equivariant.nn.Allegro` (default: told by the ``state_dict``;
+            of version 0.2, whose names do not tell, ``"weights"`` and ``"readout"``).
         latent_resnet: the reference's, of version 0.2.
         polynomial_cutoff_p: the reference's.
         bessel_trainable: whether to train the Bessel functions further (default: if
@@ -123,7 +124,7 @@ def allegro_from_reference(
         num_radial=len(frequency),
         cutoff=float(r_max),
         parity=_parity(parity, reader.published),
-        linear=linear,
+        linear=_linear(reader) if linear is None else tuple(linear),
         envelope_exponent=polynomial_cutoff_p,
         trainable_radial=bessel_trainable,
         avg_num_neighbors=avg_num_neighbors or 1.0,
@@ -139,6 +140,11 @@ def allegro_from_reference(
     if numbers_of(e3nn_version) < (0, 5):
         _turn_signs(model)
     return model
+
+
+def _linear(reader: AllegroReader) -> tuple[str, ...] | None:
+    """Networks without activations, as the names tell; ``None`` where they do not."""
+    return None if reader.linear is None else tuple(sorted(reader.linear))
 
 
 def _parity(parity: bool | str, published: bool) -> bool | None:

@@ -81,6 +81,28 @@ def _node_first(name: str) -> Entry:
     return Entry(kernels.NodeFirst(product, 2), arguments)
 
 
+def _edge_product(name: str) -> Entry:
+    irreps = "3x0e+3x1o"
+    product = TensorProductPaths.elementwise(irreps, irreps, has_weight=True)
+    compute = kernels.EdgeProduct(product)
+    constants = [c.float() for c in compute.constants]
+    unread = dict.fromkeys(
+        ("source too large", "source negative"),
+        (FREE, "only where edges arrive is read"),
+    )
+    arguments = {
+        "x": _edge(12, valid=WIDER),
+        "y": _node(12, valid=WIDER),
+        "weight": real(product.weight_numel, valid=WIDER),
+        "edge_index": edges(valid=unread),
+    }
+
+    def call(**inputs: Any) -> Any:
+        return compute(**inputs, constants=constants)
+
+    return Entry(call, arguments)
+
+
 def _neighbor_sum(name: str) -> Entry:
     unread = dict.fromkeys(
         ("source too large", "source negative"),
@@ -210,6 +232,7 @@ entry(
     "Convolution of shared weights",
     "Convolution by reference",
 )
+entry(_edge_product, "EdgeProduct")
 entry(_node_first, "NodeFirst")
 entry(_neighbor_sum, "neighbor_sum")
 entry(_product, "TensorProductKernel")
