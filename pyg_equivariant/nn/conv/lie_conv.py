@@ -181,13 +181,10 @@ class LieConv(EquivariantConv):
         target, num_nodes = self.directed(edge_index)[1].long(), x[1].shape[0]
         pairs = target, edge_attr[:, :count]
         inside, own = self.ball(*pairs, num_nodes, num_graphs, generator)
-        if inside is not None and self._may_leave_out(edge_index, edge_attr):
-            edge_index, edge_attr = edge_index[:, inside], edge_attr[inside]
-            target = target[inside]
-            edge_weight = None if edge_weight is None else edge_weight[inside]
-        elif inside is not None:
-            inside = inside.to(like.dtype)
-            edge_weight = inside if edge_weight is None else inside * edge_weight
+        edges = edge_index, edge_attr, edge_weight, target
+        if inside is not None:
+            edges = self._inside(inside, *edges)
+        edge_index, edge_attr, edge_weight, target = edges
         # Kernel, at the unit element last
         k = self.kernel(edge_attr, edge_weight, own)  # [num_edges + 1, kernel_dim]
         # Message passing
@@ -231,11 +228,22 @@ class LieConv(EquivariantConv):
         number = own.new_zeros(own.shape[0]).index_add(0, target, one.to(own.dtype))
         return number.unsqueeze(-1)
 
-    def _may_leave_out(self, edge_index: Adj, edge_attr: Tensor) -> bool:
-        """Whether edges beyond a ball may be dropped, not only weighted with zero."""
-        if self.explain or not isinstance(edge_index, Tensor):
-            return False
-        return is_plain_call(edge_index, edge_attr)
+    def _inside(
+        self,
+        inside: Tensor,
+        edge_index: Adj,
+        edge_attr: Tensor,
+        edge_weight: OptTensor,
+        target: Tensor,
+    ) -> tuple[Adj, Tensor, OptTensor, Tensor]:
+        """Edges without those beyond a ball, or with these at weight zero."""
+        dense = isinstance(edge_index, Tensor) and edge_index.layout == torch.strided
+        if dense and not self.explain and is_plain_call(edge_index, edge_attr):
+            weight = None if edge_weight is None else edge_weight[inside]
+            return edge_index[:, inside], edge_attr[inside], weight, target[inside]
+        one = inside.to(self.lin.weight.dtype)
+        weight = one if edge_weight is None else one * edge_weight
+        return edge_index, edge_attr, weight, target
 
     def message(self, x_j: Tensor, k: Tensor, edge_weight: OptTensor) -> Tensor:
         message = (k.unsqueeze(-1) * x_j.unsqueeze(-2)).flatten(1)
