@@ -86,16 +86,17 @@ class MaskedBatchNorm(torch.nn.Module):
             mean, variance = self._statistics(x, mask)
         mean, variance = widen(mean), widen(variance)
         factor = self.weight / variance.clamp(min=self.eps).sqrt()
-        return (widen(x) * factor + (self.bias - mean * factor)).to(x.dtype)
+        shift = self.bias - mean * factor
+        return torch.addcmul(shift, widen(x), factor).to(x.dtype)
 
     def _statistics(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Mean and variance of a batch, which enter the running averages."""
         x = widen(x)
         one = x.new_ones(x.shape[0]) if mask is None else mask.to(x.dtype)
         count = one.sum()
-        share = (one / count.clamp(min=1e-12)).unsqueeze(-1)
-        mean = (share * x).sum(dim=0)
-        variance = (share * (x - mean).square()).sum(dim=0)
+        share = one / count.clamp(min=1e-12)
+        mean = share @ x
+        variance = share @ (x - mean).square()
         with torch.no_grad():
             unbiased = variance * count / (count - 1).clamp(min=1)
             momentum = self.momentum * (count > 0).to(self.running_mean.dtype)

@@ -188,9 +188,9 @@ def test_rotations_alone_can_be_asked_for() -> None:
     def stretched(x: torch.Tensor) -> torch.Tensor:
         return (x - x[0]) * torch.tensor([1.0, 2.0, 3.0])
 
-    assert_equivariant(stretched, "pos", None, [translated], group="T(3)")
+    assert_equivariant(stretched, "pos", [None], [translated], group="T(3)")
     with pytest.raises(AssertionError):
-        assert_equivariant(stretched, "pos", None, [translated], group="SO(3)")
+        assert_equivariant(stretched, "pos", [None], [translated], group="SO(3)")
     with pytest.raises(AssertionError):
         assert_equivariant(stretched, "pos", "pos", [translated], group="T(3)")
     with pytest.raises(ValueError, match=r"got group 'SE\(3\)'"):

@@ -10,7 +10,7 @@ from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant import o3
-from pyg_equivariant.kernels import Convolution
+from pyg_equivariant.kernels import Convolution, is_plain_call
 
 from ..activation import ActivationLike, resolve_activation
 from ..dense import Dense
@@ -143,7 +143,7 @@ class LieConv(EquivariantConv):
         # Σ ⊗: channels times numbers of the kernel, summed without forming messages
         self.convolve = Convolution(_outer_product(in_channels, widths[-1]))
         # W
-        self.lin = Dense(widths[-1] * in_channels, out_channels)
+        self.lin = torch.nn.Linear(widths[-1] * in_channels, out_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -178,21 +178,28 @@ class LieConv(EquivariantConv):
         check_vector(edge_weight, "edge_weight", like)
         check_edge_inputs(edge_index, edge_attr=edge_attr, edge_weight=edge_weight)
         # Neighborhoods
-        edges = self.directed(edge_index)[1].long(), edge_attr[:, :count]
-        inside, own = self.ball(*edges, x[1].shape[0], num_graphs, generator)
+        target, num_nodes = self.directed(edge_index)[1].long(), x[1].shape[0]
+        pairs = target, edge_attr[:, :count]
+        inside, own = self.ball(*pairs, num_nodes, num_graphs, generator)
+        edges = edge_index, edge_attr, edge_weight, target
         if inside is not None:
-            inside = inside.to(like.dtype)
-            edge_weight = inside if edge_weight is None else inside * edge_weight
+            edges = self._inside(inside, *edges)
+        edge_index, edge_attr, edge_weight, target = edges
         # Kernel, at the unit element last
         k = self.kernel(edge_attr, edge_weight, own)  # [num_edges + 1, kernel_dim]
         # Message passing
         # propagate_type: (x: PairTensor, k: Tensor, edge_weight: OptTensor)
         sums = self.sum_messages(edge_index, x, k=k[:-1], edge_weight=edge_weight)
-        alone = k[-1:].unsqueeze(-1) * x[1].unsqueeze(-2)  # [num_nodes, kernel_dim, F]
-        out = self.lin((sums[:, :-1] + own * alone.flatten(1)).to(x[1].dtype))
+        total = sums[:, : self.lin.in_features].unflatten(1, (-1, self.in_channels))
+        alone = (own * x[1]).unsqueeze(-2)
+        total = torch.addcmul(total, k[-1:].unsqueeze(-1).to(total.dtype), alone)
+        out = self.lin(total.flatten(1).to(x[1].dtype))
         if not self.average:
             return out
-        return out / (sums[:, -1:] + own).clamp(min=1).to(out.dtype)
+        number = sums[:, self.lin.in_features :]
+        if not number.shape[1]:  # no messages were formed
+            number = self._number(target, edge_weight, own)
+        return out / (number + own).clamp(min=1).to(out.dtype)
 
     def kernel(self, edge_attr: Tensor, edge_weight: OptTensor, own: Tensor) -> Tensor:
         """The kernel at every edge, and in a last row at the unit element.
@@ -215,6 +222,29 @@ class LieConv(EquivariantConv):
             k = self.act(k)
         return k
 
+    def _number(self, target: Tensor, edge_weight: OptTensor, own: Tensor) -> Tensor:
+        """How many edges arrive at every node ``(|V|, 1)``."""
+        one = own.new_ones(target.shape[0]) if edge_weight is None else edge_weight
+        number = own.new_zeros(own.shape[0]).index_add(0, target, one.to(own.dtype))
+        return number.unsqueeze(-1)
+
+    def _inside(
+        self,
+        inside: Tensor,
+        edge_index: Adj,
+        edge_attr: Tensor,
+        edge_weight: OptTensor,
+        target: Tensor,
+    ) -> tuple[Adj, Tensor, OptTensor, Tensor]:
+        """Edges without those beyond a ball, or with these at weight zero."""
+        dense = isinstance(edge_index, Tensor) and edge_index.layout == torch.strided
+        if dense and not self.explain and is_plain_call(edge_index, edge_attr):
+            weight = None if edge_weight is None else edge_weight[inside]
+            return edge_index[:, inside], edge_attr[inside], weight, target[inside]
+        one = inside.to(self.lin.weight.dtype)
+        weight = one if edge_weight is None else one * edge_weight
+        return edge_index, edge_attr, weight, target
+
     def message(self, x_j: Tensor, k: Tensor, edge_weight: OptTensor) -> Tensor:
         message = (k.unsqueeze(-1) * x_j.unsqueeze(-2)).flatten(1)
         one = torch.ones_like(message[:, :1])
@@ -229,13 +259,10 @@ class LieConv(EquivariantConv):
         edge_weight: OptTensor,
         dim_size: int,
     ) -> Tensor:
-        one = o3.widen(k).new_ones(k.shape[0]) if edge_weight is None else edge_weight
         if edge_weight is not None:
             k = k * edge_weight.unsqueeze(-1)
         sums = self.convolve(x[0], k.to(x[0].dtype), None, edge_index, dim_size)
-        number = o3.widen(one).new_zeros(dim_size)
-        number = number.index_add(0, edge_index[1].long(), o3.widen(one))
-        return torch.cat([o3.widen(sums), number.unsqueeze(-1)], dim=-1)
+        return o3.widen(sums)
 
     def on_edges(self, x: Tensor | PairTensor, edges: Edges) -> Tensor:
         """The layer of ``"T(3)"`` on ``edges``."""

@@ -9,7 +9,6 @@ from torch_geometric.nn.inits import reset
 
 from ..activation import ActivationLike, resolve_activation
 from ..conv import LieConv
-from ..dense import Dense
 from ..masked_batch_norm import MaskedBatchNorm
 
 
@@ -32,7 +31,10 @@ class BottleneckBlock(torch.nn.Module):
         super().__init__()
         self.conv = conv
         self.linears = ModuleList(
-            [Dense(channels, conv.in_channels), Dense(conv.out_channels, channels)]
+            [
+                torch.nn.Linear(channels, conv.in_channels),
+                torch.nn.Linear(conv.out_channels, channels),
+            ]
         )
         widths = [channels, conv.in_channels, conv.out_channels]
         self.norms = ModuleList(MaskedBatchNorm(n) for n in widths if conv.batch_norm)

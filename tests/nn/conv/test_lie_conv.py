@@ -120,6 +120,19 @@ def test_balls_leave_out_what_is_beyond() -> None:
     torch.testing.assert_close(found, conv(x, edge_index[:, near], a[near]))
 
 
+def test_a_matrix_of_adjacency_has_balls_too() -> None:
+    conv = LieConv(4, 3, fill=0.5, **SMALL).double().eval()
+    x, pos = points()
+    edge_index, a = pairs(pos)
+    conv.ball.radius.fill_(0.2 * float(a.norm(dim=-1).median()))
+    ones = torch.ones(len(a), dtype=torch.float64)
+    matrix = torch.sparse_coo_tensor(
+        edge_index.flip(0), ones, (6, 6), check_invariants=True, is_coalesced=True
+    )
+    found = conv(x, matrix, a)
+    torch.testing.assert_close(found, conv(x, edge_index, a))
+
+
 def test_the_radius_follows_the_share_in_training_alone() -> None:
     conv = LieConv(4, 3, fill=0.5, **SMALL).double().eval()
     x, pos = points(40)
