@@ -268,7 +268,7 @@ for way, fuse in (("", True), (" by messages", False)):
         "SEGNNConv",
     )
     parted = ("TFNConv", "NequIPConv", "MACEConv", "PaiNNConv", "EGNNConv", "SEGNNConv")
-    parted += ("L1NetConv", "CormorantConv")
+    parted += ("CormorantConv",)
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))

@@ -25,10 +25,13 @@ OUT = ["1x0e", "2x1o+1x2e", "1x1e", "1x0o", "1x2o+1x3e+1x0e", "1x4e+1x5o"]
 FORMULAS = ["ij=ji", "ij=-ji", "ijk=ikj", "ijkl=jikl=klij"]
 
 
-def rotations() -> Tensor:
-    """One proper, one improper."""
+GROUPS = {network.model: network.group for network in NETWORKS.values()}
+
+
+def rotations(model: MolecularModel) -> Tensor:
+    """One proper, one improper; two proper ones where reflections are none."""
     R = rand_matrix(2, dtype=torch.float64)
-    return torch.stack([R[0], -R[1]])
+    return torch.stack([R[0], R[1] if GROUPS[type(model)] == "SO(3)" else -R[1]])
 
 
 def assert_turns(
@@ -38,7 +41,7 @@ def assert_turns(
     expected = model(data.z, data.pos, data.batch, data.edge_index)
     assert expected.isfinite().all()
     size = expected.abs().max() if expected.numel() else torch.ones(())
-    for R in rotations():
+    for R in rotations(model):
         pos = data.pos @ R.T + 2.0
         found = model(data.z, pos, data.batch, data.edge_index)
         error = (found - turn(expected, R)).abs()
