@@ -23,7 +23,7 @@ NETWORK = Network(
     ),
     group="SO(3)",
     small={"hidden_channels": 4, "lmax": 1, "num_layers": 2, "num_radial": 3}
-    | {"radial_channels": (6,), "avg_num_neighbors": 4.0},
+    | {"radial_channels": (6,), "avg_num_neighbors": 3.0, "num_elements": 100},
     layers={
         "small": lambda edge_dim, _: L1NetConv(_SMALL, "0e+1e", _SMALL, edge_dim, (6,)),
         "lmax2": lambda edge_dim, _: L1NetConv(

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
-from pyg_equivariant.kernels import Convolution
+from pyg_equivariant.kernels import Convolution, check_nodes
 
 from ..edge_embedding import Edges
 from ..module import check_features
@@ -196,7 +196,9 @@ class CormorantConv(EquivariantConv):
         x_j, x_i = as_pair(x, self.flow)
         self._check((x_j, x_i), edge_index, edge_attr, edge_length, edge_weight)
         # Scalars of edges, and of the nodes with themselves
-        source, target = self.directed(edge_index).long()
+        edges = self.directed(edge_index)
+        check_nodes(edges, x_j.shape[0], x_i.shape[0])
+        source, target = edges.long()
         ends = x_i.index_select(0, target), x_j.index_select(0, source)
         weight = self.edge_scalars(*ends, edge_attr, edge_length, edge_weight)
         own = self.node_scalars(x_i)

@@ -227,6 +227,11 @@ class Cormorant(MolecularModel):
         """With ``smooth=True``, or where nothing ends before all pairs are joined."""
         return self.smooth or (self.cutoff is None and not self.hard)
 
+    @property
+    def num_hops(self) -> int:
+        """Over how many edges an atom is felt: the input exchanges messages, too."""
+        return super().num_hops + len(self.input.layers)
+
     def represent(  # type: ignore[override]
         self,
         z: Tensor,

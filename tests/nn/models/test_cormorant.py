@@ -75,6 +75,11 @@ def test_an_atom_alone_still_meets_itself() -> None:
     assert (model(z, torch.zeros(1, 3).double()) - before).abs() > 1e-8
 
 
+def test_atoms_are_felt_through_the_input_too() -> None:
+    assert build().num_hops == 3
+    assert build(num_input_layers=0).num_hops == 2
+
+
 def test_vectors_turn(graphs: dict[str, Data]) -> None:
     data = graphs["two_molecules"]
     model = build(head="dipole")

@@ -35,9 +35,8 @@ def build(network: Network, **arguments: Any) -> MolecularModel:
     return model
 
 
-@torch.no_grad()
 def jump(model: MolecularModel) -> float:
-    """By how much an energy changes as an atom comes within the cutoff of another."""
+    """By how much energy or forces change as an atom comes within the cutoff."""
     z = torch.tensor([8, 1, 6, 1])
     places = [[0.0, 0, 0], [1, 0, 0], [-CUTOFF, 0.3, 0], [0.2, 1, 0.6]]
     pos = torch.tensor(places).double()
@@ -45,7 +44,13 @@ def jump(model: MolecularModel) -> float:
     near, far = pos.clone(), pos.clone()
     near[2] *= 1 - 1e-9
     far[2] *= 1 + 1e-9
-    return float((model(z, near) - model(z, far)).abs().max())
+    found = []
+    for where in (near, far):
+        where.requires_grad_()
+        energy = model(z, where)
+        (gradient,) = torch.autograd.grad(energy.sum(), where)
+        found.append(torch.cat([energy.flatten(), gradient.flatten()]))
+    return float((found[0] - found[1]).detach().abs().max())
 
 
 @torch.no_grad()
