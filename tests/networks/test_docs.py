@@ -16,6 +16,7 @@ from pyg_equivariant.networks import (
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURES = (ROOT / "docs" / "architectures.rst").read_text("utf-8")
+DEFAULTS = (ROOT / "docs" / "defaults.rst").read_text("utf-8")
 
 
 def table_of_layers() -> list[list[str]]:
@@ -45,15 +46,15 @@ def test_readme_has_exactly_the_rows_of_the_registry() -> None:
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=list(NETWORKS))
-def test_architectures_has_a_row_a_section_and_the_counts(network: Network) -> None:
+def test_docs_have_a_row_a_section_and_the_counts(network: Network) -> None:
     name = network.model.__name__
     layer = network.layer
     ours = layer.__module__.startswith("pyg_equivariant")
     module = "pyg_equivariant.nn" if ours else "torch_geometric.nn.conv"
     assert f"   * - :class:`~{module}.{layer.__name__}`" in ARCHITECTURES
-    assert f"\n{name}\n{'~' * len(name)}\n" in ARCHITECTURES
+    assert f"\n{name}\n{'~' * len(name)}\n" in DEFAULTS
     for size in network.sizes.values():
-        assert f"{size.parameters:,}" in ARCHITECTURES
+        assert f"{size.parameters:,}" in DEFAULTS
 
 
 @pytest.mark.parametrize("row", PARTICLE_NETWORKS.values(), ids=list(PARTICLE_NETWORKS))
