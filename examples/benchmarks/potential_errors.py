@@ -51,10 +51,16 @@ def train(network: str, folder: Path, epochs: int, given: dict[str, Any]) -> flo
 
 
 def seconds_per_epoch(network: str, folder: Path, given: dict[str, Any]) -> float:
-    """Of two epochs, without what comes before the first."""
-    train(network, folder / "warm", 1, given)
-    one, three = (train(network, folder / f"{n}", n, given) for n in (1, 3))
-    return (three - one) / 2
+    """By what more of the structures take, without what comes before the first."""
+    split: Split = given["split"]
+    few, more = (min(len(split.train), number) for number in (50, 150))
+    spent = []
+    for k, number in enumerate((few, few, more)):
+        part = Split(split.train[:number], split.val[:5], split.test[:5])
+        spent.append(train(network, folder / f"{k}", 1, given | {"split": part}))
+    each = (spent[2] - spent[1]) / max(more - few, 1)
+    # validation takes about half as long: no derivatives by weights
+    return max(each, 1e-4) * (len(split.train) + len(split.val) / 2)
 
 
 def row(network: str, given: dict[str, Any], tests: list[str], seconds: float) -> str:
