@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from functools import partial
 from statistics import median
 
-import torch
 from family_peers import (
     CORMORANT_CODE,
     LIECONV_CODE,
@@ -99,8 +98,6 @@ def measure(case: Case, pos: Tensor, steps: list[str], seconds: float) -> None:
             who: partial(spent, who, partial(STEPS[name], side, pos))
             for who, side in sides.items()
         }
-        for function in functions.values():
-            function()
         times = in_turns(functions, seconds)
         a, b = (median(times[who]) for who in sides)
         least = min(times["theirs"]) / max(min(times["ours"]), 1e-9)
@@ -127,11 +124,12 @@ def main(argv: list[str] | None = None) -> None:
     options_of.add_argument(
         "--widths", type=int, nargs="+", default=[256], help="of LieConv"
     )
+    options_of.add_argument("--systems", type=int, default=100, help="of particles")
     names = [*MAKERS, "nbody"]
     options_of.add_argument("--networks", nargs="+", default=names, choices=names)
     options = options_of.parse_args(argv)
     if options.quick:
-        options.molecules, options.seconds = 2, 0.0
+        options.molecules, options.systems, options.seconds = 2, 2, 0.0
     start(options, "torch_geometric", "e3nn")
     columns = ("ours, ms", "peer, ms", "ratio", "smallest", "clock")
     print(FORMAT.format("", "peer", *columns))

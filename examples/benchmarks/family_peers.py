@@ -94,21 +94,29 @@ def se3_transformer(m: Molecules, options: argparse.Namespace) -> Iterator[Case]
     model = se3_transformer_from_reference(peer.state_dict(), "6x0e", **settings)
     for what, radius in (("bonds", 1.7), ("2 A", 2.0)):
         edges, _ = radius_graph(m.pos, radius, m.batch)
-        kinds = one_hot(m.z[edges].sum(0) % 4, 4).float()
-        x, ends, label = scalars(m), tuple(edges), f"SE(3)-Transformer, {what}"
-        print(f"{label}: {edges.shape[1]} edges within {radius} angstrom")
+        name = f"SE(3)-Transformer, {what}"
+        print(f"{name}: {edges.shape[1]} edges within {radius} angstrom")
+        yield Case(name, AUTHORS, *se3_sides(m, edges, model, peer))
 
-        def theirs(pos: Tensor, ends: Any = ends, kinds: Tensor = kinds) -> Tensor:
-            graph = Graph(ends, m.batch)
-            graph.ndata |= {"f": x.unsqueeze(-1), "x": pos}
-            graph.edata |= {"d": pos[ends[1]] - pos[ends[0]], "w": kinds}
-            return peer(graph).squeeze(-1)
 
-        def ours(pos: Tensor, edges: Tensor = edges, kinds: Tensor = kinds) -> Tensor:
-            given = {"edge_attr": kinds, "batch_size": m.count}
-            return model(x, pos, m.batch, edges.clone(), **given).squeeze(-1)
+def se3_sides(
+    m: Molecules, edges: Tensor, model: torch.nn.Module, peer: torch.nn.Module
+) -> tuple[Side, Side]:
+    """Both networks on these edges, of kinds that both ends agree on."""
+    x, (source, target) = scalars(m), edges
+    kinds = one_hot(m.z[edges].sum(0) % 4, 4).float()
+    given = {"edge_attr": kinds, "batch_size": m.count}
 
-        yield Case(label, AUTHORS, Side(model, ours), Side(peer, theirs))
+    def ours(pos: Tensor) -> Tensor:
+        return model(x, pos, m.batch, edges.clone(), **given).squeeze(-1)
+
+    def theirs(pos: Tensor) -> Tensor:
+        graph = Graph(edges, m.batch)
+        graph.ndata |= {"f": x.unsqueeze(-1), "x": pos}
+        graph.edata |= {"d": pos[target] - pos[source], "w": kinds}
+        return peer(graph).squeeze(-1)
+
+    return Side(model, ours), Side(peer, theirs)
 
 
 class Padded:
@@ -126,15 +134,13 @@ class Padded:
 
 
 def cormorant(m: Molecules, options: argparse.Namespace) -> Iterator[Case]:
-    """Every pair of atoms of a molecule; their derivatives by positions are not finite."""
+    """All pairs of atoms; derivatives by positions are not finite there."""
     if lacks(options.cormorant_repo, "Cormorant", CORMORANT_CODE, "cormorant-repo"):
         return
     levels, channels, degree = (2, [3], [1]) if options.quick else (4, [10], [3])
     cutoff = ["learn"], 1.73, 1.73, 0.2
     with quiet(f"{options.cormorant_repo}/src", "cormorant"):
-        network = importlib.import_module(
-            "cormorant.models.cormorant_qm9"
-        ).CormorantQM9
+        network = importlib.import_module("cormorant.models.cormorant_qm9").CormorantQM9
         given = degree, degree, levels, channels, len(SPECIES), *cutoff, "rand"
         given = *given, 10.0, 2, [3, 3], 9.0, False, "linear", "linear", 1
         peer = network(*given, device=torch.device("cpu"), dtype=torch.float32)
@@ -224,50 +230,55 @@ def particles(count: int) -> dict[str, Tensor]:
 
 
 def nbody(options: argparse.Namespace) -> Iterator[tuple[Case, Tensor]]:
-    """The N-body table: networks of 64 channels and 4 layers; their positions."""
+    """The N-body table: networks of 64 channels and 4 layers; and positions."""
     if lacks(options.egnn_repo, "N-body networks", EGNN_CODE, "egnn-repo", "scipy"):
         return
-    width, layers, count = (8, 2, 2) if options.quick else (64, 4, 100)
-    given = particles(count)
-    pos, vel, charge = torch.randn(5 * count, 3), given["vel"], given["charge"]
+    given = particles(options.systems)
+    vel, charge = given["vel"], given["charge"]
+    pos = torch.randn_like(vel)
     edges, product = given["edge_index"].flip(0), given["edge_attr"]
+    networks = nbody_networks(options)
+
+    def of_gnn(pos: Tensor) -> Tensor:
+        return networks["MPNN"](torch.cat([pos, vel], dim=-1), edges, product)
+
+    def of_field(pos: Tensor) -> Tensor:
+        squares = (pos[edges[0]] - pos[edges[1]]).square().sum(1, keepdim=True)
+        speed = vel.square().sum(1, keepdim=True).sqrt()
+        attr = torch.cat([product, squares], dim=-1).detach()
+        return networks["Radial Field"](speed, pos.detach(), edges, vel, attr)
+
+    positions: dict[str, Callable[[Tensor], Tensor]]
+    positions = {"MPNN": of_gnn, "Radial Field": of_field}
+    for name, peer in networks.items():
+        model: Any = particles_from_reference(peer.state_dict()).train()
+
+        def ours(pos: Tensor, model: Any = model) -> Tensor:
+            return model(pos, **given | {"edge_index": given["edge_index"].clone()})
+
+        theirs = positions.get(name, lambda pos, peer=peer: peer(pos, vel, charge))
+        case = Case(f"N-body {name}", AUTHORS, Side(model, ours), Side(peer, theirs))
+        yield case, pos
+
+
+def nbody_networks(options: argparse.Namespace) -> dict[str, torch.nn.Module]:
+    """The authors' networks, as their script builds them."""
+    width, layers = (8, 2) if options.quick else (64, 4)
     steerable = "n_body_system.se3_dynamics.equivariant_attention.from_se3cnn"
     with quiet(options.egnn_repo, "n_body_system", "models", **dgl()):
         code = importlib.import_module("n_body_system.model")
         se3 = importlib.import_module("n_body_system.se3_dynamics.dynamics")
         found = importlib.import_module(f"{steerable}.utils_steerable")
         found._basis_transformation_Q_J = intertwiner
-        size = {"n_layers": layers}
-        gnn = code.GNN(6, width, recurrent=True, **size)
-        field = code.RF_vel(width, 2, **size)
-        tensors = {
-            name: se3.OurDynamics(5, 3, width // 2, model=kind, num_degrees=2, **size)
-            for name, kind in (("TFN", "tfn"), ("SE(3)-Tr.", "se3_transformer"))
+        size: dict[str, Any] = {"n_layers": layers}
+        networks = {
+            "MPNN": code.GNN(6, width, recurrent=True, **size),
+            "Radial Field": code.RF_vel(width, 2, **size),
         }
-
-    def of_gnn(pos: Tensor) -> Tensor:
-        return gnn(torch.cat([pos, vel], dim=-1), edges, product)
-
-    def of_field(pos: Tensor) -> Tensor:
-        squares = (pos[edges[0]] - pos[edges[1]]).square().sum(1, keepdim=True)
-        speed = vel.square().sum(1, keepdim=True).sqrt()
-        attr = torch.cat([product, squares], dim=-1).detach()
-        return field(speed, pos.detach(), edges, vel, attr)
-
-    peers: dict[str, tuple[torch.nn.Module, Callable[[Tensor], Tensor]]] = {
-        "MPNN": (gnn, of_gnn),
-        "Radial Field": (field, of_field),
-    }
-    for name, peer in tensors.items():
-        peers[name] = peer, lambda pos, peer=peer: peer(pos, vel, charge)
-    for name, (peer, positions) in peers.items():
-        model: Any = particles_from_reference(peer.state_dict()).train()
-
-        def ours(pos: Tensor, model: Any = model) -> Tensor:
-            return model(pos, **given | {"edge_index": given["edge_index"].clone()})
-
-        case = Case(f"N-body {name}", AUTHORS, Side(model, ours), Side(peer, positions))
-        yield case, pos
+        for name, kind in (("TFN", "tfn"), ("SE(3)-Tr.", "se3_transformer")):
+            size |= {"model": kind, "num_degrees": 2}
+            networks[name] = se3.OurDynamics(5, 3, width // 2, **size)
+    return networks
 
 
 class E3nnL1NetConv(torch.nn.Module):
