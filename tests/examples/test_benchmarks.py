@@ -121,6 +121,37 @@ def test_directional(
     assert len([line for line in out.splitlines() if line.startswith("DimeNet++")]) == 3
 
 
+def test_family(load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("e3nn")
+    load("family").main(["--quick", "--threads", "1"])
+    out = capsys.readouterr().out
+    for peer in ("SE(3)-Transformer", "Cormorant", "LieConv", "N-body networks"):
+        assert f"without {peer} of its authors: " in out
+        assert "git clone https://github.com/" in out
+    rows = [line for line in out.splitlines() if line.startswith("L1Net layer, ")]
+    assert [float(row.split()[-1]) > 0 for row in rows] == [True] * 3
+
+
+def test_stand_in_of_dgl(load: Callable[[str], Any]) -> None:
+    code = load("family_dgl")
+    one = code.Graph(([0, 1, 2], [1, 2, 1]))
+    graph = code.joined([one, one])
+    assert graph.source.tolist() == [0, 1, 2, 3, 4, 5]
+    assert graph.target.tolist() == [1, 2, 1, 4, 5, 4]
+    x, modules = torch.rand(6, 2), code.dgl()
+    graph.ndata["x"], function = x, modules["dgl"].function
+    with graph.local_scope():
+        graph.edata["k"] = torch.ones(6, 2)
+        graph.apply_edges(function.e_dot_v("k", "x", "e"))
+        weight = modules["dgl.nn.pytorch.softmax"].edge_softmax(graph, graph.edata["e"])
+        assert torch.allclose(weight[[0, 2]].flatten(), torch.full((2,), 0.5))
+        graph.update_all(lambda edges: {"m": edges.src["x"]}, function.mean("m", "y"))
+        assert torch.allclose(graph.ndata["y"][1], (x[0] + x[2]) / 2)
+    assert set(graph.ndata) == {"x"}
+    pooled = modules["dgl.nn.pytorch.glob"].MaxPooling()(graph, x)
+    assert torch.equal(pooled, torch.stack([x[:3].amax(0), x[3:].amax(0)]))
+
+
 def test_random_molecules(load: Callable[[str], Any]) -> None:
     m, again = (load("molecules").molecules(8, None) for _ in range(2))
     assert torch.equal(m.pos, again.pos)
