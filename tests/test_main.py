@@ -78,7 +78,7 @@ def test_built_ahead_for_machines_without_a_compiler(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        ("nothing", "is no file, and none of the networks: schnet, painn"),
+        ("nothing", "is no file, and none of the networks: schnet, lieresnet"),
         ("text", "is damaged, .* run one step of it"),
         ("values", "holds no network: .* run one step of it"),
     ],

@@ -6,12 +6,17 @@ import torch
 from torch import Tensor
 
 from pyg_equivariant.kernels import check_edge_index
+from pyg_equivariant.o3 import check_last, widen
 
 from ._points import check_shift
 
 
 @torch.no_grad()
-def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
+def triplets(
+    edge_index: Tensor,
+    edge_shift: Tensor | None = None,
+    edge_vec: Tensor | None = None,
+) -> Tensor:
     r"""All pairs of edges :math:`k \to j \to i` that do not lead back.
 
     The edges of the line graph, whose nodes are the edges of the graph: a convolution
@@ -26,9 +31,13 @@ def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
         edge_index: (source, target) of every edge.
         edge_shift: how many lattice vectors are added to the source; None where
             nothing is periodic.
+        edge_vec: vectors from target to source, which tell images apart where shifts
+            are not known: a path back ends where it began, to a hundredth of its
+            length.
 
     Shapes:
-        - **input:** edge_index :math:`(2, |E|)`, edge_shift :math:`(|E|, 3)`
+        - **input:** edge_index :math:`(2, |E|)`, edge_shift and edge_vec
+          :math:`(|E|, 3)`
         - **output:** the edges :math:`(k \to j)` in the first row and
           :math:`(j \to i)` in the second, :math:`(2, |T|)`, the second ascending
 
@@ -47,6 +56,13 @@ def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
     check_edge_index(edge_index)
     if edge_shift is not None:
         check_shift(edge_shift, edge_index)
+    if edge_vec is not None:
+        check_last(edge_vec, 3, "edge_vec")
+        if edge_vec.shape != (edge_index.shape[1], 3):
+            raise ValueError(
+                f"expected one row of edge_vec for each of {edge_index.shape[1]} edges, "
+                f"got shape {tuple(edge_vec.shape)}"
+            )
     if edge_index.is_meta:
         raise ValueError("edge_index is on meta, where no edges follow one another")
     source, target = edge_index.long().contiguous()
@@ -62,4 +78,8 @@ def triplets(edge_index: Tensor, edge_shift: Tensor | None = None) -> Tensor:
     if edge_shift is not None:
         moved = edge_shift.index_select(0, kj) + edge_shift.index_select(0, ji)
         back &= (moved == 0).all(dim=1)
+    elif edge_vec is not None:
+        first_half, second_half = (widen(edge_vec).index_select(0, e) for e in (kj, ji))
+        path = (first_half.square() + second_half.square()).sum(dim=1)
+        back &= (first_half + second_half).square().sum(dim=1) <= 1e-4 * path
     return torch.stack([kj, ji])[:, ~back]

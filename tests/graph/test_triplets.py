@@ -62,6 +62,9 @@ def test_other_images_of_an_atom_are_other_neighbors(
     assert there_and_back.norm(dim=1).min() > 1e-6
     assert (edge_index[0, found[0]] == edge_index[1, found[1]]).any()
     assert found.shape[1] > triplets(edge_index).shape[1]
+    assert torch.equal(triplets(edge_index, edge_vec=vec.float()), found)
+    with pytest.raises(ValueError, match="one row of edge_vec for each"):
+        triplets(edge_index, edge_vec=vec[1:])
     alone, shift = radius_graph(pos[:1], 2.0, cell=cell)
     assert triplets(alone, shift).shape == (2, 2)
 

@@ -55,7 +55,8 @@ with warnings.catch_warnings(record=True) as seen:
         irreps_sh = getattr(conv, "irreps_sh", "0e+1o")
         embed = EdgeEmbedding(9.0, basis=BesselBasis(5, 9.0), irreps_sh=irreps_sh)
         edges = embed(pos)
-        conv.on_edges(torch.ones(100, conv.irreps_in.dim), edges)
+        rows = 100 if network.name != "allegro" else edges.edge_index.shape[1]
+        conv.on_edges(torch.ones(rows, conv.irreps_in.dim), edges)
     else:
         network.build_small()(z, pos).sum().backward()
 told = [str(w.message) for w in seen if "no C compiler was found" in str(w.message)]

@@ -105,7 +105,7 @@ def test_a_run_is_never_overwritten(qm9_root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "target", "flags", "message"),
     [
-        ("pain", "U0", (), "got network 'pain', expected one of schnet, painn"),
+        ("pain", "U0", (), "got network 'pain', expected one of schnet, lieresnet"),
         ("painn", "u0", (), "got target 'u0', expected one of mu, alpha"),
         ("painn", "U0", ("--preset", "x"), "got preset 'x', expected one of schnet"),
         ("painn", "U0", ("--split", "x"), "got split 'x', expected cormorant"),

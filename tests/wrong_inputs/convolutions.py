@@ -372,7 +372,7 @@ for way, fuse in (("", True), (" by messages", False)):
         "SE3TransformerConv",
         "SEGNNConv",
     )
-    parted = tuple(name for name in plain if name != "SchNetConv")
+    parted = tuple(n for n in plain if n not in ("SchNetConv", "L1NetConv"))
     entry(partial(_both_ends, fuse=fuse), *(f"{name}, a pair{way}" for name in parted))
     whole = (*plain, "SchNetConv without cutoff", "PaiNNConv without cutoff")
     entry(partial(_on_edges, fuse=fuse), *(f"{name}.on_edges{way}" for name in whole))

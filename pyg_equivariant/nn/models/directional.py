@@ -208,7 +208,7 @@ class DirectionalModel(MolecularModel):
         """
         edges = self.edge_features.radial(edge_attr, self.edges.embed(graph))
         rbf = edges.edge_attr
-        pairs = triplets(graph.edge_index, graph.edge_shift)
+        pairs = triplets(graph.edge_index, graph.edge_shift, graph.vectors)
         geometry = self.geometry(edges, pairs)
         # Embedding
         h = self.embedding(z, x, graph.pos)

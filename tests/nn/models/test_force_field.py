@@ -73,9 +73,10 @@ def test_stress_is_the_derivative_by_strain(smooth: Smooth, crystal: Data) -> No
     assert found.stress.abs().max() > 1e-5
     close(found.stress[0], expected, 1e-8)
     close(found.stress, found.stress.transpose(1, 2))
-    turned = -rand_matrix(dtype=torch.float64)
-    if smooth.network.group == "T(3)":
-        turned = torch.eye(3, dtype=torch.float64)
+    R = rand_matrix(dtype=torch.float64)
+    turned = {"O(3)": -R, "SO(3)": R, "T(3)": torch.eye(3, dtype=R.dtype)}[
+        smooth.network.group
+    ]
     moved = model(z, pos @ turned.T + 1, cell=cell @ turned.T, pbc=pbc)
     close(moved.stress, turned @ found.stress @ turned.T, 1e-10)
 

@@ -20,6 +20,8 @@ from pyg_equivariant.nn.models import (
 )
 
 Build = Callable[..., MolecularModel]
+WITHOUT_VECTORS = ("SchNet", "EGNN", "LieResNet", "NMP")
+WITHOUT_VECTORS += ("DimeNet", "DimeNetPlusPlus", "SphereNet")
 
 
 def close(found: Any, expected: Any, tolerance: float = 1e-12) -> None:
@@ -145,7 +147,7 @@ def test_without_a_head_features_come_back(
     features = build(name, head=None)(data.z, data.pos)
     assert isinstance(features, Features)
     assert features.x.shape[0] == 4
-    assert (features.vec is None) == (name in ("SchNet", "EGNN", "LieResNet", "NMP"))
+    assert (features.vec is None) == (name in WITHOUT_VECTORS)
     assert torch.equal(features.pos, data.pos)
     assert torch.equal(features.atoms, data.pos)
     assert features.start is None

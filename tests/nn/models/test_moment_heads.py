@@ -26,7 +26,8 @@ from pyg_equivariant.o3 import rand_matrix
 from pyg_equivariant.testing import assert_equivariant
 
 Build = Callable[..., MolecularModel]
-SCALARS = ("SchNet", "LieResNet", "NMP")  # networks that have nothing else
+# networks that have nothing else
+SCALARS = ("SchNet", "LieResNet", "NMP", "DimeNet", "DimeNetPlusPlus", "SphereNet")
 KINDS = {
     "sum": None,
     "extensive": None,
