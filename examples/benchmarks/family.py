@@ -36,7 +36,7 @@ from peers import EGNN_CODE, Case
 from timing import Times, difference, in_turns, parser, same, start
 from torch import Tensor
 
-FORMAT = "{:<44} {:<12} {:>9} {:>9} {:>7} {:>8} {:>7}"
+FORMAT = "{:<48} {:<12} {:>9} {:>9} {:>7} {:>8} {:>7}"
 FORCES = "energy + force training step"
 MAKERS = {
     "se3": se3_transformer,
@@ -73,6 +73,8 @@ def compared(case: Case, pos: Tensor, forces: bool) -> list[str]:
             return [step for step in STEPS if step != FORCES]
         found, expected = (energy_and_forces(side, pos) for side in sides)
     same(f"outputs of {case.name}", found[:1], expected[:1], 1e-4)
+    if not found[1].isfinite().all():
+        raise SystemExit(f"{case.name}: our forces are not finite")
     if not expected[1].isfinite().all():
         print(f"{case.name}: forces of {case.peer} are not finite, ours are")
         return [step for step in STEPS if step != FORCES]
