@@ -27,18 +27,31 @@ from pyg_equivariant.training import fit
 from pyg_equivariant.training.checkpoint import BEST, load_run
 from pyg_equivariant.training.console import keep_quiet
 from pyg_equivariant.training.own_data import Source, read
+from pyg_equivariant.training.readers import Reading
 from pyg_equivariant.training.splits import Split
+from pyg_equivariant.training.structures import Structures
 from pyg_equivariant.training.tasks import load_task
 from pyg_equivariant.training.testing import errors_of
 
 MACHINE = {"accelerator": "cpu"}
 
 
-def divide(count: int, num_val: int) -> Split:
+def divide(reading: Reading, num_val: int) -> Split:
     """The last of a random order validate, and stand in for a test set."""
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    count = len(reading.structures.sizes)
+    given = torch.arange(count) if reading.split is None else reading.split.train
+    generator = torch.Generator().manual_seed(0)
+    order = given[torch.randperm(len(given), generator=generator)]
     train, val = order[:-num_val], order[-num_val:]
     return Split(train, val, val)
+
+
+def tested(file: str) -> Structures:
+    """What a file has to test on: its test set, if it comes divided."""
+    reading = read(file)[0]
+    if reading.split is None:
+        return reading.structures
+    return reading.structures.select(reading.split.test)
 
 
 def train(network: str, folder: Path, epochs: int, given: dict[str, Any]) -> float:
@@ -72,7 +85,7 @@ def row(network: str, given: dict[str, Any], tests: list[str], seconds: float) -
         task = load_task(load_run(folder / "run" / BEST))
     cells = [f"{network:10}", f"{epochs:6}", f"{spent:7.0f} s"]
     for file in tests:
-        errors = errors_of(task, read(file)[0].structures)
+        errors = errors_of(task, tested(file))
         texts = [
             f"{error.mae:.1f}/{error.rmse:.1f}"
             for quantity, error in errors.items()
@@ -95,8 +108,7 @@ def main(argv: list[str] | None = None) -> None:
     keep_quiet()
     torch.set_num_threads(1)
     source: Source = options.train if len(options.train) > 1 else options.train[0]
-    count = len(read(source)[0].structures.sizes)
-    split = divide(count, options.num_val)
+    split = divide(read(source)[0], options.num_val)
     given = {"data": source, "split": split, "machine": MACHINE, "seed": options.seed}
     print(f"{versions('torch_geometric')}, 1 thread, float32")
     print(f"{len(split.train)} structures to train on, {len(split.val)} to validate")

@@ -60,8 +60,8 @@ def triplets(
         check_last(edge_vec, 3, "edge_vec")
         if edge_vec.shape != (edge_index.shape[1], 3):
             raise ValueError(
-                f"expected one row of edge_vec for each of {edge_index.shape[1]} edges, "
-                f"got shape {tuple(edge_vec.shape)}"
+                f"expected one row of edge_vec for each of {edge_index.shape[1]} "
+                f"edges, got shape {tuple(edge_vec.shape)}"
             )
     if edge_index.is_meta:
         raise ValueError("edge_index is on meta, where no edges follow one another")

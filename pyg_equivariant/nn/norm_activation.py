@@ -99,8 +99,11 @@ class NormActivation(EquivariantModule):
                 out.append(self.act(block))
                 continue
             length, direction = length_and_direction(block, self.eps)
-            shifted = length if bias is None else length + bias
-            out.append((self.act(shifted) * direction).to(x.dtype))
+            value = self.act(length if bias is None else length + bias)
+            if self.eps:  # a quotient of numbers first loses less in derivatives
+                out.append((widen(block) * (value / length)).to(x.dtype))
+            else:
+                out.append((value * direction).to(x.dtype))
         return self.irreps_out.join(out) if out else x
 
     def __repr__(self) -> str:

@@ -26,8 +26,8 @@ CONFIGURATIONS = [
 ]
 
 
-def build(network: Network, **arguments: Any) -> MolecularModel:
-    torch.manual_seed(0)
+def build(network: Network, seed: int = 0, **arguments: Any) -> MolecularModel:
+    torch.manual_seed(seed)
     model = network.build_small(**{"cutoff": CUTOFF, **arguments}).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -66,7 +66,9 @@ def excess(model: MolecularModel) -> float:
 @pytest.mark.parametrize(("network", "arguments"), CONFIGURATIONS)
 def test_says_what_is_measured(network: Network, arguments: dict[str, Any]) -> None:
     model = build(network, **arguments)
-    assert model.is_smooth == (jump(model) < 1e-7)
+    # some networks of random weights are constant
+    jumps = (jump(build(network, seed, **arguments)) for seed in range(3))
+    assert model.is_smooth == (max(jumps) < 1e-7)
     assert model.is_extensive == (excess(model) < 1e-10)
 
 
