@@ -3,6 +3,7 @@
 Tests, training presets, benchmarks and the tables of the documentation read them here.
 """
 
+from . import particles
 from ._network import Network, Paper, Size
 from ._particle_network import ParticleNetwork, ParticlePreset
 from ._potential import PotentialPreset
@@ -18,7 +19,7 @@ from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .nmp import NETWORK as _NMP
 from .painn import NETWORK as _PAINN
-from .particles import PARTICLE_NETWORKS, find_particle_network
+from .particles import find_particle_network
 from .schnet import NETWORK as _SCHNET
 from .se3_transformer import NETWORK as _SE3_TRANSFORMER
 from .segnn import NETWORK as _SEGNN
@@ -47,6 +48,13 @@ NETWORKS: dict[str, Network] = {
     )
 }
 """All networks, from invariant to steerable and non-linear.
+
+:meta hide-value:
+"""
+
+
+PARTICLE_NETWORKS: dict[str, ParticleNetwork] = particles.PARTICLE_NETWORKS
+"""All rows of the table of charged particles, from worst to best.
 
 :meta hide-value:
 """

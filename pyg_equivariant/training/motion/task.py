@@ -72,6 +72,7 @@ class MotionTask(L.LightningModule):
         self.log(self.monitor, error, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
+        """The optimizer, and a schedule of all steps if there is one."""
         optimizer = make_optimizer(self.settings, self.network)
         schedule = make_schedule(self.settings.schedule, optimizer, self._total_steps())
         if isinstance(schedule, SmoothedPlateau):
