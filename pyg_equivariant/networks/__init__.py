@@ -3,7 +3,6 @@
 Tests, training presets, benchmarks and the tables of the documentation read them here.
 """
 
-from . import particles
 from ._network import Network, Paper, Size
 from ._particle_network import ParticleNetwork, ParticlePreset
 from ._potential import PotentialPreset
@@ -19,6 +18,7 @@ from .mace import NETWORK as _MACE
 from .nequip import NETWORK as _NEQUIP
 from .nmp import NETWORK as _NMP
 from .painn import NETWORK as _PAINN
+from .particles import PARTICLE_NETWORKS as _PARTICLE_NETWORKS
 from .particles import find_particle_network
 from .schnet import NETWORK as _SCHNET
 from .se3_transformer import NETWORK as _SE3_TRANSFORMER
@@ -53,7 +53,7 @@ NETWORKS: dict[str, Network] = {
 """
 
 
-PARTICLE_NETWORKS: dict[str, ParticleNetwork] = particles.PARTICLE_NETWORKS
+PARTICLE_NETWORKS: dict[str, ParticleNetwork] = _PARTICLE_NETWORKS
 """All rows of the table of charged particles, from worst to best.
 
 :meta hide-value:
