@@ -1,4 +1,4 @@
-"""How the guide's pictures look: sharp at every size, on light pages and on dark ones."""
+"""How the guide's pictures look: sharp, on light pages and on dark ones."""
 
 import torch
 from cycler import cycler
