@@ -15,7 +15,7 @@ from pyg_equivariant.o3 import Irrep, Irreps, IrrepsLike, check_real
 from .module import EquivariantModule, check_features
 from .second_moment import e3nn_constant, second_moment_constant
 
-ActivationLike: TypeAlias = "str | Callable[[Tensor], Tensor]"
+ActivationLike: TypeAlias = str | Callable[[Tensor], Tensor]
 
 
 class ShiftedSoftplus(torch.nn.Module):
@@ -75,7 +75,7 @@ class SecondMomentActivation(torch.nn.Module):
 
     Args:
         act: the function :math:`\phi`, or its name.
-        constant: the number :math:`c` (default: :func:`second_moment_constant`);
+        constant: the number :math:`c` (default: ``second_moment_constant``);
             ``"e3nn"`` for the Monte-Carlo estimate that e3nn uses, with weights that
             were trained there.
 
@@ -121,7 +121,7 @@ class Activation(EquivariantModule):
         irreps_in: irreps of the features.
         acts: for every block a function, its name, a :class:`SecondMomentActivation`
             (used as it is) or ``None`` (the block passes unchanged).
-        normalize: multiply by the :func:`second_moment_constant` (default: ``True``).
+        normalize: multiply by the ``second_moment_constant`` (default: ``True``).
         e3nn_constants: with e3nn's estimates of these constants (default: ``False``).
 
     Attributes:

@@ -30,7 +30,7 @@ class Gate(EquivariantModule):
     A pointwise function of the components of :math:`v` would not commute with
     rotations; a scalar factor for each copy does. From `"3D Steerable CNNs"
     <https://arxiv.org/abs/1807.02547>`_, as in e3nn. The input holds scalars, gates and
-    gated irreps, sorted and merged: :attr:`irreps_in`.
+    gated irreps, sorted and merged: ``irreps_in``.
 
     Args:
         irreps_scalars: scalars (0e, 0o) to be activated.

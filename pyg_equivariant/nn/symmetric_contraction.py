@@ -90,7 +90,7 @@ class SymmetricContraction(EquivariantModule):
 
     @property
     def paths(self) -> tuple[ContractionPath, ...]:
-        """What the weights belong to: output blocks, degrees, and their couplings."""
+        """Output blocks, degrees and couplings that the weights belong to."""
         return self._kernel.form.paths
 
     def reset_parameters(self) -> None:

@@ -12,7 +12,7 @@ from ._checks import (
 )
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
-from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
+from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep, SliceByMul
 from ._orthogonal import check_orthogonal, determinant
 from ._representation import (
     D_from_angles,
@@ -70,6 +70,7 @@ __all__ = [
     "Irrep",
     "MulIrrep",
     "Irreps",
+    "SliceByMul",
     "IrrepLike",
     "IrrepsLike",
     "clebsch_gordan",

@@ -138,7 +138,7 @@ class CartesianTensor:
         """Cartesian tensors ``(..., 3, 3)`` of irreps ``(..., irreps.dim)``.
 
         Args:
-            x: features of :attr:`irreps`.
+            x: features of ``irreps``.
 
         Raises:
             TypeError: if they are no floating-point tensor.

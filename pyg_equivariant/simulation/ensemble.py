@@ -15,8 +15,8 @@ from pyg_equivariant.nn.models import ForceField, MolecularModel, load_model
 from .frozen import FrozenNetwork
 from .potential import Potential, Prediction
 
-Model: TypeAlias = "MolecularModel | ForceField | Potential | str | PathLike[str]"
-Models: TypeAlias = "Model | Sequence[Model]"
+Model: TypeAlias = MolecularModel | ForceField | Potential | str | PathLike[str]
+Models: TypeAlias = Model | Sequence[Model]
 
 
 class Ensemble:

@@ -26,7 +26,7 @@ class LAMMPSPotential:
 
     LAMMPS gives pairs of atoms, among them ghosts: images, and atoms of other
     processes. A layer hands features of neighbors on, so that an atom feels others as
-    many cutoffs away as the network has hops (:attr:`hops`). Ghosts that far away must
+    many cutoffs away as the network has hops (``hops``). Ghosts that far away must
     be there, and their own neighbors known: their features are then computed where they
     are needed, and processes exchange forces alone. That takes two things of an input,
     which :attr:`commands` writes out: ghost neighbors, the ``1`` at the end of

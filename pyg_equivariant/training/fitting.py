@@ -57,10 +57,11 @@ def fit(
         resume: go on with the run of the folder, if there is one; ``epochs`` may grow.
         unit: of a label that is no potential, for reports.
         reader: options of the reader, such as ``{"energy": "REF_energy"}``.
-        machine: what :meth:`Run.fit` takes besides: ``accelerator``, ``devices``,
+        machine: what ``Run.fit`` takes besides: ``accelerator``, ``devices``,
             ``num_nodes``, ``precision``, ``max_time``.
         verbose: whether to show the progress and the report (default: ``True``).
-        settings: any of :class:`Settings`, such as ``epochs``, ``lr``, ``cutoff``,
+        settings: any of :class:`~pyg_equivariant.training.settings.Settings`,
+            such as ``epochs``, ``lr``, ``cutoff``,
             ``weights={"forces": 100.0}``; ``hidden_channels`` and all else that the
             network takes go into ``arguments``, a dictionary.
 

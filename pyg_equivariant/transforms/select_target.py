@@ -27,7 +27,7 @@ class SelectTarget(GraphTransform):
         y \leftarrow y_t - \sum_i E_{z_i}
 
     Args:
-        target (int, str or sequence of them): Which columns of ``y``, by number or by
+        target (int, str or sequence): Which columns of ``y``, by number or by
             name.
         atomref (tensor, optional): References :math:`E_z` that are taken off, one for
             each atomic number: :math:`(Z)`, or :math:`(Z, T)` with one column for each

@@ -79,7 +79,7 @@ class GateForm:
 
     @property
     def num_biases(self) -> int:
-        """How many numbers a bias has: odd scalars have none."""
+        """How many numbers a bias has, none for odd scalars."""
         return self.scalars + self.gates
 
     @property

@@ -21,8 +21,8 @@ from ._inputs import EQUIVARIANT_AGGR, check_edges
 class EquivariantConv(MessagePassing):
     r"""Base of the convolutions, for those of your own, too.
 
-    A layer says in :meth:`message` what its paper says. It may say in PyG's own
-    :meth:`message_and_aggregate` how a kernel of :mod:`pyg_equivariant.kernels` sums
+    A layer says in ``message`` what its paper says. It may say in PyG's own
+    ``message_and_aggregate`` how a kernel of :mod:`pyg_equivariant.kernels` sums
     the same messages without forming them. :meth:`sum_messages` takes the second way if
     PyG's own switch ``conv.fuse`` is on: where the layer has a kernel, messages are
     summed, and no subclass overrides ``message``, ``aggregate`` or ``update`` alone.

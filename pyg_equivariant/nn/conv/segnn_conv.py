@@ -248,7 +248,7 @@ class SEGNNConv(EquivariantConv):
         self, x: Tensor | PairTensor, edges: Edges, node_attr: OptTensor = None
     ) -> Tensor:
         r"""The layer on ``edges``, with the attributes :math:`\mathbf{a}_i` of
-        :meth:`Edges.node_attr` unless others are given.
+        :meth:`~pyg_equivariant.nn.Edges.node_attr` unless others are given.
         """
         edge_attr = edges.edge_attr if self.edge_dim else None
         check_ends(x, edges.graph)

@@ -15,7 +15,7 @@ from .irreps_head import IrrepsHead
 from .l1net import L1Net
 from .lie_res_net import LieResNet
 from .mace import MACE
-from .make_head import make_head
+from .make_head import Asked, make_head
 from .model_file import describe_model, load_model, save_model
 from .molecular import MolecularModel
 from .moment_heads import (
@@ -73,5 +73,6 @@ __all__ = [
     "PositionHead",
     "GatedEquivariantBlock",
     "make_head",
+    "Asked",
     "balanced_irreps",
 ]

@@ -271,7 +271,7 @@ class Allegro(MolecularModel):
 
     @property
     def num_hops(self) -> int:
-        """Over how many edges an atom is felt by the prediction of another: one."""
+        """One, the number of edges over which an atom is felt."""
         return 1
 
     def represent(  # type: ignore[override]

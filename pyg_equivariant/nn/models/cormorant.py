@@ -229,7 +229,7 @@ class Cormorant(MolecularModel):
 
     @property
     def num_hops(self) -> int:
-        """Over how many edges an atom is felt: the input exchanges messages, too."""
+        """Over how many edges an atom is felt, those of the input included."""
         return super().num_hops + len(self.input.layers)
 
     def represent(  # type: ignore[override]
@@ -265,7 +265,7 @@ class Cormorant(MolecularModel):
 
         Args:
             x: complex scalars of the atoms.
-            edges: of :attr:`edges`.
+            edges: of ``edges``.
             others: invariants of edges, beside the radial functions.
         """
         edge_sh, ends = self.harmonics(edges.edge_vec), edges.edge_index.long()

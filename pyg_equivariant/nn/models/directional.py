@@ -181,7 +181,7 @@ class DirectionalModel(MolecularModel):
 
     @property
     def num_hops(self) -> int:
-        """Over how many edges an atom is felt: one more than there are layers."""
+        """Over how many edges an atom is felt, one more than there are layers."""
         return super().num_hops + 1
 
     def reset_parameters(self) -> None:

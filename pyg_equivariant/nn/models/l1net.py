@@ -174,7 +174,7 @@ class L1Net(MolecularModel):
 
     @property
     def num_hops(self) -> int:
-        """Over how many edges an atom is felt: the last convolution predicts."""
+        """Over how many edges an atom is felt, that of the prediction included."""
         return super().num_hops + 1
 
     def represent(  # type: ignore[override]

@@ -194,7 +194,7 @@ class SEGNN(MolecularModel):
 
     @property
     def num_hops(self) -> int:
-        """One more than layers: what atoms start from depends on their edges, too."""
+        """One more than layers, as atoms start from what depends on their edges."""
         return super().num_hops + 1
 
     @property
