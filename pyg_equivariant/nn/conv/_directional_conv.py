@@ -125,9 +125,8 @@ class DirectionalConv(EquivariantConv):
         check_scalars(radial, self.radial_dim, "radial", self.lin.weight)
         check_rows(radial, x[0].shape[0], "radial")
         # Message passing
-        sent = self.sources(x[0], radial)
-        given = sent, sent if x[0] is x[1] else x[1]  # either may be read, by flow
-        out = self.sum_messages(edge_index, given, size, w=w)
+        sent = self.sources(x[0], radial), x[1]
+        out = self.sum_messages(edge_index, sent, size, w=w)
         # Update
         h = self.act(self.lin_ji(x[1])) + self.joined(out)
         for layer in self.before:

@@ -82,6 +82,14 @@ class EquivariantConv(MessagePassing):
         dim_size = self._num_targets(edges, x, size)
         if not self.fuse or self.explain:
             check_nodes(edges, x[0].shape[0], dim_size)
+            plain = self.propagate.__module__ == MessagePassing.__module__
+            if plain and self.flow != "source_to_target":
+                # Without a template PyG takes pairs in the order of edge_index
+                x = x[::-1]
+                inputs = {
+                    name: value[::-1] if isinstance(value, tuple) else value
+                    for name, value in inputs.items()
+                }
             return self.propagate(edge_index.long(), x=x, size=size, **inputs)
         return self.message_and_aggregate(edges, x=x, dim_size=dim_size, **inputs)
 

@@ -190,13 +190,12 @@ class SE3TransformerConv(EquivariantConv):
     ) -> Tensor:
         x = self._checked(x, edge_index, edge_sh, edge_attr, edge_vec, edge_weight)
         # Queries
-        q = self.query(x[1])
-        pair = (q, q) if x[0] is x[1] else (None, q)
+        q = None, self.query(x[1])
         # Message passing
         inputs = {"edge_sh": edge_sh, "edge_attr": edge_attr, "edge_vec": edge_vec}
         # propagate_type: (x: OptPairTensor, q: OptPairTensor, edge_sh: Tensor, edge_attr: Tensor, edge_vec: OptTensor, edge_weight: OptTensor)  # noqa: E501
         out = self.sum_messages(
-            edge_index, x, size, q=pair, **inputs, edge_weight=edge_weight
+            edge_index, x, size, q=q, **inputs, edge_weight=edge_weight
         )
         # Self-interaction
         if self.mix is None:

@@ -126,6 +126,23 @@ def test_flow_turns_edges_around(
         case.conv(**given)
 
 
+def test_explainers_get_messages_of_either_flow(
+    case: Any, graphs: dict[str, Data], as_tuple: Any
+) -> None:
+    data = graphs["two_molecules"]
+    given = case.arguments(case.features(len(data.pos)), data.pos, data.edge_index)
+    expected = as_tuple(case.conv(**given))
+    layer = getattr(case.conv, "conv", case.conv)
+    layer.explain = True
+    number = data.edge_index.shape[1]
+    layer._edge_mask = torch.full((number,), 100.0)
+    layer._loop_mask = torch.ones(number, dtype=torch.bool)
+    assert deviation(as_tuple(case.conv(**given)), expected) <= 1e-12
+    case.conv.flow = "target_to_source"
+    given["edge_index"] = data.edge_index.flip(0)
+    assert deviation(as_tuple(case.conv(**given)), expected) <= 1e-12
+
+
 def test_edge_index_of_pyg_is_a_tensor_of_edges(
     case: Any, graphs: dict[str, Data]
 ) -> None:
