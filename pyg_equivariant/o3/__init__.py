@@ -14,12 +14,6 @@ from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
 from ._orthogonal import check_orthogonal, determinant
-from ._representation import (
-    D_from_angles,
-    D_from_axis_angle,
-    D_from_matrix,
-    D_from_quaternion,
-)
 from ._rigid_motion import se3_exp, se3_log, so3_exp, so3_jacobian, so3_log
 from ._rotation import (
     angles_to_axis_angle,
@@ -84,10 +78,6 @@ __all__ = [
     "squared_length",
     "wigner_D",
     "rotate",
-    "D_from_matrix",
-    "D_from_angles",
-    "D_from_quaternion",
-    "D_from_axis_angle",
     "CartesianTensor",
     "Path",
     "TensorProductPaths",

@@ -73,7 +73,7 @@ def test_representations_up_to_the_layout(seed: int) -> None:
     R = o3.rand_matrix(3, improper=seed % 2 == 1, generator=generator, **DOUBLE)
     theirs = e3nn_o3.Irreps(str(irreps)).D_from_matrix(R)
     order = irreps.from_mul_ir(torch.arange(irreps.dim))
-    close(o3.D_from_matrix(irreps, R), theirs[:, order][:, :, order])
+    close(irreps.D_from_matrix(R), theirs[:, order][:, :, order])
 
 
 @pytest.mark.parametrize("seed", range(20))
