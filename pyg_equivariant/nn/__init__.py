@@ -66,6 +66,7 @@ from .norm_mlp import NormMLP
 from .radial import BesselBasis, GaussianBasis
 from .radial_profiles import RadialProfiles
 from .radial_tensor_product import RadialTensorProduct
+from .reduced_tensor_products import ReducedTensorProducts
 from .soft_one_hot import soft_one_hot_linspace
 from .species_linear import SpeciesLinear
 from .spherical_bessel import SphericalBesselBasis
@@ -128,6 +129,7 @@ __all__ = [
     "TensorProduct",
     "FullyConnectedTensorProduct",
     "FullTensorProduct",
+    "ReducedTensorProducts",
     "RadialTensorProduct",
     "AttentiveSelfInteraction",
     "SymmetricContraction",

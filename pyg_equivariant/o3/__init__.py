@@ -12,6 +12,8 @@ from ._checks import (
 )
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
+from ._index_reduction import reduce_indices
+from ._index_symmetry import index_symmetry
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep
 from ._orthogonal import check_orthogonal, determinant
 from ._rigid_motion import se3_exp, se3_log, so3_exp, so3_jacobian, so3_log
@@ -79,6 +81,8 @@ __all__ = [
     "wigner_D",
     "rotate",
     "CartesianTensor",
+    "index_symmetry",
+    "reduce_indices",
     "Path",
     "TensorProductPaths",
     "CONNECTIONS",

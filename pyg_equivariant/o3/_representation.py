@@ -54,7 +54,7 @@ class Representation:
         return D
 
     def D_from_angles(self, alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
-        """The same of Euler angles, as in :func:`~pyg_equivariant.o3.angles_to_matrix`."""
+        """The same of Euler angles ``(...)``, about y, x and y."""
         return self.D_from_matrix(angles_to_matrix(alpha, beta, gamma))
 
     def D_from_quaternion(self, q: Tensor) -> Tensor:
