@@ -75,6 +75,7 @@ from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
 from .symmetric_contraction import SymmetricContraction
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
+from .tensor_square import TensorSquare
 from .torsions import bond_cosines, target_cosines, torsion_phases
 from .zbl import ZBLRepulsion
 
@@ -129,6 +130,7 @@ __all__ = [
     "TensorProduct",
     "FullyConnectedTensorProduct",
     "FullTensorProduct",
+    "TensorSquare",
     "ReducedTensorProducts",
     "RadialTensorProduct",
     "AttentiveSelfInteraction",

@@ -187,3 +187,24 @@ def test_reduced_tensor_products(
     xs = [each.randn(4, -1, **DOUBLE) for each in mine.irreps_in]
     given = [each.to_mul_ir(x) for each, x in zip(mine.irreps_in, xs, strict=True)]
     close(mine.irreps_out.to_mul_ir(mine(*xs)), theirs(*given))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tensor_square(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = some_irreps(generator, max_blocks=3, max_mul=3, lmax=3)
+    normalization = {"irrep_normalization": ("component", "norm", "none")[seed % 3]}
+    mine = ours.TensorSquare(irreps, **normalization).double()
+    theirs = e3nn_o3.TensorSquare(str(irreps), **normalization)
+    assert mine.irreps_out == Irreps(theirs.irreps_out)
+    x = irreps.randn(4, -1, generator=generator, **DOUBLE)
+    expected = theirs(mine.irreps_in.to_mul_ir(x))
+    close(mine.irreps_out.to_mul_ir(mine(x)), expected)
+    wanted = Irreps("2x0e+1x2e+3x0e+1x1o+2x1e")
+    present = {ir for _, ir in theirs.irreps_out}
+    wanted = wanted.filter(lambda block: str(block.ir) in map(str, present))
+    mine = ours.TensorSquare(irreps, wanted, **normalization).double()
+    theirs = e3nn_o3.TensorSquare(str(irreps), str(wanted), **normalization)
+    mine.mixing.weight.data.copy_(theirs.weight)
+    expected = theirs(mine.irreps_in.to_mul_ir(x))
+    close(mine.irreps_out.to_mul_ir(mine(x)), expected)

@@ -65,6 +65,8 @@ FEATURES: dict[str, Callable[[], Any]] = {
     "EquivariantBatchNorm": lambda: nn.EquivariantBatchNorm(IRREPS),
     "Norm of lengths": lambda: nn.Norm(IRREPS),
     "Extract": lambda: nn.Extract(IRREPS, ["3x1o"], [(1,)]),
+    "TensorSquare": lambda: nn.TensorSquare(IRREPS, "3x0e+2x1o"),
+    "TensorSquare without weights": lambda: nn.TensorSquare(IRREPS),
     "Dropout": lambda: nn.Dropout(IRREPS, 0.3),
     "Dropout of none": lambda: nn.Dropout(IRREPS, 0.3).eval(),
     "Activation": lambda: nn.Activation(IRREPS, ["tanh", None, None]),
