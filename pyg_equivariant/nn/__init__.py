@@ -66,6 +66,7 @@ from .norm_mlp import NormMLP
 from .radial import BesselBasis, GaussianBasis
 from .radial_profiles import RadialProfiles
 from .radial_tensor_product import RadialTensorProduct
+from .reduced_tensor_products import ReducedTensorProducts
 from .soft_one_hot import soft_one_hot_linspace
 from .species_linear import SpeciesLinear
 from .spherical_bessel import SphericalBesselBasis
@@ -74,6 +75,7 @@ from .steerable_linear import SteerableLinear
 from .steerable_mlp import SteerableMLP
 from .symmetric_contraction import SymmetricContraction
 from .tensor_product import FullyConnectedTensorProduct, TensorProduct
+from .tensor_square import TensorSquare
 from .torsions import bond_cosines, target_cosines, torsion_phases
 from .zbl import ZBLRepulsion
 
@@ -128,6 +130,8 @@ __all__ = [
     "TensorProduct",
     "FullyConnectedTensorProduct",
     "FullTensorProduct",
+    "TensorSquare",
+    "ReducedTensorProducts",
     "RadialTensorProduct",
     "AttentiveSelfInteraction",
     "SymmetricContraction",

@@ -12,14 +12,10 @@ from ._checks import (
 )
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
+from ._index_reduction import reduce_indices
+from ._index_symmetry import index_symmetry
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep, SliceByMul
 from ._orthogonal import check_orthogonal, determinant
-from ._representation import (
-    D_from_angles,
-    D_from_axis_angle,
-    D_from_matrix,
-    D_from_quaternion,
-)
 from ._rigid_motion import se3_exp, se3_log, so3_exp, so3_jacobian, so3_log
 from ._rotation import (
     angles_to_axis_angle,
@@ -85,11 +81,9 @@ __all__ = [
     "squared_length",
     "wigner_D",
     "rotate",
-    "D_from_matrix",
-    "D_from_angles",
-    "D_from_quaternion",
-    "D_from_axis_angle",
     "CartesianTensor",
+    "index_symmetry",
+    "reduce_indices",
     "Path",
     "TensorProductPaths",
     "CONNECTIONS",

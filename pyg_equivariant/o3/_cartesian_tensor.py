@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import groupby
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ._checks import check_real
-from ._clebsch_gordan import clebsch_gordan
+from ._index_reduction import reduce_indices
 from ._index_symmetry import SignedPermutation, index_symmetry
 from ._irreps import Irrep, Irreps
 
@@ -86,15 +85,14 @@ class CartesianTensor:
         p = (-1) ** rank if self.p is None else self.p
         if p not in (1, -1):
             raise ValueError(f"p is a parity, 1 or -1, or None, got {self.p!r}")
-        degrees, basis = _reduce(rank, symmetry)
-        if not degrees:
+        polar, basis = _reduce(rank, symmetry)
+        if not len(polar):
             raise ValueError(
                 f"no tensor but zero has the symmetry {self.formula!r}: its signs "
                 "contradict each other"
             )
-        irreps = Irreps([(1, Irrep(l, p)) for l in degrees]).simplify()
-        columns = irreps.from_mul_ir(torch.from_numpy(basis.T)).numpy()
-        values = {"p": p, "rank": rank, "irreps": irreps, "_basis": columns}
+        irreps = Irreps([(mul, Irrep(ir.l, p)) for mul, ir in polar])
+        values = {"p": p, "rank": rank, "irreps": irreps, "_basis": basis}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -109,8 +107,7 @@ class CartesianTensor:
         """
         dtype = torch.get_default_dtype() if dtype is None else dtype
         device = torch.empty(0).device if device is None else device
-        columns = torch.as_tensor(self._basis, dtype=dtype, device=device)
-        return columns.mT.clone().unflatten(-1, self._shape)
+        return torch.tensor(self._basis, dtype=dtype, device=device)
 
     def from_cartesian(self, tensor: Tensor) -> Tensor:
         """Irreps ``(..., irreps.dim)``, in the layout ``ir_mul``, of Cartesian tensors.
@@ -166,53 +163,6 @@ class CartesianTensor:
 @cache
 def _reduce(
     rank: int, symmetry: tuple[SignedPermutation, ...]
-) -> tuple[tuple[int, ...], np.ndarray]:
-    """The degrees within the tensors of a symmetry, and an orthonormal basis of each.
-
-    The symmetrizer commutes with rotations: on all couplings that end in one degree it
-    is a projector of their multiplicities alone.
-    """
-    degrees: list[int] = []
-    rows: list[np.ndarray] = []
-    couplings = sorted(_couplings(rank), key=lambda coupling: coupling[0])
-    for l, group in groupby(couplings, key=lambda coupling: coupling[0]):
-        base = np.stack([tensor for _, tensor in group])  # [paths, 2l+1, 3, 3, ...]
-        symmetric = sum(
-            sign * base.transpose(0, 1, *(2 + i for i in permutation))
-            for sign, permutation in symmetry
-        )
-        flat, other = (
-            base.reshape(len(base), -1),
-            np.reshape(symmetric, (len(base), -1)),
-        )
-        projector = flat @ other.T / (len(symmetry) * (2 * l + 1))
-        for mixture in _orthonormal(projector):
-            degrees.append(l)
-            rows.append((mixture @ flat).reshape(2 * l + 1, -1))
-    basis = np.concatenate(rows) if rows else np.zeros((0, 3**rank))
-    return tuple(degrees), basis
-
-
-@cache
-def _couplings(rank: int) -> list[tuple[int, np.ndarray]]:
-    """All couplings of ``rank`` vectors from the left: degree, and orthonormal rows."""
-    if rank == 1:
-        return [(1, np.eye(3))]
-    out = []
-    for left, tensor in sorted(_couplings(rank - 1), key=lambda coupling: coupling[0]):
-        for l in range(abs(left - 1), left + 2):
-            C = clebsch_gordan(left, 1, l, dtype=torch.float64, device="cpu").numpy()
-            coupled = np.einsum("i...,ijk->k...j", tensor, C) * (2 * l + 1) ** 0.5
-            out.append((l, coupled))
-    return out
-
-
-def _orthonormal(projector: np.ndarray) -> list[np.ndarray]:
-    """Orthonormal vectors that span the rows of a projector, one row after another."""
-    out: list[np.ndarray] = []
-    for row in projector:
-        for _ in range(2):  # what rounding left of the others goes the second time
-            row = row - sum((other * (other @ row) for other in out), np.zeros(1))
-        if (length := np.linalg.norm(row)) > 1e-6:
-            out.append(row / length)
-    return out
+) -> tuple[Irreps, np.ndarray]:
+    """The irreps within the tensors of a symmetry, and an orthonormal basis of them."""
+    return reduce_indices((Irreps("1o"),) * rank, symmetry)

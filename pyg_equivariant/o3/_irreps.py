@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ._checks import check_device, check_tensor
 from ._notation import parse_block, parse_irrep
+from ._representation import Representation
 
 
 @dataclass(frozen=True, order=True, init=False, repr=False)
-class Irrep:
+class Irrep(Representation):
     r"""Irreducible representation of O(3): degree :math:`l`, parity :math:`p`.
 
     It acts on vectors of :math:`2l+1` components; inversion multiplies them by
@@ -34,6 +35,8 @@ class Irrep:
         (3, 2e)
         >>> Irrep("1o") * Irrep("1o")  # selection rule
         (0e, 1e, 2e)
+        >>> Irrep("1e").D_from_matrix(-torch.eye(3)).diagonal()
+        tensor([1., 1., 1.])
     """
 
     l: int
@@ -57,6 +60,9 @@ class Irrep:
     def is_scalar(self) -> bool:
         """Whether this is ``0e``, untouched by every rotation and reflection."""
         return self.l == 0 and self.p == 1
+
+    def _terms(self) -> Iterable[tuple[int, int, int]]:
+        return [(1, self.l, self.p)]
 
     def __iter__(self) -> Iterator[int]:
         return iter((self.l, self.p))
@@ -129,7 +135,7 @@ class SortedIrreps(NamedTuple):
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Irreps:
+class Irreps(Representation):
     r"""A direct sum of irreps: the type of a feature vector.
 
     Features lie in the layout ``ir_mul``: the block of ``mul x l`` holds
@@ -150,6 +156,9 @@ class Irreps:
         (16x0e+8x1o, 40, [slice(0, 16, None), slice(16, 40, None)])
         >>> [(mul, ir.l) for mul, ir in irreps]
         [(16, 0), (8, 1)]
+        >>> mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0]))
+        >>> Irreps("2x0o+1x1o").D_from_matrix(mirror).diagonal()
+        tensor([-1., -1.,  1.,  1., -1.])
     """
 
     blocks: tuple[MulIrrep, ...]
@@ -404,6 +413,9 @@ class Irreps:
             for block, shape in zip(self._cut(x), self._shapes, strict=True)
         ]
         return self.join(blocks) if blocks else x
+
+    def _terms(self) -> Iterable[tuple[int, int, int]]:
+        return [(mul, ir.l, ir.p) for mul, ir in self.blocks]
 
     def __iter__(self) -> Iterator[MulIrrep]:
         return iter(self.blocks)

@@ -1,66 +1,66 @@
-"""The matrices of rotations on features, from each form of a rotation."""
+"""The matrices by which rotations act on features, from each form of a rotation."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from ._irreps import Irreps, IrrepsLike
+from ._orthogonal import check_orthogonal
 from ._rotation import angles_to_matrix, axis_angle_to_matrix, quaternion_to_matrix
-from ._wigner import wigner_D
+from ._wigner_matrices import harmonic_matrices, with_parity
 
 
-def D_from_matrix(irreps: IrrepsLike, R: Tensor) -> Tensor:
-    r"""Matrices by which features of irreps transform under rotations ``R``.
+class Representation:
+    """What irreps and their direct sums have in common: matrices of rotations."""
 
-    .. math::
-        D(R) = \bigoplus_{mul\, \times\, l} D^l(R) \otimes \mathbf 1_{mul}
+    def _terms(self) -> Iterable[tuple[int, int, int]]:
+        """Multiplicity, degree and parity of every block."""
+        raise NotImplementedError
 
-    They act on this library's layout ``ir_mul``: ``D @ x`` is ``rotate(irreps, x, R)``,
-    which needs no such matrix.
+    def D_from_matrix(self, R: Tensor) -> Tensor:
+        r"""Matrices by which features transform under rotations ``R``.
 
-    Args:
-        irreps: what the features are.
-        R: rotations, proper or improper, ``(..., 3, 3)``.
+        .. math::
+            D(R) = \bigoplus_{mul\, \times\, l} D^l(R) \otimes \mathbf 1_{mul}
 
-    Returns:
-        Orthogonal matrices ``(..., irreps.dim, irreps.dim)``.
+        They act on this library's layout ``ir_mul``: ``D @ x`` is
+        ``rotate(irreps, x, R)``, which needs no such matrix. In the order of e3nn the
+        factors trade places.
 
-    Raises:
-        TypeError: if ``R`` is not floating-point.
-        ValueError: if a matrix is not 3 by 3 or not orthogonal (looked at in eager mode
-            only).
+        Args:
+            R: rotations, proper or improper, ``(..., 3, 3)``.
 
-    Example:
-        >>> mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0]))
-        >>> D_from_matrix("2x0o+1x1o", mirror).diagonal()
-        tensor([-1., -1.,  1.,  1., -1.])
-    """
-    irreps = Irreps(irreps)
-    D = R.new_zeros(*R.shape[:-2], irreps.dim, irreps.dim)
-    for (mul, ir), where in zip(irreps, irreps.slices(), strict=True):
-        one = torch.eye(mul, dtype=R.dtype, device=R.device)
-        D[..., where, where] = torch.kron(wigner_D(ir, R).contiguous(), one)
-    return D
+        Returns:
+            Orthogonal matrices ``(..., dim, dim)``.
 
+        Raises:
+            TypeError: if ``R`` is not floating-point.
+            ValueError: if a matrix is not 3 by 3 or not orthogonal (looked at in eager
+                mode only).
+        """
+        check_orthogonal(R)
+        terms = list(self._terms())
+        dim = sum(mul * (2 * l + 1) for mul, l, _ in terms)
+        harmonic = harmonic_matrices(max((l for _, l, _ in terms), default=0), R)
+        D, start = R.new_zeros(*R.shape[:-2], dim, dim), 0
+        for mul, l, p in terms:
+            where = slice(start, start + mul * (2 * l + 1))
+            one = torch.eye(mul, dtype=R.dtype, device=R.device)
+            matrix = with_parity(l, p, harmonic[l], R).contiguous()
+            D[..., where, where] = torch.kron(matrix, one)
+            start = where.stop
+        return D
 
-def D_from_angles(
-    irreps: IrrepsLike, alpha: Tensor, beta: Tensor, gamma: Tensor
-) -> Tensor:
-    """The same of Euler angles; see :func:`angles_to_matrix`.
+    def D_from_angles(self, alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
+        """The same of Euler angles ``(...)``, about y, x and y."""
+        return self.D_from_matrix(angles_to_matrix(alpha, beta, gamma))
 
-    Example:
-        >>> D_from_angles("4x0e+1x1o", *torch.rand(3, 10)).shape
-        torch.Size([10, 7, 7])
-    """
-    return D_from_matrix(irreps, angles_to_matrix(alpha, beta, gamma))
+    def D_from_quaternion(self, q: Tensor) -> Tensor:
+        """The same of unit quaternions ``(..., 4)``, the real part first."""
+        return self.D_from_matrix(quaternion_to_matrix(q))
 
-
-def D_from_quaternion(irreps: IrrepsLike, q: Tensor) -> Tensor:
-    """The same of unit quaternions ``(..., 4)``; see :func:`quaternion_to_matrix`."""
-    return D_from_matrix(irreps, quaternion_to_matrix(q))
-
-
-def D_from_axis_angle(irreps: IrrepsLike, axis: Tensor, angle: Tensor) -> Tensor:
-    """The same of axes and angles; see :func:`axis_angle_to_matrix`."""
-    return D_from_matrix(irreps, axis_angle_to_matrix(axis, angle))
+    def D_from_axis_angle(self, axis: Tensor, angle: Tensor) -> Tensor:
+        """The same of unit axes ``(..., 3)`` and angles ``(...)``."""
+        return self.D_from_matrix(axis_angle_to_matrix(axis, angle))

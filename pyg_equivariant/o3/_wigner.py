@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
 
 from ._checks import check_broadcast, check_device
-from ._clebsch_gordan import clebsch_gordan
 from ._irreps import Irrep, Irreps
-from ._orthogonal import check_orthogonal, determinant
+from ._orthogonal import check_orthogonal
+from ._wigner_matrices import harmonic_matrices, with_parity
 
 
 def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
@@ -50,7 +48,7 @@ def wigner_D(irrep_or_l: Irrep | str | int, R: Tensor) -> Tensor:
     else:
         ir = Irrep(irrep_or_l)
     check_orthogonal(R)
-    return _with_parity(ir, _harmonic_matrices(ir.l, R)[-1], R)
+    return with_parity(ir.l, ir.p, harmonic_matrices(ir.l, R)[-1], R)
 
 
 def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
@@ -84,43 +82,8 @@ def rotate(irreps: Irreps | str, x: Tensor, R: Tensor) -> Tensor:
     check_broadcast(x=x.shape[:-1], R=R.shape[:-2])
     if not blocks:
         return x.expand(*torch.broadcast_shapes(x.shape[:-1], R.shape[:-2]), 0)
-    harmonic = _harmonic_matrices(irreps.lmax, R)
-    matrices = [_with_parity(ir, harmonic[ir.l], R).to(x.dtype) for _, ir in irreps]
+    harmonic = harmonic_matrices(irreps.lmax, R)
+    matrices = [
+        with_parity(ir.l, ir.p, harmonic[ir.l], R).to(x.dtype) for _, ir in irreps
+    ]
     return irreps.join([D @ block for D, block in zip(matrices, blocks, strict=True)])
-
-
-def _with_parity(ir: Irrep, D: Tensor, R: Tensor) -> Tensor:
-    if ir.p == (-1) ** ir.l:
-        return D
-    return determinant(R)[..., None, None] * D
-
-
-def _harmonic_matrices(lmax: int, R: Tensor) -> list[Tensor]:
-    """``D`` of degrees 0 to ``lmax``, with the parity of spherical harmonics."""
-    matrices = [torch.ones_like(R[..., :1, :1]), R.clone()][: lmax + 1]
-    coefficients = (
-        _raising_coefficients
-        if torch.compiler.is_compiling()
-        else _cached_raising_coefficients
-    )
-    for l in range(2, lmax + 1):
-        C = coefficients(l, R.dtype, R.device)  # [2l-1, 3, 2l+1]
-        right = (matrices[-1] @ C.flatten(1)).unflatten(-1, (3, 2 * l + 1))
-        right = R.unsqueeze(-3) @ right  # [..., 2l-1, 3, 2l+1]
-        matrices.append(C.flatten(0, 1).mT @ right.flatten(-3, -2))
-    return matrices
-
-
-def _raising_coefficients(l: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """``sqrt(2l+1) C`` of ``(l-1) x 1 -> l``, which has orthonormal columns."""
-    C = clebsch_gordan(l - 1, 1, l, dtype=torch.float64, device="cpu")
-    scaled: Tensor = (2 * l + 1) ** 0.5 * C
-    return scaled.to(dtype=dtype, device=device)
-
-
-@cache
-def _cached_raising_coefficients(
-    l: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    with torch.inference_mode(False):
-        return _raising_coefficients(l, dtype, device)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pyg_equivariant import o3
-from pyg_equivariant.o3 import Irreps
+from pyg_equivariant.o3 import Irrep, Irreps
 from pyg_equivariant.testing import random_irreps
 
 
@@ -17,28 +17,32 @@ def test_the_matrix_rotates_features(seed: int) -> None:
     kinds = {"generator": generator, "dtype": torch.float64}
     R = o3.rand_matrix(4, improper=seed % 2 == 1, **kinds)
     x = irreps.randn(4, -1, **kinds)
-    D = o3.D_from_matrix(irreps, R)
+    D = irreps.D_from_matrix(R)
     found = (D @ x.unsqueeze(-1)).squeeze(-1)
     torch.testing.assert_close(found, o3.rotate(irreps, x, R))
     S = o3.rand_matrix(4, **kinds)
-    torch.testing.assert_close(
-        o3.D_from_matrix(irreps, R @ S), D @ o3.D_from_matrix(irreps, S)
-    )
+    torch.testing.assert_close(irreps.D_from_matrix(R @ S), D @ irreps.D_from_matrix(S))
 
 
 def test_every_form_of_a_rotation(generator: torch.Generator) -> None:
     R = o3.rand_matrix(3, generator=generator, dtype=torch.float64)
     irreps = Irreps("2x0e+1x1o+2x2e")
-    expected = o3.D_from_matrix(irreps, R)
+    expected = irreps.D_from_matrix(R)
     for found in (
-        o3.D_from_angles(irreps, *o3.matrix_to_angles(R)),
-        o3.D_from_quaternion(irreps, o3.matrix_to_quaternion(R)),
-        o3.D_from_axis_angle(irreps, *o3.matrix_to_axis_angle(R)),
+        irreps.D_from_angles(*o3.matrix_to_angles(R)),
+        irreps.D_from_quaternion(o3.matrix_to_quaternion(R)),
+        irreps.D_from_axis_angle(*o3.matrix_to_axis_angle(R)),
     ):
         torch.testing.assert_close(found, expected)
 
 
 def test_no_irreps_have_an_empty_matrix() -> None:
-    assert o3.D_from_matrix("", torch.eye(3)).shape == (0, 0)
+    assert Irreps("").D_from_matrix(torch.eye(3)).shape == (0, 0)
     with pytest.raises(ValueError, match="orthogonal"):
-        o3.D_from_matrix("1o", 2 * torch.eye(3))
+        Irreps("1o").D_from_matrix(2 * torch.eye(3))
+
+
+def test_an_irrep_has_them_too(generator: torch.Generator) -> None:
+    R = o3.rand_matrix(3, improper=True, generator=generator, dtype=torch.float64)
+    for ir in (Irrep("0o"), Irrep("2e"), Irrep("3e")):
+        torch.testing.assert_close(ir.D_from_matrix(R), o3.wigner_D(ir, R))

@@ -73,7 +73,7 @@ def test_representations_up_to_the_layout(seed: int) -> None:
     R = o3.rand_matrix(3, improper=seed % 2 == 1, generator=generator, **DOUBLE)
     theirs = e3nn_o3.Irreps(str(irreps)).D_from_matrix(R)
     order = irreps.from_mul_ir(torch.arange(irreps.dim))
-    close(o3.D_from_matrix(irreps, R), theirs[:, order][:, :, order])
+    close(irreps.D_from_matrix(R), theirs[:, order][:, :, order])
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -158,3 +158,53 @@ def test_soft_one_hot(basis: str, cutoff: bool) -> None:
     torch.testing.assert_close(
         ours.soft_one_hot_linspace(x, *given), expected, rtol=1e-7, atol=1e-10
     )
+
+
+@pytest.mark.parametrize(
+    ("formula", "irreps", "limits"),
+    [
+        ("ij=ji", {"i": "2x1o+1x0e+1x1e"}, {}),
+        ("ij=-ji", {"i": "2x1o+2x0e"}, {}),
+        ("ijk=jki", {"i": "1x1o+1x0o"}, {}),
+        ("ijk=jik", {"i": "1x1o+1x0e", "k": "2x1e+1x2o"}, {}),
+        ("ijk=jik=ikj", {"i": "1x0e+2x1o"}, {"filter_ir_out": ["0e", "1o"]}),
+        ("ijk", {"i": "1o", "j": "1o", "k": "1o"}, {"filter_ir_mid": ["0e", "1o"]}),
+        ("ijk=jik", {"i": "1o+0e", "k": "1o"}, {"filter_ir_mid": ["0e", "1o", "1e"]}),
+        ("ijkl=jikl=klij", {"i": "1e"}, {}),
+    ],
+)
+def test_reduced_tensor_products(
+    formula: str, irreps: dict[str, str], limits: dict[str, list[str]]
+) -> None:
+    mine = ours.ReducedTensorProducts(formula, **limits, **irreps).double()
+    theirs = e3nn_o3.ReducedTensorProducts(formula, **limits, **irreps)
+    assert mine.irreps_out == Irreps(theirs.irreps_out)
+    expected = theirs.change_of_basis
+    for axis, each in enumerate((mine.irreps_out, *mine.irreps_in)):
+        order = each.from_mul_ir(torch.arange(each.dim))
+        expected = expected.index_select(axis, order)
+    close(mine.change_of_basis, expected)
+    xs = [each.randn(4, -1, **DOUBLE) for each in mine.irreps_in]
+    given = [each.to_mul_ir(x) for each, x in zip(mine.irreps_in, xs, strict=True)]
+    close(mine.irreps_out.to_mul_ir(mine(*xs)), theirs(*given))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tensor_square(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    irreps = some_irreps(generator, max_blocks=3, max_mul=3, lmax=3)
+    normalization = {"irrep_normalization": ("component", "norm", "none")[seed % 3]}
+    mine = ours.TensorSquare(irreps, **normalization).double()
+    theirs = e3nn_o3.TensorSquare(str(irreps), **normalization)
+    assert mine.irreps_out == Irreps(theirs.irreps_out)
+    x = irreps.randn(4, -1, generator=generator, **DOUBLE)
+    expected = theirs(mine.irreps_in.to_mul_ir(x))
+    close(mine.irreps_out.to_mul_ir(mine(x)), expected)
+    wanted = Irreps("2x0e+1x2e+3x0e+1x1o+2x1e")
+    present = {ir for _, ir in theirs.irreps_out}
+    wanted = wanted.filter(lambda block: str(block.ir) in map(str, present))
+    mine = ours.TensorSquare(irreps, wanted, **normalization).double()
+    theirs = e3nn_o3.TensorSquare(str(irreps), str(wanted), **normalization)
+    mine.mixing.weight.data.copy_(theirs.weight)
+    expected = theirs(mine.irreps_in.to_mul_ir(x))
+    close(mine.irreps_out.to_mul_ir(mine(x)), expected)

@@ -65,6 +65,8 @@ FEATURES: dict[str, Callable[[], Any]] = {
     "EquivariantBatchNorm": lambda: nn.EquivariantBatchNorm(IRREPS),
     "Norm of lengths": lambda: nn.Norm(IRREPS),
     "Extract": lambda: nn.Extract(IRREPS, ["3x1o"], [(1,)]),
+    "TensorSquare": lambda: nn.TensorSquare(IRREPS, "3x0e+2x1o"),
+    "TensorSquare without weights": lambda: nn.TensorSquare(IRREPS),
     "Dropout": lambda: nn.Dropout(IRREPS, 0.3),
     "Dropout of none": lambda: nn.Dropout(IRREPS, 0.3).eval(),
     "Activation": lambda: nn.Activation(IRREPS, ["tanh", None, None]),
@@ -181,6 +183,12 @@ def _two(name: str) -> Entry:
     )
 
 
+def _reduced(name: str) -> Entry:
+    module = nn.ReducedTensorProducts("ij=ji", i="1x0e+1x1o")
+    xs = [_of_samples(4, aliases=("x1", "x2")) for _ in range(2)]
+    return Entry(lambda x, y: module(x, y), {"x": xs[0], "y": xs[1]})
+
+
 def _of_species(name: str) -> Entry:
     dense = "dense" in name
     module = nn.SpeciesLinear(IRREPS, "2x0e+3x1o", 4)
@@ -209,6 +217,7 @@ entry(
     *("SteerableLinear", "SteerableMLP"),
     *("FullyConnectedTensorProduct", "FullTensorProduct"),
 )
+entry(_reduced, "ReducedTensorProducts")
 entry(_of_species, "SpeciesLinear", "SpeciesLinear of dense attributes")
 entry(_weighted, "TensorProduct", "TensorProduct of shared weights")
 
