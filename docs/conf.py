@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import ziamath  # for its font, STIX Two Math
 from sphinx.application import Sphinx
 
 import pyg_equivariant
@@ -40,7 +41,7 @@ nitpick_ignore = [("py:class", word) for word in ("optional", "callable", "seque
 nitpick_ignore_regex = [("py:obj", r"[-\d.\"(].*")]  # :obj:`0`, as PyG writes values
 html_math_renderer = "mathml"
 html_theme = "furo"
-html_static_path = ["_static"]
+html_static_path = ["_static", str(Path(ziamath.__file__).parent / "fonts")]
 html_css_files = ["site.css"]
 html_title = f"pyg_equivariant {release}"
 

@@ -11,6 +11,8 @@ from sphinx.writers.html5 import HTML5Translator
 
 logger = logging.getLogger(__name__)
 converter = LatexToMathML(fancy_error=False)
+# The arrow of \\vec: a combining character, which Chromium puts beside the letter.
+ARROW = ('<mo stretchy="false">\u20d7</mo>', '<mo stretchy="false" class="vec">→</mo>')
 
 
 def aligned(text: str) -> str:
@@ -25,7 +27,8 @@ def aligned(text: str) -> str:
 def mathml(node: nodes.Element, display: bool) -> str:
     text = aligned(node.astext()) if display else node.astext()
     try:
-        return converter.convert_with_local_state(text, displaystyle=display)
+        drawn = converter.convert_with_local_state(text, displaystyle=display)
+        return drawn.replace(*ARROW)
     except LatexError as error:
         logger.warning("%s in %r", error, text, location=node, type="math")
         return f"<code>{nodes.Text(text)}</code>"
