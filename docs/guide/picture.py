@@ -1,6 +1,7 @@
 """How the guide's pictures look: sharp, on light pages and on dark ones."""
 
 import torch
+import torch_geometric  # noqa: F401  warns in notebooks: here, unseen
 from cycler import cycler
 from matplotlib import rcParams
 from matplotlib_inline.backend_inline import set_matplotlib_formats
