@@ -76,6 +76,7 @@ autosummary_generate = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_custom_sections = ["Shapes"]
+napoleon_attr_annotations = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
@@ -97,6 +98,14 @@ def public(package: str, *without: str) -> dict[str, str]:
     return {name: d for name, d in directives.items() if name not in elsewhere}
 
 
+def inherits_forward(package: str, name: str) -> bool:
+    """Whether a class has its ``forward`` from another one of ours."""
+    value = getattr(import_module(f"{PACKAGE}.{package}"), name)
+    forward = getattr(value, "forward", None)
+    own = "forward" in vars(value)
+    return not own and getattr(forward, "__module__", "").startswith(PACKAGE)
+
+
 def skip(app: Sphinx, kind: str, name: str, member: object, *_: object) -> bool | None:
     """Leave out what a class has of another package, such as PyG's hooks."""
     return None if getattr(member, "__module__", PACKAGE).startswith(PACKAGE) else True
@@ -105,7 +114,8 @@ def skip(app: Sphinx, kind: str, name: str, member: object, *_: object) -> bool 
 def render(app: Sphinx, docname: str, source: list[str]) -> None:
     """Fill in the loops of the API pages."""
     if docname.startswith("api/"):
-        context = {"public": public}
+        told: dict[str, str] = {}  # data that a page describes itself
+        context = {"public": public, "inherits_forward": inherits_forward, "told": told}
         source[0] = app.builder.templates.render_string(source[0], context)
 
 

@@ -93,6 +93,18 @@ class DirectionalConv(EquivariantConv):
         radial: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """Exchange messages between edges of a molecule.
+
+        Args:
+            x: messages of the edges, or a pair of those of sources and of targets.
+            edge_index: pairs (source, target) of edges, or a sparse adjacency matrix.
+            edge_attr: features of the angles, and torsions, between edges.
+            radial: radial features of the sources.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Messages ``(|V|, channels)``.
+        """
         check_scalars(edge_attr, self.edge_dim, "edge_attr", self.lin.weight)
         check_edge_inputs(edge_index, edge_attr=edge_attr)
         w = self.filters(edge_attr)  # [num_edges, *]

@@ -155,6 +155,18 @@ class AllegroConv(DepthwiseConv):
         edge_attr: Tensor,
         size: Size,
     ) -> Tensor:
+        """Join every edge with the environment of its center.
+
+        Args:
+            x: features of edges.
+            edge_index: edges (source, center), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the centers.
+            edge_attr: invariant features of edges, with an envelope.
+            size: numbers of sources and of centers.
+
+        Returns:
+            Features of edges.
+        """
         like = self._like()
         check_features(x, self.irreps_in, "x", like)
         # Radial part

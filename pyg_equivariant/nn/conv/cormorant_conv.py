@@ -193,6 +193,20 @@ class CormorantConv(EquivariantConv):
         edge_weight: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """Exchange messages, and multiply at every node.
+
+        Args:
+            x: features, or a pair of those of sources and of targets.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            edge_attr: radial features.
+            edge_length: lengths of edges.
+            edge_weight: an envelope that multiplies messages.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         x_j, x_i = as_pair(x, self.flow)
         self._check((x_j, x_i), edge_index, edge_attr, edge_length, edge_weight)
         # Scalars of edges, and of the nodes with themselves

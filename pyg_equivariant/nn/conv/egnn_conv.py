@@ -182,6 +182,21 @@ class EGNNConv(EquivariantConv):
         edge_vec: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
+        """Exchange messages, and move points.
+
+        Args:
+            x: features, or a pair of those of sources and of targets.
+            pos: positions, or a pair like ``x``.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_attr: features of edges, if ``edge_dim`` is not 0.
+            vel: velocities of the targets, if ``velocity`` is set.
+            edge_vec: vectors from the receivers to the senders, in place of differences
+                of positions, for periodic systems.
+            edge_weight: an envelope that multiplies messages and displacements.
+
+        Returns:
+            Features and positions.
+        """
         x, pos = as_pair(x, self.flow), as_pair(pos, self.flow, "pos")
         vel = of_targets(vel)
         self._check(x, pos, vel)

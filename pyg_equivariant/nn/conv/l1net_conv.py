@@ -123,6 +123,19 @@ class L1NetConv(DepthwiseConv):
         edge_attr: Tensor,
         size: Size = None,
     ) -> Tensor:
+        """Convolve.
+
+        Args:
+            x: features, or a pair of those of sources and of targets; these are not read.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders,
+                normalized as ``"norm"``.
+            edge_attr: radial features.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         # Radial part
         weight = self.path_weights(edge_index, edge_attr, self._like())
         return self.interact(x, edge_index, edge_sh, weight, size)

@@ -178,6 +178,20 @@ class MACEConv(DepthwiseConv):
         species: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """Convolve, and multiply at every node.
+
+        Args:
+            x: features, or a pair of those of sources and of targets; these are read by
+                the residual only.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            edge_attr: radial features, which carry the envelope.
+            species: of every target, from 0 on; needed if there are several.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         # Radial part
         weight = self.path_weights(edge_index, edge_attr, self.mix_in.weight)
         density = self.edge_density(edge_attr)

@@ -117,6 +117,17 @@ class MPNNConv(EquivariantConv):
         edge_attr: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        """Exchange messages.
+
+        Args:
+            x: features, or a pair of those of sources and of targets.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_attr: features of edges, if ``edge_dim`` is not 0.
+            edge_weight: an envelope that multiplies messages.
+
+        Returns:
+            Features ``(|V|, out_channels)``.
+        """
         x = as_pair(x, self.flow)
         like = next(self.phi_h.parameters())
         for k in range(2):

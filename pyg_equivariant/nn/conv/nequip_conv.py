@@ -148,6 +148,21 @@ class NequIPConv(DepthwiseConv):
         attr: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """Convolve, and add the self-connection.
+
+        Args:
+            x: features, or a pair of those of sources and of targets; these are read by
+                the self-connection only.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            edge_attr: radial features, which carry the envelope.
+            species: of every target, from 0 on; needed if there are several.
+            attr: attributes of the species, one-hot by default.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         # Radial part
         weight = self.path_weights(edge_index, edge_attr, self.mix_in.weight)
         return self.interact(x, edge_index, edge_sh, weight, species, attr, size)

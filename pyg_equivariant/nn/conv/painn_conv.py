@@ -137,6 +137,19 @@ class PaiNNConv(EquivariantConv):
         edge_attr: Tensor,
         edge_weight: OptTensor = None,
     ) -> tuple[Tensor, Tensor]:
+        """Exchange messages, then mix at every node.
+
+        Args:
+            x: scalars, or a pair of those of sources and of targets.
+            vec: vectors, or a pair like ``x``.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_vec: vectors from the receivers to the senders.
+            edge_attr: radial features.
+            edge_weight: a further envelope that multiplies messages.
+
+        Returns:
+            Scalars and vectors.
+        """
         like = self.mix.weight
         check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
         check_scalars(edge_vec, 3, "edge_vec", like)

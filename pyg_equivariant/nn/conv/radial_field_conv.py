@@ -103,6 +103,20 @@ class RadialFieldConv(EquivariantConv):
         edge_vec: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        """Move points.
+
+        Args:
+            pos: positions, or a pair of those of sources and of targets.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_attr: features of edges, if ``edge_dim`` is not 0.
+            vel: velocities of the targets, if ``velocity`` is set.
+            edge_vec: vectors from the receivers to the senders, in place of differences
+                of positions.
+            edge_weight: an envelope, which makes the layer smooth at a cutoff.
+
+        Returns:
+            The positions after the step.
+        """
         pos, vel = as_pair(pos, self.flow, "pos"), of_targets(vel)
         self._check(pos, vel)
         if edge_vec is None:

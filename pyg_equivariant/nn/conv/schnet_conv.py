@@ -113,6 +113,19 @@ class SchNetConv(EquivariantConv):
         size: Size = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        """Convolve.
+
+        Args:
+            x: features, or a pair whose second entry is not read.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_length: lengths of edges, read by the cutoff.
+            edge_attr: radial features.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+            edge_weight: a further envelope that multiplies messages.
+
+        Returns:
+            Features ``(|V|, out_channels)``.
+        """
         like = self.lin1.weight
         check_scalars(edge_attr, self.edge_dim, "edge_attr", like)
         check_vector(edge_length, "edge_length", like)

@@ -128,6 +128,19 @@ class SE3Conv(EquivariantConv):
         edge_weight: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """Convolve.
+
+        Args:
+            x: features, or a pair of those of sources and of targets.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            edge_attr: invariant features of edges.
+            edge_weight: an envelope, which makes a mean smooth at a cutoff.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         x = as_pair(x, self.flow)
         like = self.product.radial.weight_in
         check_features(x[0], self.irreps_in, "x", like)

@@ -188,6 +188,20 @@ class SE3TransformerConv(EquivariantConv):
         edge_weight: OptTensor = None,
         size: Size = None,
     ) -> Tensor:
+        """Attend.
+
+        Args:
+            x: features, or a pair of those of sources and of targets.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            edge_attr: invariant features of edges.
+            edge_vec: vectors from the receivers to the senders, if ``x_ij`` is given.
+            edge_weight: an envelope, which weighs the softmax and the values.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         x = self._checked(x, edge_index, edge_sh, edge_attr, edge_vec, edge_weight)
         # Queries
         q = None, self.query(x[1])

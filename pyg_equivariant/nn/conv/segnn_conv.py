@@ -186,6 +186,19 @@ class SEGNNConv(EquivariantConv):
         edge_attr: OptTensor = None,
         edge_weight: OptTensor = None,
     ) -> Tensor:
+        """Exchange messages, and update every node.
+
+        Args:
+            x: features, or a pair of those of sources and of targets.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            node_attr: attributes of the targets, read by the update.
+            edge_attr: invariant features of edges, if ``edge_dim`` is not 0.
+            edge_weight: an envelope that multiplies messages.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         x, like = as_pair(x, self.flow), self.phi_m.first.weight
         attr = of_targets(node_attr)
         for features in x:

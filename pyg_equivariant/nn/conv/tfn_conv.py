@@ -126,6 +126,19 @@ class TFNConv(DepthwiseConv):
         edge_attr: Tensor,
         size: Size = None,
     ) -> Tensor:
+        """Convolve.
+
+        Args:
+            x: features, or a pair of those of sources and of targets; these are read by
+                self-interaction only.
+            edge_index: edges (source, target), or a sparse adjacency matrix.
+            edge_sh: harmonics of the vectors from the receivers to the senders.
+            edge_attr: radial features, which carry the envelope.
+            size: numbers of sources and of targets, where ``x`` does not tell.
+
+        Returns:
+            Features of ``irreps_out``.
+        """
         # Radial part
         weight = self.path_weights(edge_index, edge_attr, self.mix.weight)
         return self.interact(x, edge_index, edge_sh, weight, size)

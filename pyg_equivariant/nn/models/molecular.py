@@ -126,7 +126,7 @@ class MolecularModel(Pretrained):
             batch_size: number of graphs, if known; saves a look at ``batch``.
             inputs: what else the network was built to take: ``x``, features of atoms
                 beside atomic numbers; ``edge_attr``, features of the edges that
-                ``edge_index`` gives; and those of :meth:`represent`.
+                ``edge_index`` gives; and those of ``represent``.
         """
         if inputs.get("edge_attr") is not None and edge_index is None and self.cutoff:
             raise ValueError(
