@@ -126,7 +126,7 @@ class L1NetConv(DepthwiseConv):
         """Convolve.
 
         Args:
-            x: features, or a pair of those of sources and of targets; these are not read.
+            x: features, or a pair of those of sources and of targets, which are unread.
             edge_index: edges (source, target), or a sparse adjacency matrix.
             edge_sh: harmonics of the vectors from the receivers to the senders,
                 normalized as ``"norm"``.
