@@ -67,6 +67,10 @@ from .radial import BesselBasis, GaussianBasis
 from .radial_profiles import RadialProfiles
 from .radial_tensor_product import RadialTensorProduct
 from .reduced_tensor_products import ReducedTensorProducts
+from .s2_activation import S2Activation
+from .s2_grid import FromS2Grid, ToS2Grid
+from .so3_activation import SO3Activation
+from .so3_grid import SO3Grid
 from .soft_one_hot import soft_one_hot_linspace
 from .species_linear import SpeciesLinear
 from .spherical_bessel import SphericalBesselBasis
@@ -142,6 +146,11 @@ __all__ = [
     "Gate",
     "NormActivation",
     "NormMLP",
+    "S2Activation",
+    "SO3Activation",
+    "ToS2Grid",
+    "FromS2Grid",
+    "SO3Grid",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
     "EquivariantBatchNorm",

@@ -50,6 +50,7 @@ from ._rotation_group import (
     xyz_to_angles,
 )
 from ._solid_harmonics import squared_length
+from ._sphere_grid import polar_weights, s2_grid
 from ._spherical_harmonics import (
     HarmonicsLike,
     harmonics_irreps,
@@ -120,6 +121,8 @@ __all__ = [
     "compose_axis_angle",
     "angles_to_xyz",
     "xyz_to_angles",
+    "s2_grid",
+    "polar_weights",
     "so3_log",
     "so3_exp",
     "so3_jacobian",
