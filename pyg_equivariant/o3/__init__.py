@@ -12,6 +12,7 @@ from ._checks import (
 )
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
+from ._generators import so3_generators
 from ._index_reduction import reduce_indices
 from ._index_symmetry import index_symmetry
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep, SliceByMul
@@ -58,6 +59,7 @@ from ._spherical_harmonics import (
     harmonics_table,
     spherical_harmonics_reference,
 )
+from ._spherical_tensor import SphericalTensor
 from ._symmetric_power import SymmetricCoupling, symmetric_couplings
 from ._tensor_product_paths import CONNECTIONS, Path, TensorProductPaths
 from ._vector import safe_norm, safe_normalize, widen
@@ -82,7 +84,9 @@ __all__ = [
     "squared_length",
     "wigner_D",
     "rotate",
+    "so3_generators",
     "CartesianTensor",
+    "SphericalTensor",
     "index_symmetry",
     "reduce_indices",
     "Path",

@@ -256,3 +256,36 @@ def test_signals_on_rotations(lmax_in: int, lmax_out: int) -> None:
     mine = ours.SO3Activation(lmax_in, lmax_out, "tanh", 3, e3nn_constants=True)
     mine = mine.double()
     close(mine.irreps_out.to_mul_ir(mine(x)), theirs(given))
+
+
+@pytest.mark.parametrize("l", range(8))
+def test_generators(l: int) -> None:
+    close(o3.so3_generators(l), e3nn_o3.so3_generators(l))
+
+
+def test_spherical_tensors() -> None:
+    io = pytest.importorskip("e3nn.io")
+    for parities in ((1, -1), (1, 1)):
+        mine, theirs = (
+            each(4, *parities) for each in (o3.SphericalTensor, io.SphericalTensor)
+        )
+        assert mine.irreps == Irreps(theirs)
+        x, r = torch.randn(2, 25), torch.randn(7, 3)
+        close(mine.signal_xyz(x, r), theirs.signal_xyz(x, r))
+        values = torch.randn(7)
+        close(mine.sum_of_diracs(r, values), theirs.sum_of_diracs(r, values))
+        close(mine.with_peaks_at(r), theirs.with_peaks_at(r))
+        close(mine.with_peaks_at(r, values), theirs.with_peaks_at(r, values))
+
+
+def test_small_names() -> None:
+    x = torch.linspace(-2, 5, 50)
+    close(ours.soft_unit_step(x), e3nn.math.soft_unit_step(x))
+    irreps = Irreps("2x1o+1x0e+1x1o")
+    x = irreps.randn(3, -1)
+    mine, theirs = ours.ExtractIr(irreps, "1o"), e3nn_nn.ExtractIr(str(irreps), "1o")
+    assert mine.irreps_out == Irreps(theirs.irreps_out)
+    close(mine.irreps_out.to_mul_ir(mine(x)), theirs(irreps.to_mul_ir(x)))
+    R = o3.rand_matrix(4, **DOUBLE)
+    for ir in ("0o", "1o", "2e", "3e"):
+        close(o3.Irrep(ir).D_from_matrix(R), e3nn_o3.Irrep(ir).D_from_matrix(R))

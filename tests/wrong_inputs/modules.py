@@ -73,6 +73,7 @@ FEATURES: dict[str, Callable[[], Any]] = {
     ),
     "SO3Activation": lambda: nn.SO3Activation(1, 1, "silu", 2),
     "ToS2Grid": lambda: nn.ToS2Grid(2),
+    "ExtractIr": lambda: nn.ExtractIr(IRREPS, "1o"),
     "Dropout": lambda: nn.Dropout(IRREPS, 0.3),
     "Dropout of none": lambda: nn.Dropout(IRREPS, 0.3).eval(),
     "Activation": lambda: nn.Activation(IRREPS, ["tanh", None, None]),
