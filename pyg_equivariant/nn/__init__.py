@@ -31,7 +31,7 @@ from .dense import Dense, OrthogonalDense
 from .distance_transform import AgnesiTransform, SoftTransform
 from .dropout import Dropout
 from .edge_embedding import EdgeEmbedding, Edges, node_attributes
-from .extract import Extract
+from .extract import Extract, ExtractIr
 from .full_tensor_product import FullTensorProduct
 from .gate import Gate
 from .instance_norm import EquivariantInstanceNorm
@@ -67,7 +67,11 @@ from .radial import BesselBasis, GaussianBasis
 from .radial_profiles import RadialProfiles
 from .radial_tensor_product import RadialTensorProduct
 from .reduced_tensor_products import ReducedTensorProducts
-from .soft_one_hot import soft_one_hot_linspace
+from .s2_activation import S2Activation
+from .s2_grid import FromS2Grid, ToS2Grid
+from .so3_activation import SO3Activation
+from .so3_grid import SO3Grid
+from .soft_one_hot import soft_one_hot_linspace, soft_unit_step
 from .species_linear import SpeciesLinear
 from .spherical_bessel import SphericalBesselBasis
 from .spherical_harmonics import SphericalHarmonics, spherical_harmonics
@@ -142,11 +146,17 @@ __all__ = [
     "Gate",
     "NormActivation",
     "NormMLP",
+    "S2Activation",
+    "SO3Activation",
+    "ToS2Grid",
+    "FromS2Grid",
+    "SO3Grid",
     "EquivariantLayerNorm",
     "EquivariantInstanceNorm",
     "EquivariantBatchNorm",
     "Norm",
     "Extract",
+    "ExtractIr",
     "MaskedBatchNorm",
     "Dropout",
     "Activation",
@@ -161,6 +171,7 @@ __all__ = [
     "GaussianBasis",
     "BesselBasis",
     "soft_one_hot_linspace",
+    "soft_unit_step",
     "SphericalBesselBasis",
     "SphericalBasis",
     "TorsionBasis",

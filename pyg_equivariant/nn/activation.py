@@ -173,7 +173,7 @@ class Activation(EquivariantModule):
             if not isinstance(act, SecondMomentActivation):
                 act = SecondMomentActivation(act, constant)
             modules.append(act)
-            out.append((mul, Irrep(0, 1 if ir.p == 1 else _parity(act))))
+            out.append((mul, Irrep(0, 1 if ir.p == 1 else activation_parity(act))))
         self.acts = torch.nn.ModuleList(modules)
         self.irreps_out = Irreps(out)
         self._sizes = [block.dim for block in self.irreps_in]
@@ -197,8 +197,12 @@ class Activation(EquivariantModule):
         )
 
 
-def _parity(act: SecondMomentActivation) -> int:
-    """1 for an even function, -1 for an odd one, found by trying."""
+def activation_parity(act: SecondMomentActivation) -> int:
+    """1 for an even function, -1 for an odd one, found by trying.
+
+    Raises:
+        ValueError: if it is neither.
+    """
     x = torch.linspace(0, 10, 257, dtype=torch.float64, device="cpu")
     with torch.no_grad():
         plus, minus = act(x), act(-x)

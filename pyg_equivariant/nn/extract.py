@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irrep, IrrepLike, Irreps, IrrepsLike
 
 from .module import EquivariantModule, check_features
 
@@ -73,3 +73,41 @@ class Extract(EquivariantModule):
     def __repr__(self) -> str:
         outs = ", ".join(map(repr, self.irreps_outs))
         return f"{type(self).__name__}({self.irreps_in} -> {outs})"
+
+
+class ExtractIr(EquivariantModule):
+    r"""Takes all blocks of one irrep out of features.
+
+    The counterpart of e3nn's module of that name.
+
+    Args:
+        irreps_in: irreps of the input.
+        ir: the irrep.
+
+    Shapes:
+        - **input:** features :math:`(*, \text{irreps\_in.dim})`
+        - **output:** features :math:`(*, \text{irreps\_out.dim})`
+
+    Raises:
+        TypeError: if the input is not floating-point.
+        ValueError: if its last dimension is not ``irreps_in.dim``.
+
+    Example:
+        >>> ExtractIr("1x1o+1x0e+2x1o", "1o")
+        ExtractIr(1x1o+1x0e+2x1o -> 1x1o+2x1o)
+    """
+
+    def __init__(self, irreps_in: IrrepsLike, ir: IrrepLike) -> None:
+        super().__init__()
+        self.irreps_in, self.ir = Irreps(irreps_in), Irrep(ir)
+        places = [k for k, block in enumerate(self.irreps_in) if block.ir == self.ir]
+        self.irreps_out = Irreps([self.irreps_in[k] for k in places])
+        self._extract = Extract(self.irreps_in, [self.irreps_out], [places])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The blocks of the irrep in ``x``, one after the other."""
+        (out,) = self._extract(x)
+        return out
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out})"

@@ -67,6 +67,13 @@ class EquivariantModule(torch.nn.Module):
         convention = state_dict.get(f"{prefix}convention")
         if "convention" in self._constants and convention is not None:
             _check_convention(int(convention), f"{prefix}convention")
+        strict, _, _, error_msgs = args
+        if strict and f"{prefix}output_mask" in state_dict:
+            error_msgs.append(
+                f"{prefix}output_mask is of e3nn: make this module of its weights by "
+                "interop.linear_from_e3nn or interop.tensor_product_from_e3nn, which "
+                "know what differs."
+            )
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
         # Buffers outside the checkpoint would stay on the meta device.
         if local_metadata.get("assign_to_params_buffers", False):
@@ -120,9 +127,20 @@ def check_features(
         raise ValueError(
             f"{name} holds features of {irreps}: expected {irreps.dim} numbers on its "
             f"last dimension, got a tensor of shape {tuple(x.shape)}"
+            f"{_layout_hint(x, irreps)}"
         )
     if like is not None:
         check_dtype(x, like, name)
+
+
+def _layout_hint(x: Tensor, irreps: Irreps) -> str:
+    """What to do with a block whose copies or components are a dimension."""
+    shapes = [(ir.dim, mul) for mul, ir in irreps if mul > 1 and ir.dim > 1]
+    if len(irreps) == 1 and x.shape[-2:] in shapes:
+        return "; flatten its last two dimensions"
+    if len(irreps) == 1 and x.shape[-2:] in [shape[::-1] for shape in shapes]:
+        return "; its copies come first, as in e3nn: write .mT.flatten(-2) behind it"
+    return ""
 
 
 def check_dtype(x: Tensor, like: Tensor, name: str = "x") -> None:

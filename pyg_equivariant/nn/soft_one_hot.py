@@ -74,7 +74,7 @@ def soft_one_hot_linspace(
         return (-d.square()).exp() / 1.12
     if basis == "cosine":
         return torch.where(d.abs() < 1, (math.pi / 2 * d).cos(), 0.0)
-    return 1.14136 * math.exp(2) * _soft_step(1 + d) * _soft_step(1 - d)
+    return 1.14136 * math.exp(2) * soft_unit_step(1 + d) * soft_unit_step(1 - d)
 
 
 def _waves(
@@ -92,7 +92,21 @@ def _waves(
     return torch.where(inside, waves, 0.0) if cutoff else waves
 
 
-def _soft_step(x: Tensor) -> Tensor:
-    r""":math:`e^{-1/x}` for positive numbers, zero for others: smooth to all orders."""
+def soft_unit_step(x: Tensor) -> Tensor:
+    r""":math:`e^{-1/x}` for positive numbers, zero for others: smooth to all orders.
+
+    e3nn's function of that name.
+
+    Args:
+        x: any shape.
+
+    Raises:
+        TypeError: if it is not floating-point.
+
+    Example:
+        >>> soft_unit_step(torch.tensor([-1.0, 0.0, 1.0]))
+        tensor([0.0000, 0.0000, 0.3679])
+    """
+    check_real(x, "x")
     room = x > 4 * torch.finfo(x.dtype).eps
     return torch.where(room, (-1 / torch.where(room, x, 1.0)).exp(), 0.0)

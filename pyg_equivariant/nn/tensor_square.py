@@ -102,7 +102,8 @@ class TensorSquare(EquivariantModule):
                 self.irreps_out,
                 tuple(paths),
                 "none",
-            )
+            ),
+            internal_weights=False,
         )
         self.mixing = None
         if irreps_out is not None:

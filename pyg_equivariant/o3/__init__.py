@@ -12,6 +12,7 @@ from ._checks import (
 )
 from ._clebsch_gordan import clebsch_gordan, clebsch_gordan_exact
 from ._convention import CONVENTION
+from ._generators import so3_generators
 from ._index_reduction import reduce_indices
 from ._index_symmetry import index_symmetry
 from ._irreps import Irrep, IrrepLike, Irreps, IrrepsLike, MulIrrep, SliceByMul
@@ -50,6 +51,7 @@ from ._rotation_group import (
     xyz_to_angles,
 )
 from ._solid_harmonics import squared_length
+from ._sphere_grid import polar_weights, s2_grid
 from ._spherical_harmonics import (
     HarmonicsLike,
     harmonics_irreps,
@@ -57,6 +59,7 @@ from ._spherical_harmonics import (
     harmonics_table,
     spherical_harmonics_reference,
 )
+from ._spherical_tensor import SphericalTensor
 from ._symmetric_power import SymmetricCoupling, symmetric_couplings
 from ._tensor_product_paths import CONNECTIONS, Path, TensorProductPaths
 from ._vector import safe_norm, safe_normalize, widen
@@ -81,7 +84,9 @@ __all__ = [
     "squared_length",
     "wigner_D",
     "rotate",
+    "so3_generators",
     "CartesianTensor",
+    "SphericalTensor",
     "index_symmetry",
     "reduce_indices",
     "Path",
@@ -120,6 +125,8 @@ __all__ = [
     "compose_axis_angle",
     "angles_to_xyz",
     "xyz_to_angles",
+    "s2_grid",
+    "polar_weights",
     "so3_log",
     "so3_exp",
     "so3_jacobian",

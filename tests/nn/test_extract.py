@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pyg_equivariant.nn import Extract
+from pyg_equivariant.nn import Extract, ExtractIr
 
 
 def test_blocks_are_taken_as_they_are() -> None:
@@ -31,3 +31,10 @@ def test_bad_instructions() -> None:
         Extract("2x0e", ["2x0e"], [(1,)])
     with pytest.raises(ValueError, match="one for each"):
         Extract("2x0e", ["2x0e"], [])
+
+
+def test_all_blocks_of_an_irrep() -> None:
+    module = ExtractIr("1x0e+1x1o+2x0e", "0e")
+    assert module(torch.arange(6.0)).tolist() == [0, 4, 5]
+    assert str(module.irreps_out) == "1x0e+2x0e"
+    assert ExtractIr("1x0e", "1o")(torch.zeros(2, 1)).shape == (2, 0)

@@ -21,9 +21,12 @@ from pyg_equivariant.nn import (
     Gate,
     Linear,
     NormActivation,
+    S2Activation,
+    SO3Activation,
     SteerableLinear,
     SteerableMLP,
     TensorProduct,
+    TensorSquare,
 )
 from pyg_equivariant.nn.module import EquivariantModule, check_features
 
@@ -49,6 +52,9 @@ MODULES: dict[str, Callable[[], EquivariantModule]] = {
     "EquivariantLayerNorm": lambda: EquivariantLayerNorm(X),
     "EquivariantInstanceNorm": lambda: EquivariantInstanceNorm(X),
     "Dropout": lambda: Dropout(X).eval(),
+    "TensorSquare": lambda: TensorSquare(X, Y),
+    "S2Activation": lambda: S2Activation("2x0e+2x1o+2x2e", "silu", 8),
+    "SO3Activation": lambda: SO3Activation(1, 2, "silu", 3),
 }
 TAGGED = {
     "Linear": "",
@@ -57,6 +63,7 @@ TAGGED = {
     "FullyConnectedTensorProduct": "",
     "SteerableLinear": "tp.",
     "SteerableMLP": "linears.1.tp.",
+    "TensorSquare": "mixing.",
 }
 every_module = pytest.mark.parametrize("name", MODULES)
 
@@ -256,6 +263,8 @@ COMPILED = [
     "GateInAnyOrder",
     "NormActivation",
     "EquivariantLayerNorm",
+    "TensorSquare",
+    "S2Activation",
 ]
 
 
@@ -320,6 +329,26 @@ def test_constants_ignore_the_default_dtype_at_construction() -> None:
     single = FullyConnectedTensorProduct(X, ATTR, Y).double()
     for key, buffer in double.named_buffers():
         assert torch.equal(single.get_buffer(key), buffer)
+
+
+def test_weights_of_e3nn_say_how_to_come_in() -> None:
+    module = Linear("2x0e+2x1o", "3x1o", bias=False)
+    theirs = {"weight": module.weight, "output_mask": torch.ones(9)}
+    with pytest.raises(RuntimeError, match=r"interop\.linear_from_e3nn"):
+        module.load_state_dict(theirs)
+    inside = {f"0.{name}": value for name, value in theirs.items()}
+    with pytest.raises(RuntimeError, match=r"0\.output_mask is of e3nn"):
+        torch.nn.Sequential(module).load_state_dict(inside)
+
+
+def test_features_whose_copies_are_a_dimension_say_which_comes_first() -> None:
+    irreps = o3.Irreps("4x1o")
+    with pytest.raises(ValueError, match=r"as in e3nn: write .mT.flatten\(-2\)"):
+        check_features(torch.zeros(5, 4, 3), irreps)
+    with pytest.raises(ValueError, match="flatten its last two dimensions"):
+        check_features(torch.zeros(5, 3, 4), irreps)
+    with pytest.raises(ValueError, match=r"shape \(5, 4, 2\)$"):
+        check_features(torch.zeros(5, 4, 2), irreps)
 
 
 def test_a_tag_of_a_module_without_one_is_an_unexpected_key() -> None:

@@ -204,7 +204,9 @@ def test_what_cannot_be_split_or_joined_is_refused() -> None:
     for blocks in ([scalars], [scalars, vectors.mT], [vectors, scalars], []):
         with pytest.raises(ValueError, match=r"end in \[\(1, 2\), \(3, 2\)\], one at"):
             irreps.join(blocks)
-    with pytest.raises(ValueError, match="got shapes"):
+    with pytest.raises(ValueError, match=r"as in e3nn: give block.mT"):
+        irreps.join([scalars.mT, vectors.mT])
+    with pytest.raises(ValueError, match=r"got shapes \[\]$"):
         Irreps("").join([])
     assert Irreps("").split(torch.zeros(5, 0)) == []
 

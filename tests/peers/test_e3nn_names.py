@@ -208,3 +208,84 @@ def test_tensor_square(seed: int) -> None:
     mine.mixing.weight.data.copy_(theirs.weight)
     expected = theirs(mine.irreps_in.to_mul_ir(x))
     close(mine.irreps_out.to_mul_ir(mine(x)), expected)
+
+
+@pytest.mark.parametrize("normalization", ["component", "norm", "integral"])
+@pytest.mark.parametrize("res", [None, 12, (10, 9), (14, 20)])
+def test_signals_on_the_sphere(
+    res: int | tuple[int, int] | None, normalization: str
+) -> None:
+    mine = ours.ToS2Grid(4, res, normalization).double()
+    theirs = e3nn_o3.ToS2Grid(4, res, normalization)
+    x = torch.randn(3, 25)
+    close(mine.grid, theirs.grid)
+    close(mine(x), theirs(x))
+    mine = ours.FromS2Grid(res, 4, normalization, lmax_in=6).double()
+    theirs = e3nn_o3.FromS2Grid(res, 4, normalization, lmax_in=6)
+    values = torch.randn(3, mine.res_beta, mine.res_alpha)
+    close(mine(values), theirs(values))
+
+
+@pytest.mark.parametrize("lmax_out", [None, 1, 4])
+@pytest.mark.parametrize(
+    ("p_val", "p_arg", "act"),
+    [(1, -1, "silu"), (1, 1, "tanh"), (-1, -1, "tanh"), (-1, 1, "tanh")],
+)
+def test_s2_activation(p_val: int, p_arg: int, act: str, lmax_out: int | None) -> None:
+    irreps = Irreps([(1, (l, p_val * p_arg**l)) for l in range(4)])
+    function = {"silu": torch.nn.functional.silu, "tanh": torch.tanh}[act]
+    for normalization in ("component", "norm"):
+        given = 12, normalization, lmax_out
+        theirs = e3nn_nn.S2Activation(str(irreps), function, *given)
+        mine = ours.S2Activation(irreps, act, *given, e3nn_constants=True).double()
+        assert mine.irreps_out == Irreps(theirs.irreps_out)
+        x = torch.randn(5, 16)
+        close(mine(x), theirs(x))
+
+
+@pytest.mark.parametrize(("lmax_in", "lmax_out"), [(1, 1), (2, 1), (1, 2)])
+def test_signals_on_rotations(lmax_in: int, lmax_out: int) -> None:
+    grid, their_grid = ours.SO3Grid(lmax_in, 3).double(), e3nn_o3.SO3Grid(lmax_in, 3)
+    x = torch.randn(2, grid.irreps.dim)
+    given = grid.irreps.to_mul_ir(x)
+    close(grid.to_grid(x), their_grid.to_grid(given))
+    values = torch.randn(2, 12, 6, 12)
+    found = grid.irreps.to_mul_ir(grid.from_grid(values))
+    close(found, their_grid.from_grid(values))
+    theirs = e3nn_nn.SO3Activation(lmax_in, lmax_out, torch.tanh, 3)
+    mine = ours.SO3Activation(lmax_in, lmax_out, "tanh", 3, e3nn_constants=True)
+    mine = mine.double()
+    close(mine.irreps_out.to_mul_ir(mine(x)), theirs(given))
+
+
+@pytest.mark.parametrize("l", range(8))
+def test_generators(l: int) -> None:
+    close(o3.so3_generators(l), e3nn_o3.so3_generators(l))
+
+
+def test_spherical_tensors() -> None:
+    io = pytest.importorskip("e3nn.io")
+    for parities in ((1, -1), (1, 1)):
+        mine, theirs = (
+            each(4, *parities) for each in (o3.SphericalTensor, io.SphericalTensor)
+        )
+        assert mine.irreps == Irreps(theirs)
+        x, r = torch.randn(2, 25), torch.randn(7, 3)
+        close(mine.signal_xyz(x, r), theirs.signal_xyz(x, r))
+        values = torch.randn(7)
+        close(mine.sum_of_diracs(r, values), theirs.sum_of_diracs(r, values))
+        close(mine.with_peaks_at(r), theirs.with_peaks_at(r))
+        close(mine.with_peaks_at(r, values), theirs.with_peaks_at(r, values))
+
+
+def test_small_names() -> None:
+    x = torch.linspace(-2, 5, 50)
+    close(ours.soft_unit_step(x), e3nn.math.soft_unit_step(x))
+    irreps = Irreps("2x1o+1x0e+1x1o")
+    x = irreps.randn(3, -1)
+    mine, theirs = ours.ExtractIr(irreps, "1o"), e3nn_nn.ExtractIr(str(irreps), "1o")
+    assert mine.irreps_out == Irreps(theirs.irreps_out)
+    close(mine.irreps_out.to_mul_ir(mine(x)), theirs(irreps.to_mul_ir(x)))
+    R = o3.rand_matrix(4, **DOUBLE)
+    for ir in ("0o", "1o", "2e", "3e"):
+        close(o3.Irrep(ir).D_from_matrix(R), e3nn_o3.Irrep(ir).D_from_matrix(R))

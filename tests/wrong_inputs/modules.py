@@ -67,6 +67,13 @@ FEATURES: dict[str, Callable[[], Any]] = {
     "Extract": lambda: nn.Extract(IRREPS, ["3x1o"], [(1,)]),
     "TensorSquare": lambda: nn.TensorSquare(IRREPS, "3x0e+2x1o"),
     "TensorSquare without weights": lambda: nn.TensorSquare(IRREPS),
+    "S2Activation": lambda: nn.S2Activation("2x0e+2x1o+2x2e", "silu", 8),
+    "S2Activation that turns": lambda: nn.S2Activation(
+        "1x0e+1x1o", "silu", 4, random_rot=True
+    ),
+    "SO3Activation": lambda: nn.SO3Activation(1, 1, "silu", 2),
+    "ToS2Grid": lambda: nn.ToS2Grid(2),
+    "ExtractIr": lambda: nn.ExtractIr(IRREPS, "1o"),
     "Dropout": lambda: nn.Dropout(IRREPS, 0.3),
     "Dropout of none": lambda: nn.Dropout(IRREPS, 0.3).eval(),
     "Activation": lambda: nn.Activation(IRREPS, ["tanh", None, None]),
@@ -183,6 +190,12 @@ def _two(name: str) -> Entry:
     )
 
 
+def _from_grid(name: str) -> Entry:
+    module = nn.FromS2Grid((6, 5), 2)
+    aliases = ("angles", "azimuths")
+    return Entry(module, {"values": real(SAMPLES, 6, 5, aliases=aliases)})
+
+
 def _reduced(name: str) -> Entry:
     module = nn.ReducedTensorProducts("ij=ji", i="1x0e+1x1o")
     xs = [_of_samples(4, aliases=("x1", "x2")) for _ in range(2)]
@@ -217,6 +230,7 @@ entry(
     *("SteerableLinear", "SteerableMLP"),
     *("FullyConnectedTensorProduct", "FullTensorProduct"),
 )
+entry(_from_grid, "FromS2Grid")
 entry(_reduced, "ReducedTensorProducts")
 entry(_of_species, "SpeciesLinear", "SpeciesLinear of dense attributes")
 entry(_weighted, "TensorProduct", "TensorProduct of shared weights")
