@@ -260,7 +260,7 @@ function harmonicsFigure(root, data) {
     // two signals, each turned alone, and all parts of their tensor product
     product: {
       build() {
-        turned = { a: IDENTITY, b: IDENTITY };
+        turned = { a: about(2, -0.5), b: IDENTITY };
         const degrees = ["a", "b"].map((name) => {
           const l = +control(name).value, slider = control(`m${name}`);
           slider.min = -l;

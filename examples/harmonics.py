@@ -23,8 +23,8 @@ HERE = Path(__file__).resolve().parent
 LMAX = 3  # of the factors; their products reach twice as far
 
 BUTTONS = """
-  <button name="mirror" title="x to -x">mirror</button>
-  <button name="reset">reset</button>"""
+  <span class="group"><button name="mirror" title="x to -x">mirror</button>
+  <button name="reset">reset</button></span>"""
 
 HARMONICS = f"""
 <div class="harmonics" data-kind="harmonics"><canvas></canvas>
@@ -42,7 +42,7 @@ def _factor(name: str, l: int, m: int) -> str:
         for degree in range(LMAX + 1)
     )
     return f"""
-  <span class="factor"><label>{name}: l <select name="{name}">{options}</select></label>
+  <span class="group"><label>{name}: l <select name="{name}">{options}</select></label>
   <label>m <input type="range" name="m{name}" min="{-l}" max="{l}" value="{m}">
   <output>{m}</output></label></span>"""
 

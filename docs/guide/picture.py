@@ -1,5 +1,7 @@
 """How the guide's pictures look: sharp, on light pages and on dark ones."""
 
+import warnings
+
 import torch
 from cycler import cycler
 from matplotlib import rcParams
@@ -25,4 +27,5 @@ rcParams.update(
         "font.size": 11,
     }
 )
+warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm
 torch.manual_seed(0)

@@ -11,9 +11,9 @@ from torch import Tensor
 from pyg_equivariant.nn import spherical_harmonics
 from pyg_equivariant.o3 import matrix_x, matrix_y
 
-VIEW = matrix_x(torch.tensor(0.42)) @ matrix_y(torch.tensor(-0.52))
-LIGHT = torch.tensor([-0.4, 0.7, 0.8]) / 1.29**0.5
-PLUS, MINUS = (torch.tensor(to_rgb(color)) for color in COLORS[:2])
+VIEW = (matrix_x(torch.tensor(0.42)) @ matrix_y(torch.tensor(-0.52))).float()
+LIGHT = torch.tensor([-0.4, 0.7, 0.8]).float() / 1.29**0.5
+PLUS, MINUS = (torch.tensor(to_rgb(color)).float() for color in COLORS[:2])
 
 
 def _directions(rings: int) -> Tensor:
