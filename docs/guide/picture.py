@@ -1,5 +1,7 @@
 """How the guide's pictures look: sharp, on light pages and on dark ones."""
 
+import warnings
+
 import torch
 import torch_geometric  # noqa: F401  warns in notebooks: here, unseen
 from cycler import cycler
@@ -26,4 +28,5 @@ rcParams.update(
         "font.size": 11,
     }
 )
+warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm
 torch.manual_seed(0)
