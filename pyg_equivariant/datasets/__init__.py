@@ -1,7 +1,12 @@
 """Data sets that PyG does not ship."""
 
 from .charged_nbody import ChargedNBody
+from .indistinguishable import chain_pair, star_pair, twin_environments, twisted_pair
 
 __all__ = [
     "ChargedNBody",
+    "chain_pair",
+    "star_pair",
+    "twisted_pair",
+    "twin_environments",
 ]
