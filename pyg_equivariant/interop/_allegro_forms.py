@@ -183,7 +183,6 @@ class CurrentReader(AllegroReader):
         }
         table |= self._placed("track.two_body", self._two_body)
         for k, (names, conv) in enumerate(zip(self._latents, model.convs, strict=True)):
-            assert isinstance(conv, AllegroConv)
             last = behind if k + 1 < self.num_layers else None
             table |= self._placed(f"track.latents.{k}", names, last=last)
             product = f"{self.root}allegro.tps.{k}.weights"
@@ -292,7 +291,6 @@ class PublishedReader(AllegroReader):
         """What is placed where."""
         table = self._placed("track.two_body", self._steps[0])
         for k, conv in enumerate(model.convs):
-            assert isinstance(conv, AllegroConv)
             scalars = partial(_scalars_by_path, self.tensors, self.channels)
             own = f"track.latents.{k}"
             table |= self._placed(own, self._steps[k + 1], first=scalars)

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.conv.nequip_conv import NequIPConv
 from pyg_equivariant.nn.models.nequip import NequIP
 from pyg_equivariant.nn.species_linear import SpeciesLinear
 
@@ -62,7 +61,6 @@ class NequIPReader(TypesReader):
         """What is placed where."""
         names: dict[str, str | tuple[str, Any]] = {}
         for k, conv in enumerate(model.convs):
-            assert isinstance(conv, NequIPConv)
             own, theirs = f"convs.{k}.", self._layer(k)
             names[f"{own}mix_in.weight"] = f"{theirs}linear_1.weight"
             names[f"{own}mix_out.weight"] = f"{theirs}linear_2.weight"

@@ -4,7 +4,6 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor
 
 from pyg_equivariant.kernels import Convolution
@@ -12,7 +11,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
 
 from ..activation import ActivationLike
 from ..mlp import RadialMLP
-from ..module import check_features
+from ..module import check_features, describe
 from ..tensor_product import TensorProduct
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
@@ -85,10 +84,6 @@ class DepthwiseConv(EquivariantConv):
         """The paths; a layer that mixes channels in them has others."""
         return TensorProductPaths.depthwise(self.irreps_in, self.irreps_sh, keep=keep)
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        reset(self.radial)
-
     def path_weights(self, edge_index: Adj, edge_attr: Tensor, like: Tensor) -> Tensor:
         """The weights of the paths at every edge, ``(|E|, tp.weight_numel)``."""
         if isinstance(self.radial, RadialMLP):
@@ -125,3 +120,6 @@ class DepthwiseConv(EquivariantConv):
         dim_size: int,
     ) -> Tensor:
         return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
+
+    def __repr__(self) -> str:
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim")

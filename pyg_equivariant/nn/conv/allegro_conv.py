@@ -142,8 +142,6 @@ class AllegroConv(DepthwiseConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        if self.mix is not None:
-            self.mix.reset_parameters()
         if self.weight is not None:
             torch.nn.init.normal_(self.weight)
 
@@ -238,12 +236,6 @@ class AllegroConv(DepthwiseConv):
         sources = targets if edges.graph.sources is None else edges.graph.sources
         size = sources.shape[0], targets.shape[0]
         return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr, size)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )
 
 
 def _channels(irreps_in: Irreps, irreps_sh: Irreps, irreps_out: Irreps) -> int:

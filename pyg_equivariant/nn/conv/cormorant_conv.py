@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from pyg_equivariant.kernels import Convolution, check_nodes
 
 from ..edge_embedding import Edges
-from ..module import check_features
+from ..module import check_features, describe
 from ..tensor_product import TensorProduct
 from ._complex_channels import (
     add_halves,
@@ -176,8 +176,6 @@ class CormorantConv(EquivariantConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        for module in (self.edge_mix, self.node_mix):
-            module.reset_parameters()
         starts = (self.radius, self.soft_cutoff), (self.width, self.soft_width)
         for parameter, start in starts:
             if parameter is not None:
@@ -347,10 +345,7 @@ class CormorantConv(EquivariantConv):
         check_edge_inputs(edge_index, edge_attr=edge_attr, **given)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim")
 
 
 def _at_least(learned: Optional[Parameter], start: float) -> Tensor | float:

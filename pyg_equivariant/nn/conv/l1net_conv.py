@@ -149,9 +149,3 @@ class L1NetConv(DepthwiseConv):
     def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
         check_ends(x, edges.graph)
         return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )

@@ -13,6 +13,7 @@ from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
 from ..mlp import RadialMLP
+from ..module import describe
 from ..species_linear import SpeciesLinear
 from ..symmetric_contraction import SymmetricContraction
 from ._depthwise_conv import DepthwiseConv
@@ -162,13 +163,6 @@ class MACEConv(DepthwiseConv):
         self.rho = RadialMLP([edge_dim, 1], act) if density else None
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        for module in (self.mix_in, self.mix, self.skip, self.product, self.mix_out):
-            module.reset_parameters()
-        if self.rho is not None:
-            self.rho.reset_parameters()
-
     def forward(
         self,
         x: Tensor | OptPairTensor,
@@ -274,10 +268,8 @@ class MACEConv(DepthwiseConv):
         return self(x, *given, species)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim}, "
-            f"correlation={self.correlation})"
+        return describe(
+            self, "irreps_in -> irreps_out", "irreps_sh edge_dim correlation"
         )
 
 

@@ -131,13 +131,6 @@ class NequIPConv(DepthwiseConv):
             self.self_connection = SpeciesLinear(*irreps, num_attr)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.mix_in.reset_parameters()
-        self.mix_out.reset_parameters()
-        if self.self_connection is not None:
-            self.self_connection.reset_parameters()
-
     def forward(
         self,
         x: Tensor | OptPairTensor,
@@ -196,9 +189,3 @@ class NequIPConv(DepthwiseConv):
     ) -> Tensor:
         given = edges.edge_index, edges.edge_sh, edges.edge_attr
         return self(x, *given, species, attr)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )

@@ -12,7 +12,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..module import check_features
+from ..module import check_features, describe
 from ..radial_tensor_product import RadialTensorProduct
 from ._equivariant_conv import EquivariantConv
 from ._inputs import as_pair, check_edge_inputs, check_ends, check_scalars, check_vector
@@ -113,12 +113,6 @@ class SE3Conv(EquivariantConv):
         self._shared = [block.ir in self.irreps_in for block in self.irreps_out]
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.product.reset_parameters()
-        if self.mix is not None:
-            self.mix.reset_parameters()
-
     def forward(
         self,
         x: Tensor | OptPairTensor,
@@ -198,7 +192,4 @@ class SE3Conv(EquivariantConv):
         return self(x, edges.edge_index, *given)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim")

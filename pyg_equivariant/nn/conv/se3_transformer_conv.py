@@ -14,7 +14,7 @@ from ..activation import ActivationLike
 from ..attentive_self_interaction import AttentiveSelfInteraction
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..module import check_features
+from ..module import check_features, describe
 from ..radial_tensor_product import RadialTensorProduct
 from ._attention import edge_softmax, head_products, scale_heads
 from ._equivariant_conv import EquivariantConv
@@ -171,13 +171,6 @@ class SE3TransformerConv(EquivariantConv):
             self.mix = Linear(self.irreps_value, given, bias=False)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.product.reset_parameters()
-        self.query.reset_parameters()
-        if self.mix is not None:
-            self.mix.reset_parameters()  # type: ignore[operator]
-
     def forward(
         self,
         x: Tensor | OptPairTensor,
@@ -296,11 +289,7 @@ class SE3TransformerConv(EquivariantConv):
         return self(x, edges.edge_index, *given)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim}, "
-            f"num_heads={self.num_heads})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim num_heads")
 
 
 def _irreps_of(irreps: Irreps) -> Any:

@@ -114,10 +114,6 @@ class TFNConv(DepthwiseConv):
         self.mix = Linear(mixed, self.irreps_out)
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.mix.reset_parameters()
-
     def forward(
         self,
         x: Tensor | OptPairTensor,
@@ -163,9 +159,3 @@ class TFNConv(DepthwiseConv):
     def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
         check_ends(x, edges.graph)
         return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )

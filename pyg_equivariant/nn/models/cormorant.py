@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.kernels import edge_pairs
@@ -19,6 +20,7 @@ from ..cutoff import PolynomialCutoff
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..mlp import MLP
+from ..module import describe
 from ..spherical_harmonics import SphericalHarmonics
 from ._admitted import AdmittedFeatures, EdgeFeatures
 from ._cormorant_input import CormorantInput
@@ -233,11 +235,7 @@ class Cormorant(MolecularModel):
         return super().num_hops + len(self.input.layers)
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Invariants of every atom, and the features after the last level.
 
@@ -277,7 +275,6 @@ class Cormorant(MolecularModel):
         out: list[tuple[Tensor, Tensor, Tensor]] = []
         state = own = None
         for conv, basis in zip(self.convs, self.bases, strict=True):
-            assert isinstance(conv, CormorantConv)
             attr = basis(edges.edge_length)
             attr = attr if others is None else torch.cat([attr, others], dim=-1)
             given = attr, edges.edge_length, edges.edge_weight, state
@@ -294,7 +291,6 @@ class Cormorant(MolecularModel):
         scalars: list[Tensor] = []
         squares: dict[int, list[Tensor]] = {}
         for x, conv in zip(levels, self.convs, strict=True):
-            assert isinstance(conv, CormorantConv)
             blocks = conv.irreps_out.split(x)
             for (_, ir), block in zip(conv.irreps_out, blocks, strict=True):
                 re, im = block.unflatten(-1, (2, -1)).unbind(-2)
@@ -310,10 +306,7 @@ class Cormorant(MolecularModel):
         return [(m, (ir.l, (-1) ** ir.l)) for m, ir in self.irreps_hidden if ir.l]
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "num_layers cutoff")
 
 
 def _each(value: float | Sequence[float], count: int) -> list[Any]:

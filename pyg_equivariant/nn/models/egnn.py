@@ -14,6 +14,7 @@ from ..conv import EGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
+from ..module import describe
 from ._admitted import AdmittedFeatures, EdgeFeatures
 from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
 from ._species import SpeciesFeatures
@@ -215,7 +216,4 @@ class EGNN(MolecularModel):
         return Features(x, (pos - graph.pos).unsqueeze(-1), pos, start=graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers cutoff")

@@ -15,6 +15,7 @@ from ..cutoff import smooth_envelope
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..masked_batch_norm import MaskedBatchNorm
+from ..module import describe
 from ._admitted import AdmittedFeatures, EdgeFeatures
 from ._embedding import check_inputs, one_hot_inputs
 from ._lie_block import BottleneckBlock
@@ -253,10 +254,7 @@ class LieResNet(MolecularModel):
         return (R[owner] @ vectors.unsqueeze(-1)).squeeze(-1)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, group={self.group}, cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers group cutoff")
 
 
 def _check_lifts(group: str, num_lifts: int) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.nn import NNConv
 from torch_geometric.nn.aggr import Set2Set
 from torch_geometric.nn.inits import reset
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import IrrepsLike
@@ -16,6 +17,7 @@ from ..cutoff import smooth_envelope
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
+from ..module import describe
 from ..pool import Atoms
 from ._admitted import AdmittedFeatures, EdgeFeatures
 from ._embedding import check_inputs, one_hot_inputs
@@ -138,11 +140,7 @@ class NMP(MolecularModel):
         return self.cutoff is None or (self.smooth and self.aggr == "add")
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Scalars of every atom.
 
@@ -167,10 +165,7 @@ class NMP(MolecularModel):
         return Features(x, None, graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers cutoff")
 
 
 class EdgeNetwork(torch.nn.Module):
@@ -184,10 +179,6 @@ class EdgeNetwork(torch.nn.Module):
     def __init__(self, channels: list[int], act: ActivationLike) -> None:
         super().__init__()
         self.mlp = MLP(channels, act)
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        self.mlp.reset_parameters()
 
     def forward(self, edge_attr: Tensor) -> Tensor:
         """Matrices of messages, flat."""
