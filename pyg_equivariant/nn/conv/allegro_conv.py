@@ -109,19 +109,9 @@ class AllegroConv(DepthwiseConv):
         irreps_in, irreps_out = Irreps(irreps_in), Irreps(irreps_out)
         channels = _channels(irreps_in, Irreps(irreps_sh), irreps_out)
         # R, Σ: the environment is a convolution of the number 1
-        super().__init__(
-            [(channels, "0e")],
-            irreps_sh,
-            irreps_out,
-            irreps_sh,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            act,
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = [(channels, "0e")], irreps_sh, irreps_out, irreps_sh
+        network = edge_dim, radial_channels, act, radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.irreps_in = irreps_in
         self.channels = channels
         self.channel_weights = channel_weights

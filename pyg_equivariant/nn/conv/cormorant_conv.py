@@ -32,6 +32,7 @@ from ._inputs import (
     check_positive,
     check_scalars,
     check_vector,
+    known_targets,
 )
 
 MASKS = "hard", "soft", "learn", "learn_rad", "learn_width"
@@ -328,11 +329,7 @@ class CormorantConv(EquivariantConv):
         edge_length: Tensor,
         edge_weight: OptTensor,
     ) -> None:
-        if x[1] is None:
-            raise ValueError(
-                "scalars of edges need features of the targets too, got x with None in "
-                "their place"
-            )
+        known_targets(x[1], "scalars of edges need")
         like = self.node_mix.weights[0]
         for features in x:
             check_features(features, self.irreps_in, "x", like)

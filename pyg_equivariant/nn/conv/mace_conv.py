@@ -17,7 +17,7 @@ from ..module import describe
 from ..species_linear import SpeciesLinear
 from ..symmetric_contraction import SymmetricContraction
 from ._depthwise_conv import DepthwiseConv
-from ._inputs import check_scalars, of_targets
+from ._inputs import check_scalars, known_targets, of_targets
 
 
 class MACEConv(DepthwiseConv):
@@ -125,19 +125,9 @@ class MACEConv(DepthwiseConv):
     ) -> None:
         if irreps_message is None:
             irreps_message = _like_harmonics(Irreps(irreps_sh), Irreps(irreps_out))
-        super().__init__(
-            irreps_in,
-            irreps_sh,
-            irreps_out,
-            irreps_message,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            act,
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = irreps_in, irreps_sh, irreps_out, irreps_message
+        network = edge_dim, radial_channels, act, radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.irreps_message = Irreps(irreps_message)
         self.num_species = num_species
         self.correlation = correlation
@@ -214,7 +204,10 @@ class MACEConv(DepthwiseConv):
         """
         x = self.checked(x, edge_index, edge_sh, weight, self.mix_in.weight)
         # Residual
-        kept = self._keep(x[1], of_targets(species)) if self.residual else None
+        kept = None
+        if self.residual:
+            own = known_targets(x[1], "residual needs")
+            kept = self.skip(own, of_targets(species))
         # Message passing
         sent = self.mix_in(x[0])
         sent = sent if self.density else sent / self.avg_num_neighbors
@@ -253,15 +246,6 @@ class MACEConv(DepthwiseConv):
             species = torch.zeros_like(arrived[:, 0], dtype=torch.long)
         out: Tensor = self.mix_out(self.product(arrived, species))
         return out if kept is None else out + kept
-
-    def _keep(self, x: OptTensor, species: OptTensor) -> Tensor:
-        if x is None:
-            raise ValueError(
-                "residual needs features of the targets too, got x with None in their "
-                "place"
-            )
-        out: Tensor = self.skip(x, species)
-        return out
 
     def on_edges(self, x: Tensor, edges: Edges, species: OptTensor = None) -> Tensor:
         given = edges.edge_index, edges.edge_sh, edges.edge_attr

@@ -18,7 +18,14 @@ from ..module import check_features, describe
 from ..radial_tensor_product import RadialTensorProduct
 from ._attention import edge_softmax, head_products, scale_heads
 from ._equivariant_conv import EquivariantConv
-from ._inputs import as_pair, check_edge_inputs, check_ends, check_scalars, check_vector
+from ._inputs import (
+    as_pair,
+    check_edge_inputs,
+    check_ends,
+    check_scalars,
+    check_vector,
+    known_targets,
+)
 from ._relative_position import RelativePosition, check_edge_vec
 
 
@@ -150,14 +157,9 @@ class SE3TransformerConv(EquivariantConv):
         # x_j: features of sources, and where they are
         self.relative = RelativePosition(self.irreps_in, self.irreps_sh, x_ij)
         # K^V and K^K: values and keys
-        self.product = RadialTensorProduct(
-            self.relative.irreps_out,
-            self.irreps_sh,
-            self.irreps_value + self.irreps_key,
-            edge_dim,
-            radial_channels,
-            act,
-        )
+        both = self.irreps_value + self.irreps_key
+        irreps = self.relative.irreps_out, self.irreps_sh, both
+        self.product = RadialTensorProduct(*irreps, edge_dim, radial_channels, act)
         # W_Q: queries
         self.query = Linear(self.irreps_in, self.irreps_key, bias=False)
         # W: self-interaction
@@ -267,11 +269,7 @@ class SE3TransformerConv(EquivariantConv):
     ) -> OptPairTensor:
         """Features of sources and of targets, all known to fit each other."""
         x = as_pair(x, self.flow)
-        if x[1] is None:
-            raise ValueError(
-                "queries need features of the targets too, got x with None in their "
-                "place"
-            )
+        known_targets(x[1], "queries need")
         like = self.query.weight
         for features in x:
             check_features(features, self.irreps_in, "x", like)

@@ -22,10 +22,9 @@ from ..edge_embedding import EdgeEmbedding, Edges
 from ..mlp import MLP
 from ..module import describe
 from ..spherical_harmonics import SphericalHarmonics
-from ._admitted import AdmittedFeatures, EdgeFeatures
+from ._admitted import EdgeFeatures
 from ._cormorant_input import CormorantInput
-from ._embedding import check_inputs, one_hot_inputs
-from ._species import SpeciesFeatures
+from ._embedding import check_inputs, one_hot_inputs, one_hot_parts
 from ._trig_basis import TrigPowerBasis
 from .features import Features
 from .heads import Head, ScalarHead
@@ -196,16 +195,11 @@ class Cormorant(MolecularModel):
         self.smooth = smooth
         self.hard = bool(num_input_layers) or "hard" in mask
 
-        self.species = None
-        if irreps_in is None:
-            charge = max(9, *species) if max_charge is None else max_charge
-            self.species = SpeciesFeatures(species, charge_power, charge)
-        name = "x" if irreps_in is None else "z"
-        given = irreps_x if irreps_in is None else irreps_in
-        self.features = AdmittedFeatures(given, "0e", name)
-        width = 0 if self.species is None else self.species.num_features
+        charge = max(9, *species) if max_charge is None else max_charge
+        parts = one_hot_parts((species, charge_power, charge), irreps_in, irreps_x)
+        self.species, self.features, width = parts
         self.input = CormorantInput(
-            width + self.features.irreps_out.dim,
+            width,
             channels[0],
             num_input_layers,
             basis=input_basis,

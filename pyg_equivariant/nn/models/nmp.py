@@ -19,9 +19,8 @@ from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ..module import describe
 from ..pool import Atoms
-from ._admitted import AdmittedFeatures, EdgeFeatures
-from ._embedding import check_inputs, one_hot_inputs
-from ._species import SpeciesFeatures
+from ._admitted import EdgeFeatures
+from ._embedding import check_inputs, one_hot_inputs, one_hot_parts
 from .features import Features
 from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
@@ -120,12 +119,9 @@ class NMP(MolecularModel):
         self.smooth = smooth
         self.aggr = aggr
 
-        self.species = None if irreps_in is not None else SpeciesFeatures(species)
-        name = "x" if irreps_in is None else "z"
-        given = irreps_x if irreps_in is None else irreps_in
-        self.features = AdmittedFeatures(given, "0e", name)
-        width = 0 if self.species is None else self.species.num_features
-        self.embedding = Dense(width + self.features.irreps_out.dim, hidden)
+        parts = one_hot_parts((species,), irreps_in, irreps_x)
+        self.species, self.features, width = parts
+        self.embedding = Dense(width, hidden)
         self.edge_features = EdgeFeatures(irreps_edge)
         self.edges = EdgeEmbedding(cutoff, envelope=smooth_envelope(smooth, cutoff))
         widths = [1 + self.edge_features.num_scalars, edge_channels, hidden**2]
