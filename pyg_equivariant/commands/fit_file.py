@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from pyg_equivariant.training.own_data import divide
 
 from ._own import add_potential_flags, fit_divided
+from ._parser import new_parser
 from ._reader import add_reader_flags, reader_options
 
 _TELLS = """Train a network on the structures in a file: a potential of their energies,
@@ -21,11 +21,7 @@ it extends a run that is finished."""
 
 def main(arguments: Sequence[str], prog: str | None = None) -> None:
     """Train, test, report."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=_TELLS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(prog, _TELLS)
     add = parser.add_argument
     add("file", help="structures to train on")
     add("--valid", metavar="FILE", help="structures to validate on")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,6 +11,8 @@ from pyg_equivariant.training.qm9.presets import PRESETS, settle
 from pyg_equivariant.training.qm9.splits import SPLITS
 from pyg_equivariant.training.qm9.targets import TARGETS
 
+from ._parser import new_parser
+
 _TELLS = """Train a network on a property of QM9.
 
 Everything of a run is in its folder: settings, checkpoints, logs, report, model.pt. The
@@ -20,11 +21,7 @@ same command with --resume goes on where the run stopped, however it stopped."""
 
 def main(arguments: Sequence[str], prog: str | None = None) -> None:
     """Train, test, report."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=_TELLS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(prog, _TELLS)
     add = parser.add_argument
     add("--model", required=True, help=", ".join(PRESETS))
     add("--target", required=True, help=", ".join(TARGETS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from pyg_equivariant.training.own_data import Divided
 from pyg_equivariant.training.readers import Reading, read_rmd17
 
 from ._own import add_potential_flags, fit_divided
+from ._parser import new_parser
 
 _TELLS = """Train a potential on a molecule of revised MD17, on one of its published
 divisions: 950 structures train, 50 validate, 1,000 test.
@@ -21,11 +21,7 @@ downloads the former where it holds neither."""
 
 def main(arguments: Sequence[str], prog: str | None = None) -> None:
     """Train, test, report."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=_TELLS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(prog, _TELLS)
     add = parser.add_argument
     add("--molecule", required=True, help="aspirin, ethanol, ...")
     add("--root", default="data/md17", type=Path, help="folder (default: data/md17)")

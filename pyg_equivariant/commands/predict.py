@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,8 @@ from pyg_equivariant.training.prediction import predict
 from pyg_equivariant.training.qm9.targets import FREE_ATOMS, TARGETS, free_energies
 from pyg_equivariant.training.structures import Structures
 
+from ._parser import new_parser
+
 _TELLS = """Predict for all structures of a file, in any format that ASE knows.
 
 Of a potential: energies, and with --out x.xyz forces and stress besides. Energies of
@@ -28,11 +29,7 @@ _QM9 = (1, 6, 7, 8, 9)
 
 def main(arguments: Sequence[str], prog: str | None = None) -> None:
     """Read, predict, print."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=_TELLS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = new_parser(prog, _TELLS)
     add = parser.add_argument
     add("model", type=Path, help="model.pt of a run, or a checkpoint")
     add("file", type=Path, help="structures")

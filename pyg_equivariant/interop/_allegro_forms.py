@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from pyg_equivariant.nn.conv.allegro_conv import AllegroConv
 from pyg_equivariant.nn.models.allegro import Allegro
 
 from ._placement import Names, Placement
-from ._types_reader import TypesReader
+from ._types_reader import TypesReader, find_form
 
 _CONSTANTS = re.compile(r"(.*\.)?(w3j|_w3j.*|output_mask|_compiled_main.*)")
 _Table = dict[str, str | tuple[str, Any]]
@@ -31,13 +32,11 @@ class AllegroReader(TypesReader):
         l_max: the reference's.
 
     Attributes:
-        published: whether the form is that of the paper.
         sizes: arguments of our network that the tensors tell.
         columns: how many degrees the harmonics have.
         linear: networks without activations, if the names tell them.
     """
 
-    published = False
     linear: set[str] | None = None
     sizes: dict[str, Any]
 
@@ -48,28 +47,17 @@ class AllegroReader(TypesReader):
         self.columns = l_max + 1
         self.sizes = self._read_sizes()
 
+    @abstractmethod
     def _read_sizes(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """What the shapes tell."""
 
+    @abstractmethod
     def check(self, r_max: float, avg_num_neighbors: Any, layers: int | None) -> None:
         """Refuse what contradicts the weights."""
-        raise NotImplementedError
-
-    def frequency(self) -> Tensor:
-        """The frequencies of the Bessel functions, times the cutoff."""
-        raise NotImplementedError
 
     def constants(self) -> dict[str, Tensor]:
         """Constants of the radial basis, as they were rounded there."""
         return {}
-
-    def units(self) -> tuple[Tensor | None, Tensor | None]:
-        """One scale and one reference for each atomic number, if there are any."""
-        raise NotImplementedError
-
-    def names(self, model: Allegro) -> Names:
-        """What is placed where."""
-        raise NotImplementedError
 
     def _channels(self, weights: int) -> int:
         """How many channels so many weights of harmonics belong to."""
@@ -80,10 +68,6 @@ class AllegroReader(TypesReader):
                 f"multiple of {self.columns} degrees"
             )
         return weights // self.columns
-
-    def _hidden(self, names: Sequence[str]) -> tuple[int, ...]:
-        """The hidden widths of a network."""
-        return tuple(self.weights.shape(name, 2)[1] for name in names[:-1])
 
     def _placed(self, own: str, names: Sequence[str], **changes: Any) -> _Table:
         """A table of matrices in a row, of which the first and the last may change."""
@@ -104,6 +88,7 @@ class CurrentReader(AllegroReader):
     """Version 0.4 and later."""
 
     first = "allegro.first_layer_env_embed_projection.mlp.0.weight"
+    frequencies = "radial_chemical_embed.bessel_encode.bessel_weights"
 
     def _read_sizes(self) -> dict[str, Any]:
         weights, stem = self.weights, f"{self.root}allegro."
@@ -155,19 +140,6 @@ class CurrentReader(AllegroReader):
         self._compare_cutoff(f"{self.root}edge_norm._rmax_recip", r_max)
         self.weights.agree(num_layers=(layers, self.num_layers))
 
-    def frequency(self) -> Tensor:
-        """Those of the buffer are multiples of pi, without it."""
-        name = f"{self.root}radial_chemical_embed.bessel_encode.bessel_weights"
-        self.weights.shape(name, 2)
-        found = self.weights.take(name)
-        assert found is not None
-        return found.flatten() * math.pi
-
-    def units(self) -> tuple[Tensor | None, Tensor | None]:
-        """Scales and shifts of the types."""
-        stem = f"{self.root}per_type_energy_scale_shift."
-        return self._table(f"{stem}scales"), self._table(f"{stem}shifts")
-
     def names(self, model: Allegro) -> Names:
         """What is placed where."""
         stem = f"{self.root}radial_chemical_embed.type_embed."
@@ -183,7 +155,6 @@ class CurrentReader(AllegroReader):
         }
         table |= self._placed("track.two_body", self._two_body)
         for k, (names, conv) in enumerate(zip(self._latents, model.convs, strict=True)):
-            assert isinstance(conv, AllegroConv)
             last = behind if k + 1 < self.num_layers else None
             table |= self._placed(f"track.latents.{k}", names, last=last)
             product = f"{self.root}allegro.tps.{k}.weights"
@@ -196,6 +167,7 @@ class PublishedReader(AllegroReader):
 
     first = "allegro.final_latent._forward._weight_0"
     published = True
+    frequencies = "radial_basis.basis.basis.bessel_weights"
 
     def _read_sizes(self) -> dict[str, Any]:
         weights, stem = self.weights, f"{self.root}allegro."
@@ -234,9 +206,7 @@ class PublishedReader(AllegroReader):
         name = f"{self.root}allegro._latent_resnet_update_params"
         if name not in self.weights:
             return (0.5,) * self.num_layers
-        found = self.weights.take(name)
-        assert found is not None
-        return tuple(found.double().sigmoid().tolist())
+        return tuple(self._taken(name).double().sigmoid().tolist())
 
     def check(self, r_max: float, avg_num_neighbors: Any, layers: int | None) -> None:
         """Refuse what contradicts the weights."""
@@ -256,23 +226,13 @@ class PublishedReader(AllegroReader):
         """The different numbers of a tensor, if there is one."""
         if name not in self.weights:
             return []
-        values = self.weights.take(name)
-        assert values is not None
-        return [float(value) for value in values.double().unique()]
+        return self._taken(name).double().unique().tolist()
 
     def _agree(self, option: str, given: Any, found: list[float]) -> None:
         """Refuse another number than those that were found."""
         for value in found:
             if given != value and not math.isclose(given, value, rel_tol=1e-5):
                 self.weights.agree(**{option: (given, float(f"{value:.6g}"))})
-
-    def frequency(self) -> Tensor:
-        """As it is here."""
-        name = f"{self.root}radial_basis.basis.basis.bessel_weights"
-        self.weights.shape(name, 1)
-        found = self.weights.take(name)
-        assert found is not None
-        return found
 
     def constants(self) -> dict[str, Tensor]:
         """Mean and deviation of the Bessel functions."""
@@ -283,16 +243,10 @@ class PublishedReader(AllegroReader):
         }
         return {k: v.double().cpu() for k, v in found.items() if v is not None}
 
-    def units(self) -> tuple[Tensor | None, Tensor | None]:
-        """Scales and shifts of the species, both times one scale of all."""
-        stem = f"{self.root}per_species_rescale."
-        return self._scaled(self._table(f"{stem}scales"), self._table(f"{stem}shifts"))
-
     def names(self, model: Allegro) -> Names:
         """What is placed where."""
         table = self._placed("track.two_body", self._steps[0])
         for k, conv in enumerate(model.convs):
-            assert isinstance(conv, AllegroConv)
             scalars = partial(_scalars_by_path, self.tensors, self.channels)
             own = f"track.latents.{k}"
             table |= self._placed(own, self._steps[k + 1], first=scalars)
@@ -307,19 +261,9 @@ class PublishedReader(AllegroReader):
 def find_reader(
     weights: Placement, species: Sequence[int], l_max: int
 ) -> AllegroReader:
-    """The reader of the form that the names are of.
-
-    Raises:
-        ValueError: if they are of neither.
-    """
-    empty = (name for name, value in weights.tensors.items() if not value.numel())
-    weights.ignore([*filter(_CONSTANTS.fullmatch, weights.tensors), *empty])
-    for kind in (CurrentReader, PublishedReader):
-        for name in weights.tensors:
-            if name.endswith(kind.first):
-                return kind(weights, name.removesuffix(kind.first), species, l_max)
-    weights.shape(CurrentReader.first, 2)  # which is missing, and is said to be
-    raise AssertionError
+    """The reader of the form that the names are of."""
+    kinds: tuple[type[AllegroReader], ...] = CurrentReader, PublishedReader
+    return find_form(weights, kinds, _CONSTANTS, species, l_max)
 
 
 def _by_degree(channels: int, kept: int, weight: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from pyg_equivariant.nn.models.heads import Head, ScalarHead
 
 from ._placement import Names, Placement, build, within
 
+D = TypeVar("D", bound=DirectionalModel)
 _ACTIVATIONS = {"swish": "silu", "SiLU": "silu"}
 _INTERACTION = {
     "lin_kj": "lin_kj",
@@ -131,20 +132,21 @@ class Reader:
 
     def build(
         self,
-        make: Any,
+        make: type[D],
         names: Names,
-        act: str,
-        envelope_exponent: int,
-        **options: Any,
-    ) -> Any:
-        """The model, filled."""
+        sizes: dict[str, Any],
+        settings: tuple[str, int, float],
+    ) -> D:
+        """The model, filled; settings are activation, exponent and cutoff."""
+        act, envelope_exponent, cutoff = settings
+        options = sizes | {"cutoff": cutoff}
         like = self.weights.tensors[f"{self.outputs[0]}lin.weight"]
         options |= {"act": _ACTIVATIONS.get(act, act), "p": envelope_exponent + 1}
         head: str | Head = "sum"
         if self.num_outputs != 1:
-            sizes = self.out_channels, self.num_layers + 1, self.num_outputs
-            head = build(like, ScalarHead, OutputMap(*sizes))
-        model: DirectionalModel = build(like, make, head=head, **options)
+            shape = self.out_channels, self.num_layers + 1, self.num_outputs
+            head = build(like, ScalarHead, OutputMap(*shape))
+        model = build(like, make, head=head, **options)
         assert isinstance(model.head, ScalarHead)
         assert isinstance(model.head.pre, OutputMap)
         parts = [self.weights.take(f"{name}lin.weight") for name in self.outputs]

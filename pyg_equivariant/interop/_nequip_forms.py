@@ -14,32 +14,18 @@ from pyg_equivariant.nn.models.nequip import NequIP
 
 from ._nequip_reader import NequIPReader
 from ._placement import Names, Placement
+from ._types_reader import find_form
 
 _CONSTANTS = re.compile(r"(.*\.)?(output_mask|_compiled_main.*)")
 _HIDDEN = "conv_to_output_hidden.linear.weight"
 _SCALAR = "output_hidden_to_scalar.linear.weight"
 
 
-def find_reader(weights: Placement, species: Sequence[int]) -> NequIPReader:
-    """The reader of the form that the names are of.
-
-    Raises:
-        ValueError: if they are of neither.
-    """
-    empty = (name for name, value in weights.tensors.items() if not value.numel())
-    weights.ignore([*filter(_CONSTANTS.fullmatch, weights.tensors), *empty])
-    for kind in (CurrentReader, PublishedReader):
-        for name in weights.tensors:
-            if name.endswith(kind.first):
-                return kind(weights, name.removesuffix(kind.first), species)
-    weights.shape(CurrentReader.first, 2)  # which is missing, and is said to be
-    raise AssertionError
-
-
 class CurrentReader(NequIPReader):
     """Version 0.16 and later."""
 
     first = "type_embed.embed_module.weight"
+    frequencies = "bessel_encode.bessel_weights"
     radial_name = "edge_mlp.mlp."
 
     def _read_sizes(self) -> None:
@@ -54,22 +40,9 @@ class CurrentReader(NequIPReader):
         """Refuse another cutoff than that of the weights, if they tell it."""
         self._compare_cutoff(f"{self.root}edge_norm._rmax_recip", r_max)
 
-    def frequency(self) -> Tensor:
-        """Those of the buffer are multiples of pi, without it."""
-        name = f"{self.root}bessel_encode.bessel_weights"
-        self.weights.shape(name, 2)
-        found = self.weights.take(name)
-        assert found is not None
-        return found.flatten() * math.pi
-
-    def units(self) -> tuple[Tensor | None, Tensor | None]:
-        """Scales and shifts of the types."""
-        stem = f"{self.root}per_type_energy_scale_shift."
-        return self._table(f"{stem}scales"), self._table(f"{stem}shifts")
-
     def readout_channels(self) -> tuple[int, ...]:
         """Hidden widths of the readout."""
-        return tuple(self.weights.shape(name, 2)[1] for name in self._readout[:-1])
+        return self._hidden(self._readout)
 
     def names(self, model: NequIP) -> Names:
         """What is placed where."""
@@ -84,6 +57,7 @@ class PublishedReader(NequIPReader):
     """Versions 0.5 and 0.6."""
 
     first = "chemical_embedding.linear.weight"
+    frequencies = "radial_basis.basis.bessel_weights"
     published = True
     radial_name = "fc.layer"
 
@@ -94,19 +68,6 @@ class PublishedReader(NequIPReader):
         self.hidden = last
         self.scalars = hidden // last
         self._check_species(numel / self.scalars)
-
-    def frequency(self) -> Tensor:
-        """As it is here."""
-        name = f"{self.root}radial_basis.basis.bessel_weights"
-        self.weights.shape(name, 1)
-        found = self.weights.take(name)
-        assert found is not None
-        return found
-
-    def units(self) -> tuple[Tensor | None, Tensor | None]:
-        """Scales and shifts of the species, both times one scale of all."""
-        stem = f"{self.root}per_species_rescale."
-        return self._scaled(self._table(f"{stem}scales"), self._table(f"{stem}shifts"))
 
     def readout_channels(self) -> tuple[int, ...]:
         """Hidden widths of the readout."""
@@ -126,6 +87,12 @@ class PublishedReader(NequIPReader):
             change = partial(_reshaped, tuple(like.shape))
             own[f"head.pre.weights.{n}"] = f"{self.root}{name}", change
         return {**super().names(model), **own}
+
+
+def find_reader(weights: Placement, species: Sequence[int]) -> NequIPReader:
+    """The reader of the form that the names are of."""
+    kinds: tuple[type[NequIPReader], ...] = CurrentReader, PublishedReader
+    return find_form(weights, kinds, _CONSTANTS, species)
 
 
 def _reshaped(shape: tuple[int, ...], weight: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.conv.nequip_conv import NequIPConv
 from pyg_equivariant.nn.models.nequip import NequIP
 from pyg_equivariant.nn.species_linear import SpeciesLinear
 
@@ -26,13 +26,11 @@ class NequIPReader(TypesReader):
         species: atomic numbers, in the order of the types.
 
     Attributes:
-        published: whether the form is that of the paper.
         scalars: how many of each parity an atom has.
         vector: length of the vector of a species.
         num_layers: how many convolutions there are.
     """
 
-    published = False
     scalars: int
     vector: int | None = None
     radial_name = ""
@@ -44,25 +42,17 @@ class NequIPReader(TypesReader):
             self.num_layers += 1
         self._read_sizes()
 
+    @abstractmethod
     def _read_sizes(self) -> None:
-        raise NotImplementedError
+        """What the shapes tell."""
 
     def check_cutoff(self, r_max: float) -> None:
         """Refuse another cutoff than that of the weights, if they tell it."""
-
-    def frequency(self) -> Tensor:
-        """The frequencies of the Bessel functions, times the cutoff."""
-        raise NotImplementedError
-
-    def units(self) -> tuple[Tensor | None, Tensor | None]:
-        """One scale and one reference for each atomic number, if there are any."""
-        raise NotImplementedError
 
     def names(self, model: NequIP) -> Names:
         """What is placed where."""
         names: dict[str, str | tuple[str, Any]] = {}
         for k, conv in enumerate(model.convs):
-            assert isinstance(conv, NequIPConv)
             own, theirs = f"convs.{k}.", self._layer(k)
             names[f"{own}mix_in.weight"] = f"{theirs}linear_1.weight"
             names[f"{own}mix_out.weight"] = f"{theirs}linear_2.weight"
@@ -75,12 +65,11 @@ class NequIPReader(TypesReader):
 
     def radial_channels(self) -> tuple[int, ...]:
         """Hidden widths of the radial network."""
-        names = self._radial(0)
-        return tuple(self.weights.shape(name, 2)[1] for name in names[:-1])
+        return self._hidden(self._radial(0))
 
+    @abstractmethod
     def readout_channels(self) -> tuple[int, ...]:
         """Hidden widths of the readout."""
-        raise NotImplementedError
 
     def _layer(self, k: int) -> str:
         return f"{self.root}layer{k}_convnet.conv."

@@ -194,7 +194,6 @@ def _place_basis(
 def _turn_signs(model: Allegro) -> None:
     """Give the weights of a path the sign that its couplings had in e3nn 0.4."""
     for conv in model.convs:
-        assert isinstance(conv, AllegroConv)
         product = conv.product.product
         for n, path in enumerate(product.paths):
             degrees = [block.ir.l for block in product.blocks(path)]

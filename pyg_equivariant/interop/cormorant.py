@@ -112,12 +112,10 @@ def cormorant_names(model: Cormorant) -> Names:
 
     def edge(k: int, l: int, weight: Tensor) -> Tensor:
         conv = model.convs[k]
-        assert isinstance(conv, CormorantConv)
         return _turned_edges(conv, l, weight)
 
     def node(k: int, l: int, weight: Tensor) -> Tensor:
         conv = model.convs[k]
-        assert isinstance(conv, CormorantConv)
         return _turned_nodes(conv, l, weight)
 
     def invariants(weight: Tensor) -> Tensor:
@@ -189,7 +187,6 @@ def _signs_of_squares(model: Cormorant) -> Tensor:
     """Theirs of degree l are (-1)^l times ours; those of absolute values are equal."""
     levels = []
     for conv in model.convs:
-        assert isinstance(conv, CormorantConv)
         levels.append(conv.irreps_out)
     signs = [1.0] * sum(irreps[0].mul for irreps in levels)
     for l in range(max(irreps.lmax for irreps in levels) + 1):

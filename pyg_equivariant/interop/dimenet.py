@@ -61,16 +61,9 @@ def dimenet_from_pyg(
         sizes["num_bilinear"] = reader.width("lin_sbf")
     else:
         sizes |= _projections(reader)
-    options: dict[str, Any] = {
-        "act": act,
-        "envelope_exponent": envelope_exponent,
-        "cutoff": cutoff,
-    }
-    make = DimeNet if plain else DimeNetPlusPlus
-    model: DimeNet | DimeNetPlusPlus = reader.build(
-        make, names_of_pyg(plain), **options, **sizes
-    )
-    return model
+    settings = act, envelope_exponent, cutoff
+    make: type[DimeNet | DimeNetPlusPlus] = DimeNet if plain else DimeNetPlusPlus
+    return reader.build(make, names_of_pyg(plain), sizes, settings)
 
 
 def dimenet_from_dig(
@@ -111,21 +104,13 @@ def dimenet_from_dig(
     """  # noqa: E501
     prefixes = "update_es.{}.", "init_v.", "update_vs.{}.", "emb.dist_emb.freq"
     reader = Reader(state_dict, "DIG's DimeNetPP", *prefixes)
-    sizes: dict[str, Any] = reader.sizes("lin_sbf1", "init_e.emb") | _projections(
-        reader
-    )
+    sizes = reader.sizes("lin_sbf1", "init_e.emb") | _projections(reader)
     given = (num_spherical, sizes["num_spherical"]), (num_layers, reader.num_layers)
     reader.weights.agree(num_spherical=given[0], num_layers=given[1])
-    options: dict[str, Any] = {
-        "act": act,
-        "envelope_exponent": envelope_exponent,
-        "cutoff": cutoff,
-    }
-    form: dict[str, Any] = {"angle": "bond", "up_bias": True}
-    model: DimeNetPlusPlus = reader.build(
-        DimeNetPlusPlus, names_of_dig(reader.num_layers), **options, **sizes, **form
-    )
-    return model
+    sizes |= {"angle": "bond", "up_bias": True}
+    settings = act, envelope_exponent, cutoff
+    names = names_of_dig(reader.num_layers)
+    return reader.build(DimeNetPlusPlus, names, sizes, settings)
 
 
 def _projections(reader: Reader) -> dict[str, int]:

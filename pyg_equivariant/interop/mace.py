@@ -147,7 +147,6 @@ def mace_from_reference(
     place_constants(weights, model)
     table: _Names = {}
     for t, conv in enumerate(model.convs):
-        assert isinstance(conv, MACEConv)
         table |= interaction_names(conv, f"convs.{t}.", f"interactions.{t}.")
         table[f"convs.{t}.mix_out.weight"] = f"products.{t}.linear.weight"
         stem = f"products.{t}.symmetric_contractions."

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_equivariant.nn.conv.nequip_conv import NequIPConv
 from pyg_equivariant.nn.models.nequip import NequIP
 
 from ._nequip_forms import find_reader
@@ -158,7 +157,6 @@ def _check_version(version: str | None, published: bool) -> None:
 def _turn_signs(model: NequIP) -> None:
     """Give the weights of a path the sign that its couplings had in e3nn 0.4."""
     for conv in model.convs:
-        assert isinstance(conv, NequIPConv)
         radial: Any = conv.radial
         product = conv.tp.product
         for path, part in zip(product.paths, product.weight_slices, strict=True):

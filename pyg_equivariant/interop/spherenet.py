@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
@@ -51,18 +50,11 @@ def spherenet_from_dig(
     """  # noqa: E501
     prefixes = "update_es.{}.", "init_v.", "update_vs.{}.", "emb.dist_emb.freq"
     reader = Reader(state_dict, "DIG's SphereNet", *prefixes)
-    sizes: dict[str, Any] = reader.sizes("lin_sbf1", "init_e.emb")
+    sizes = reader.sizes("lin_sbf1", "init_e.emb")
     given = (num_spherical, sizes["num_spherical"]), (num_layers, reader.num_layers)
     reader.weights.agree(num_spherical=given[0], num_layers=given[1])
     basis = tuple(reader.width(f"lin_{name}1") for name in ("rbf", "sbf", "t"))
     sizes |= {"basis_channels": basis, "int_channels": reader.width("lin_sbf2")}
     sizes |= {"out_channels": reader.out_channels, "up_bias": True}
-    options: dict[str, Any] = {
-        "act": act,
-        "envelope_exponent": envelope_exponent,
-        "cutoff": cutoff,
-    }
-    model: SphereNet = reader.build(
-        SphereNet, names_of_dig(reader.num_layers), **options, **sizes
-    )
-    return model
+    settings = act, envelope_exponent, cutoff
+    return reader.build(SphereNet, names_of_dig(reader.num_layers), sizes, settings)

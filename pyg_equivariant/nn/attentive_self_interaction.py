@@ -9,7 +9,7 @@ from torch.nn import LayerNorm, LeakyReLU, Sequential
 from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 
 from .module import EquivariantModule, check_features, warn_unreached
-from .norm_mlp import on_wide
+from .norm_mlp import on_wide, reset_networks
 
 
 class AttentiveSelfInteraction(EquivariantModule):
@@ -60,12 +60,7 @@ class AttentiveSelfInteraction(EquivariantModule):
 
     def reset_parameters(self) -> None:
         """Draw the networks anew."""
-        for network in self.networks:
-            for layer in network.children():
-                if isinstance(layer, (LayerNorm, torch.nn.Linear)):
-                    layer.reset_parameters()
-                if isinstance(layer, torch.nn.Linear):
-                    torch.nn.init.kaiming_uniform_(layer.weight)
+        reset_networks(self.networks)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features of ``irreps_in`` to features of ``irreps_out``."""

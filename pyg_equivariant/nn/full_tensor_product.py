@@ -17,7 +17,7 @@ from pyg_equivariant.o3 import (
     check_device,
 )
 
-from .module import EquivariantModule, check_dtype, check_features
+from .module import EquivariantModule, check_dtype, check_features, describe
 from .tensor_product import TensorProduct
 
 
@@ -109,7 +109,4 @@ class FullTensorProduct(EquivariantModule):
         return out
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_in1} * {self.irreps_in2} -> "
-            f"{self.irreps_out})"
-        )
+        return describe(self, "irreps_in1 * irreps_in2 -> irreps_out")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -90,6 +92,28 @@ def _check_convention(convention: int, name: str) -> None:
             f"convention {CONVENTION}: its weights mean something else here; load it "
             "with the version that wrote it"
         )
+
+
+def describe(module: object, first: str, named: str = "") -> str:
+    """What a module prints: some of its attributes.
+
+    Args:
+        module: whose attributes and class are named.
+        first: what stands first, with names of attributes in place of their values.
+        named: those that follow by name, with spaces between them.
+
+    Example:
+        >>> describe(torch.nn.Linear(8, 3), "in_features -> out_features", "training")
+        'Linear(8 -> 3, training=True)'
+    """
+
+    def value(match: re.Match[str]) -> str:
+        return str(attrgetter(match[0])(module))
+
+    parts = [re.sub(r"[\w.]+", value, first)] if first else []
+    for name in named.split():
+        parts.append(f"{name.rpartition('.')[2]}={attrgetter(name)(module)}")
+    return f"{type(module).__name__}({', '.join(parts)})"
 
 
 def check_features(

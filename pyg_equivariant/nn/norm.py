@@ -10,7 +10,7 @@ from torch.nn import Parameter
 
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from .module import EquivariantModule
+from .module import EquivariantModule, describe
 
 
 class EquivariantNorm(EquivariantModule):
@@ -86,7 +86,4 @@ class EquivariantNorm(EquivariantModule):
         return self._irreps.join(blocks).to(x.dtype)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_in}, eps={self.eps}, "
-            f"affine={self.affine})"
-        )
+        return describe(self, "irreps_in", "eps affine")

@@ -75,12 +75,7 @@ class NormMLP(EquivariantModule):
 
     def reset_parameters(self) -> None:
         """Draw the linear maps anew, and set normalizations to the identity."""
-        for network in self.networks:
-            for layer in network.children():
-                if isinstance(layer, (LayerNorm, torch.nn.Linear)):
-                    layer.reset_parameters()
-                if isinstance(layer, torch.nn.Linear):
-                    torch.nn.init.kaiming_uniform_(layer.weight)
+        reset_networks(self.networks)
 
     def forward(self, x: Tensor) -> Tensor:
         """Activate features of ``irreps``."""
@@ -97,6 +92,15 @@ class NormMLP(EquivariantModule):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.irreps_in}, num_layers={self.num_layers})"
+
+
+def reset_networks(networks: ModuleList) -> None:
+    """Draw linear maps anew, and set normalizations to the identity."""
+    for layer in (layer for network in networks for layer in network.children()):
+        if isinstance(layer, (LayerNorm, torch.nn.Linear)):
+            layer.reset_parameters()
+        if isinstance(layer, torch.nn.Linear):
+            torch.nn.init.kaiming_uniform_(layer.weight)
 
 
 class _Activate(Module):

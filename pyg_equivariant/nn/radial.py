@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from pyg_equivariant.o3 import widen
 
 from .cutoff import positive_radius
-from .module import EquivariantModule, check_dtype
+from .module import EquivariantModule, check_dtype, describe
 
 
 class RadialBasis(EquivariantModule):
@@ -127,10 +127,7 @@ class GaussianBasis(RadialBasis):
         return basis.to(edge_length.dtype)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.num_radial}, cutoff={self.cutoff}, "
-            f"start={self.start}, trainable={self.trainable})"
-        )
+        return describe(self, "num_radial", "cutoff start trainable")
 
 
 class BesselBasis(RadialBasis):

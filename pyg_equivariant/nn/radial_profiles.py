@@ -14,7 +14,7 @@ from pyg_equivariant.o3 import check_last
 
 from .activation import ActivationLike, resolve_activation
 from .dense import dense
-from .module import check_dtype
+from .module import check_dtype, describe
 
 
 class RadialProfiles(torch.nn.Module):
@@ -118,7 +118,4 @@ class RadialProfiles(torch.nn.Module):
         return self.act(x)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.edge_dim}, {self.sizes}, "
-            f"hidden_channels={self.hidden_channels})"
-        )
+        return describe(self, "edge_dim, sizes", "hidden_channels")

@@ -10,7 +10,7 @@ from torch import Tensor
 from pyg_equivariant.o3 import Irreps, IrrepsLike, check_real, clebsch_gordan
 
 from .activation import ActivationLike
-from .module import EquivariantModule, check_features, warn_unreached
+from .module import EquivariantModule, check_features, describe, warn_unreached
 from .radial_profiles import RadialProfiles
 
 
@@ -177,7 +177,4 @@ class RadialTensorProduct(EquivariantModule):
         return joined
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_in} * {self.irreps_sh} -> "
-            f"{self.irreps_out}, edge_dim={self.radial.edge_dim})"
-        )
+        return describe(self, "irreps_in * irreps_sh -> irreps_out", "radial.edge_dim")

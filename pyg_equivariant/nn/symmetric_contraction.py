@@ -9,7 +9,7 @@ from torch.nn import Parameter
 from pyg_equivariant.kernels import ContractionPath, SymmetricContractionKernel
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
-from .module import EquivariantModule, check_features, warn_unreached
+from .module import EquivariantModule, check_features, describe, warn_unreached
 
 _CONSTANTS = "coefficients", "factors", "monomials"
 _MOST = 4
@@ -109,10 +109,7 @@ class SymmetricContraction(EquivariantModule):
         return out
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"correlation={self.correlation}, num_species={self.num_species})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "correlation num_species")
 
 
 def _multiplicity(irreps_in: Irreps, irreps_out: Irreps) -> int:

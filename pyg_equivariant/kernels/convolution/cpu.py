@@ -47,15 +47,15 @@ def convolution_c(
 
 @cache
 def _kernel(paths: Paths, outputs: str, real: str) -> Any:
-    terms = paths.terms
-    kinds = dict.fromkeys((*t.degrees, t.mul1, t.w >= 0) for t in terms)
-    built = library(
-        _SOURCE,
-        real,
-        dims=paths.dims,
-        functions=tuple((*kind, couplings(*kind[:3])) for kind in kinds),
-        terms=terms,
-        outputs=outputs,
-    )
+    built = path_library(_SOURCE, paths, outputs, real)
     rows, steps, results = " *" * 5, " * size" * 4, " *" * 4
     return declare(built, run="int int" + rows + steps + results).run
+
+
+def path_library(source: Path, paths: Paths, outputs: str, real: str) -> Any:
+    """The functions of a template that sums over paths, with one for each kind."""
+    terms = paths.terms
+    kinds = dict.fromkeys((*t.degrees, t.mul1, t.w >= 0) for t in terms)
+    functions = tuple((*kind, couplings(*kind[:3])) for kind in kinds)
+    options = {"functions": functions, "terms": terms, "outputs": outputs}
+    return library(source, real, dims=paths.dims, **options)

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ..c.build import library
 from ..c.memory import REAL, address, contiguous_rows, declare, new_rows, num_threads
+from ..convolution.cpu import path_library
 from ..convolution.order import edge_order
 from ..edges import arrivals
 from ..multilinear import Arguments, Shapes
-from ..paths import Paths, couplings
+from ..paths import Paths
 
 _SOURCE = Path(__file__).with_name("cpu.c.jinja")
 
@@ -55,14 +55,5 @@ def edge_product_c(
 
 @cache
 def _kernel(paths: Paths, outputs: str, real: str) -> Any:
-    terms = paths.terms
-    kinds = dict.fromkeys((*t.degrees, t.mul1, t.w >= 0) for t in terms)
-    built = library(
-        _SOURCE,
-        real,
-        dims=paths.dims,
-        functions=tuple((*kind, couplings(*kind[:3])) for kind in kinds),
-        terms=terms,
-        outputs=outputs,
-    )
+    built = path_library(_SOURCE, paths, outputs, real)
     return declare(built, run="int int" + " *" * 4 + " * size" * 3 + " *" * 5).run

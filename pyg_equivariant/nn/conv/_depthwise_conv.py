@@ -4,20 +4,21 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor
 
 from pyg_equivariant.kernels import Convolution
 from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths
 
 from ..activation import ActivationLike
+from ..edge_embedding import Edges
 from ..mlp import RadialMLP
-from ..module import check_features
+from ..module import check_features, describe
 from ..tensor_product import TensorProduct
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
     check_edge_inputs,
+    check_ends,
     check_equivariant_aggr,
     check_positive,
     check_scalars,
@@ -40,9 +41,9 @@ class DepthwiseConv(EquivariantConv):
         keep: irreps of the messages.
         edge_dim: number of radial features.
         radial_channels: widths of the hidden layers of the radial network.
-        avg_num_neighbors: by which sums over neighbors are divided.
         act: activation of the radial network.
         radial: a radial network in its place.
+        avg_num_neighbors: by which sums over neighbors are divided.
         aggr: how messages are joined.
         **kwargs: of PyG's ``MessagePassing``.
     """
@@ -55,9 +56,9 @@ class DepthwiseConv(EquivariantConv):
         keep: IrrepsLike,
         edge_dim: int,
         radial_channels: tuple[int, ...],
-        avg_num_neighbors: float,
         act: ActivationLike,
         radial: Optional[torch.nn.Module],
+        avg_num_neighbors: float,
         aggr: str,
         **kwargs: Any,
     ) -> None:
@@ -84,10 +85,6 @@ class DepthwiseConv(EquivariantConv):
     def _product(self, keep: Irreps) -> TensorProductPaths:
         """The paths; a layer that mixes channels in them has others."""
         return TensorProductPaths.depthwise(self.irreps_in, self.irreps_sh, keep=keep)
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        reset(self.radial)
 
     def path_weights(self, edge_index: Adj, edge_attr: Tensor, like: Tensor) -> Tensor:
         """The weights of the paths at every edge, ``(|E|, tp.weight_numel)``."""
@@ -125,3 +122,10 @@ class DepthwiseConv(EquivariantConv):
         dim_size: int,
     ) -> Tensor:
         return self.convolve(x[0], edge_sh, weight, edge_index, dim_size)
+
+    def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
+        check_ends(x, edges.graph)
+        return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
+
+    def __repr__(self) -> str:
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim")

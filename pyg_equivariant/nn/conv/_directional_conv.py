@@ -26,11 +26,6 @@ class Residual(torch.nn.Module):
         self.lin1 = OrthogonalDense(channels, channels)
         self.lin2 = OrthogonalDense(channels, channels)
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        self.lin1.reset_parameters()
-        self.lin2.reset_parameters()
-
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers."""
         out: Tensor = x + self.act(self.lin2(self.act(self.lin1(x))))
@@ -77,13 +72,6 @@ class DirectionalConv(EquivariantConv):
         )
         self.lin = OrthogonalDense(channels, channels)
         self.after = ModuleList(Residual(channels, act) for _ in range(num_after_skip))
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        for module in self.children():
-            for layer in module.modules():
-                if isinstance(layer, Dense):
-                    layer.reset_parameters()
 
     def forward(
         self,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.nn.conv import MessagePassing
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from torch_geometric.utils import is_sparse, to_edge_index
 
@@ -44,6 +45,11 @@ class EquivariantConv(MessagePassing):
     def __init__(self, aggr: Any = "add", **kwargs: Any) -> None:
         super().__init__(aggr=aggr, **kwargs)
         self.fuse = self.aggr in ("add", "sum") and _kernel_is_current(type(self))
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew."""
+        for module in self.children():
+            reset(module)
 
     def on_edges(self, x: Any, edges: Edges) -> Tensor:
         """The layer with all that it reads of the edges taken from ``edges``.

@@ -60,6 +60,23 @@ def of_targets(x: Any) -> Tensor | None:
     return x[1] if isinstance(x, (tuple, list)) else x
 
 
+def known_targets(x: Tensor | None, what: str) -> Tensor:
+    """Features of the targets, refused where there are none of them.
+
+    Args:
+        x: features of the targets.
+        what: needs them, with its verb.
+
+    Raises:
+        ValueError: if they are missing.
+    """
+    if x is None:
+        raise ValueError(
+            f"{what} features of the targets too, got x with None in their place"
+        )
+    return x
+
+
 def check_scalars(x: Tensor | None, channels: int, name: str, like: Tensor) -> None:
     """Refuse ``x`` unless it holds ``channels`` numbers, of the dtype of ``like``.
 

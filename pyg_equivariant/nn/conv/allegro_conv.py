@@ -109,19 +109,9 @@ class AllegroConv(DepthwiseConv):
         irreps_in, irreps_out = Irreps(irreps_in), Irreps(irreps_out)
         channels = _channels(irreps_in, Irreps(irreps_sh), irreps_out)
         # R, Σ: the environment is a convolution of the number 1
-        super().__init__(
-            [(channels, "0e")],
-            irreps_sh,
-            irreps_out,
-            irreps_sh,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            act,
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = [(channels, "0e")], irreps_sh, irreps_out, irreps_sh
+        network = edge_dim, radial_channels, act, radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.irreps_in = irreps_in
         self.channels = channels
         self.channel_weights = channel_weights
@@ -142,8 +132,6 @@ class AllegroConv(DepthwiseConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        if self.mix is not None:
-            self.mix.reset_parameters()
         if self.weight is not None:
             torch.nn.init.normal_(self.weight)
 
@@ -250,12 +238,6 @@ class AllegroConv(DepthwiseConv):
         sources = targets if edges.graph.sources is None else edges.graph.sources
         size = sources.shape[0], targets.shape[0]
         return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr, size)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )
 
 
 def _channels(irreps_in: Irreps, irreps_sh: Irreps, irreps_out: Irreps) -> int:

@@ -11,7 +11,7 @@ from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 from pyg_equivariant.kernels import Convolution, check_nodes
 
 from ..edge_embedding import Edges
-from ..module import check_features
+from ..module import check_features, describe
 from ..tensor_product import TensorProduct
 from ._complex_channels import (
     add_halves,
@@ -32,6 +32,7 @@ from ._inputs import (
     check_positive,
     check_scalars,
     check_vector,
+    known_targets,
 )
 
 MASKS = "hard", "soft", "learn", "learn_rad", "learn_width"
@@ -176,8 +177,6 @@ class CormorantConv(EquivariantConv):
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
-        for module in (self.edge_mix, self.node_mix):
-            module.reset_parameters()
         starts = (self.radius, self.soft_cutoff), (self.width, self.soft_width)
         for parameter, start in starts:
             if parameter is not None:
@@ -344,11 +343,7 @@ class CormorantConv(EquivariantConv):
         edge_length: Tensor,
         edge_weight: OptTensor,
     ) -> None:
-        if x[1] is None:
-            raise ValueError(
-                "scalars of edges need features of the targets too, got x with None in "
-                "their place"
-            )
+        known_targets(x[1], "scalars of edges need")
         like = self.node_mix.weights[0]
         for features in x:
             check_features(features, self.irreps_in, "x", like)
@@ -361,10 +356,7 @@ class CormorantConv(EquivariantConv):
         check_edge_inputs(edge_index, edge_attr=edge_attr, **given)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim")
 
 
 def _at_least(learned: Optional[Parameter], start: float) -> Tensor | float:

@@ -11,6 +11,7 @@ from pyg_equivariant.kernels import Convolution
 
 from ..activation import ActivationLike
 from ..dense import Dense, OrthogonalDense
+from ..module import describe
 from ._directional_conv import DirectionalConv, optional
 
 
@@ -124,7 +125,4 @@ class DimeNetConv(DirectionalConv):
         return self.convolve(x[0], w, None, edge_index, dim_size)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.channels}, edge_dim={self.edge_dim}, "
-            f"radial_dim={self.radial_dim}, num_bilinear={self.num_bilinear})"
-        )
+        return describe(self, "channels", "edge_dim radial_dim num_bilinear")

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..activation import ActivationLike
+from ..module import describe
 from ._directional_conv import ProjectedConv
 
 
@@ -90,8 +91,6 @@ class DimeNetPPConv(ProjectedConv):
         return w
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.channels}, edge_dim={self.edge_dim}, "
-            f"radial_dim={self.radial_dim}, int_channels={self.int_channels}, "
-            f"basis_channels={self.basis_channels})"
+        return describe(
+            self, "channels", "edge_dim radial_dim int_channels basis_channels"
         )

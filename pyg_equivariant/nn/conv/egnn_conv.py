@@ -13,7 +13,7 @@ from pyg_equivariant.o3 import Irreps, check_real, check_tensor, safe_norm, wide
 from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
-from ..module import check_dtype
+from ..module import check_dtype, describe
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
@@ -166,7 +166,6 @@ class EGNNConv(EquivariantConv):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        super().reset_parameters()
         for module in (self.phi_e, self.phi_h, self.phi_x, self.phi_v, self.gate):
             reset(module)
         if self.lin_x is not None:
@@ -348,7 +347,4 @@ class EGNNConv(EquivariantConv):
         check_edge_inputs(edge_index, **edges, edge_weight=edge_weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.in_channels}, {self.hidden_channels}, "
-            f"{self.out_channels}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "in_channels, hidden_channels, out_channels", "edge_dim")

@@ -11,9 +11,7 @@ from torch_geometric.typing import Adj, OptPairTensor, Size
 from pyg_equivariant.o3 import Irreps, IrrepsLike, TensorProductPaths, widen
 
 from ..activation import ActivationLike
-from ..edge_embedding import Edges
 from ._depthwise_conv import DepthwiseConv
-from ._inputs import check_ends
 
 SHARPNESS = 5.0  # beta of all activations
 
@@ -96,19 +94,9 @@ class L1NetConv(DepthwiseConv):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            irreps_in,
-            irreps_sh,
-            irreps_out,
-            irreps_out,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            radial_act,
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = irreps_in, irreps_sh, irreps_out, irreps_out
+        network = edge_dim, radial_channels, radial_act, radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.reset_parameters()
 
     def _product(self, keep: Irreps) -> TensorProductPaths:
@@ -158,13 +146,3 @@ class L1NetConv(DepthwiseConv):
     def _like(self) -> Tensor:
         """A tensor of the layer's dtype and device."""
         return next(self.parameters(), next(self.tp.buffers()))
-
-    def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
-        check_ends(x, edges.graph)
-        return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )

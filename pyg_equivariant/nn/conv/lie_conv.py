@@ -6,7 +6,6 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant import o3
@@ -16,6 +15,7 @@ from ..activation import ActivationLike, resolve_activation
 from ..dense import Dense
 from ..edge_embedding import Edges
 from ..masked_batch_norm import MaskedBatchNorm
+from ..module import describe
 from ._ball import Ball
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
@@ -145,11 +145,6 @@ class LieConv(EquivariantConv):
         # W
         self.lin = torch.nn.Linear(widths[-1] * in_channels, out_channels)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        for module in (*self.linears, *self.norms, self.ball, self.lin):
-            reset(module)
 
     def forward(
         self,
@@ -287,10 +282,7 @@ class LieConv(EquivariantConv):
         return self(x, *given, edges.graph.batch_size)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
-            f"group={self.group}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "in_channels, out_channels", "group edge_dim")
 
 
 def _outer_product(channels: int, count: int) -> o3.TensorProductPaths:

@@ -13,10 +13,11 @@ from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
 from ..mlp import RadialMLP
+from ..module import describe
 from ..species_linear import SpeciesLinear
 from ..symmetric_contraction import SymmetricContraction
 from ._depthwise_conv import DepthwiseConv
-from ._inputs import check_scalars, of_targets
+from ._inputs import check_scalars, known_targets, of_targets
 
 
 class MACEConv(DepthwiseConv):
@@ -124,19 +125,9 @@ class MACEConv(DepthwiseConv):
     ) -> None:
         if irreps_message is None:
             irreps_message = _like_harmonics(Irreps(irreps_sh), Irreps(irreps_out))
-        super().__init__(
-            irreps_in,
-            irreps_sh,
-            irreps_out,
-            irreps_message,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            act,
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = irreps_in, irreps_sh, irreps_out, irreps_message
+        network = edge_dim, radial_channels, act, radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.irreps_message = Irreps(irreps_message)
         self.num_species = num_species
         self.correlation = correlation
@@ -161,13 +152,6 @@ class MACEConv(DepthwiseConv):
         # w_ρ: density of neighbors
         self.rho = RadialMLP([edge_dim, 1], act) if density else None
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        for module in (self.mix_in, self.mix, self.skip, self.product, self.mix_out):
-            module.reset_parameters()
-        if self.rho is not None:
-            self.rho.reset_parameters()
 
     def forward(
         self,
@@ -234,7 +218,10 @@ class MACEConv(DepthwiseConv):
         """
         x = self.checked(x, edge_index, edge_sh, weight, self.mix_in.weight)
         # Residual
-        kept = self._keep(x[1], of_targets(species)) if self.residual else None
+        kept = None
+        if self.residual:
+            own = known_targets(x[1], "residual needs")
+            kept = self.skip(own, of_targets(species))
         # Message passing
         sent = self.mix_in(x[0])
         sent = sent if self.density else sent / self.avg_num_neighbors
@@ -274,24 +261,13 @@ class MACEConv(DepthwiseConv):
         out: Tensor = self.mix_out(self.product(arrived, species))
         return out if kept is None else out + kept
 
-    def _keep(self, x: OptTensor, species: OptTensor) -> Tensor:
-        if x is None:
-            raise ValueError(
-                "residual needs features of the targets too, got x with None in their "
-                "place"
-            )
-        out: Tensor = self.skip(x, species)
-        return out
-
     def on_edges(self, x: Tensor, edges: Edges, species: OptTensor = None) -> Tensor:
         given = edges.edge_index, edges.edge_sh, edges.edge_attr
         return self(x, *given, species)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim}, "
-            f"correlation={self.correlation})"
+        return describe(
+            self, "irreps_in -> irreps_out", "irreps_sh edge_dim correlation"
         )
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptTensor, PairTensor
 
 from pyg_equivariant.o3 import Irreps, widen
@@ -12,6 +11,7 @@ from pyg_equivariant.o3 import Irreps, widen
 from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
+from ..module import describe
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
@@ -105,11 +105,6 @@ class MPNNConv(EquivariantConv):
         self.phi_a = MLP([sizes[1], hidden, 1], act) if attention else None
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        for module in (self.phi_m, self.phi_h, self.phi_a):
-            reset(module)
-
     def forward(
         self,
         x: Tensor | PairTensor,
@@ -179,7 +174,4 @@ class MPNNConv(EquivariantConv):
         return self(x, edges.edge_index, edge_attr, edges.edge_weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.in_channels}, {self.hidden_channels}, "
-            f"{self.out_channels}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "in_channels, hidden_channels, out_channels", "edge_dim")

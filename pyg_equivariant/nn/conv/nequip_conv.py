@@ -14,9 +14,7 @@ from ..edge_embedding import Edges
 from ..linear import Linear
 from ..species_linear import SpeciesLinear
 from ._depthwise_conv import DepthwiseConv
-from ._inputs import (
-    of_targets,
-)
+from ._inputs import known_targets, of_targets
 
 ROOT_TWO_SILU = SecondMomentActivation("silu", math.sqrt(2))
 
@@ -105,19 +103,9 @@ class NequIPConv(DepthwiseConv):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            irreps_in,
-            irreps_sh,
-            irreps_out,
-            irreps_out,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            act,
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = irreps_in, irreps_sh, irreps_out, irreps_out
+        network = edge_dim, radial_channels, act, radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.num_attr = num_attr
 
         # W₁: mixing of channels
@@ -127,16 +115,9 @@ class NequIPConv(DepthwiseConv):
         # W⁽ˢ⁾: self-connection of every species
         self.self_connection = None
         if self_connection:
-            irreps = self.irreps_in, self.irreps_out
-            self.self_connection = SpeciesLinear(*irreps, num_attr)
+            ends = self.irreps_in, self.irreps_out
+            self.self_connection = SpeciesLinear(*ends, num_attr)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.mix_in.reset_parameters()
-        self.mix_out.reset_parameters()
-        if self.self_connection is not None:
-            self.self_connection.reset_parameters()
 
     def forward(
         self,
@@ -194,11 +175,7 @@ class NequIPConv(DepthwiseConv):
         """What a node keeps of its own features."""
         if self.self_connection is None:
             return None
-        if x is None:
-            raise ValueError(
-                "self-connection needs features of the targets too, got x with None in "
-                "their place"
-            )
+        x = known_targets(x, "self-connection needs")
         out: Tensor = self.self_connection(x, species, attr)
         return out
 
@@ -211,9 +188,3 @@ class NequIPConv(DepthwiseConv):
     ) -> Tensor:
         given = edges.edge_index, edges.edge_sh, edges.edge_attr
         return self(x, *given, species, attr)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )

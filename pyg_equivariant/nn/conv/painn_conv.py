@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, PairTensor
 
 from pyg_equivariant import o3
@@ -14,6 +15,7 @@ from ..cutoff import CosineCutoff
 from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
+from ..module import describe
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
@@ -121,7 +123,7 @@ class PaiNNConv(EquivariantConv):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        super().reset_parameters()
+        reset(self.aggr_module)
         self.phi.reset_parameters()
         torch.nn.init.xavier_uniform_(self.filter.weight)
         torch.nn.init.zeros_(self.filter.bias)
@@ -247,10 +249,7 @@ class PaiNNConv(EquivariantConv):
         return x + ss + sv * (u * v).sum(dim=1), vec + vv.unsqueeze(1) * u
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.channels}, edge_dim={self.edge_dim}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "channels", "edge_dim cutoff")
 
 
 def _paths(channels: int) -> o3.TensorProductPaths:

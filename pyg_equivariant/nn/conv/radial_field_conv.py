@@ -15,7 +15,7 @@ from pyg_equivariant.o3 import Irreps, check_tensor, safe_norm, widen
 
 from ..edge_embedding import Edges
 from ..mlp import MLP
-from ..module import check_features
+from ..module import check_features, describe
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
@@ -89,7 +89,6 @@ class RadialFieldConv(EquivariantConv):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        super().reset_parameters()
         reset(self.phi)
         reset(self.psi)
         torch.nn.init.xavier_uniform_(self.lin_phi.weight, gain=0.001)
@@ -209,6 +208,4 @@ class RadialFieldConv(EquivariantConv):
         check_edge_inputs(edge_index, **edges, edge_weight=edge_weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.hidden_channels}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "hidden_channels", "edge_dim")

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch_geometric.nn.inits import reset
 from torch_geometric.typing import Adj, OptPairTensor, OptTensor, Size
 
 from pyg_equivariant import o3
@@ -14,6 +15,7 @@ from ..cutoff import CosineCutoff
 from ..dense import Dense
 from ..edge_embedding import Edges
 from ..mlp import MLP
+from ..module import describe
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
     as_pair,
@@ -98,7 +100,7 @@ class SchNetConv(EquivariantConv):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        super().reset_parameters()
+        reset(self.aggr_module)
         self.filter.reset_parameters()
         torch.nn.init.xavier_uniform_(self.lin1.weight)
         torch.nn.init.xavier_uniform_(self.lin2.weight)
@@ -184,8 +186,6 @@ class SchNetConv(EquivariantConv):
         return self(x, *given, None, weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.in_channels}, {self.out_channels}, "
-            f"num_filters={self.num_filters}, edge_dim={self.edge_dim}, "
-            f"cutoff={self.cutoff})"
+        return describe(
+            self, "in_channels, out_channels", "num_filters edge_dim cutoff"
         )

@@ -12,10 +12,17 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike, widen
 from ..activation import ActivationLike
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..module import check_features
+from ..module import check_features, describe
 from ..radial_tensor_product import RadialTensorProduct
 from ._equivariant_conv import EquivariantConv
-from ._inputs import as_pair, check_edge_inputs, check_ends, check_scalars, check_vector
+from ._inputs import (
+    as_pair,
+    check_edge_inputs,
+    check_ends,
+    check_scalars,
+    check_vector,
+    known_targets,
+)
 
 
 class SE3Conv(EquivariantConv):
@@ -95,14 +102,8 @@ class SE3Conv(EquivariantConv):
         self.self_interaction = self_interaction
 
         # K: the kernel of every edge
-        self.product = RadialTensorProduct(
-            self.irreps_in,
-            self.irreps_sh,
-            self.irreps_out,
-            edge_dim,
-            radial_channels,
-            act,
-        )
+        irreps = self.irreps_in, self.irreps_sh, self.irreps_out
+        self.product = RadialTensorProduct(*irreps, edge_dim, radial_channels, act)
         # W: self-interaction
         self.mix = None
         if self_interaction == "tfn":
@@ -112,12 +113,6 @@ class SE3Conv(EquivariantConv):
             self.mix = Linear(self.irreps_in, shared, bias=False)
         self._shared = [block.ir in self.irreps_in for block in self.irreps_out]
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.product.reset_parameters()
-        if self.mix is not None:
-            self.mix.reset_parameters()
 
     def forward(
         self,
@@ -189,11 +184,7 @@ class SE3Conv(EquivariantConv):
 
     def _keep(self, x: Tensor | None) -> Tensor:
         """What a node keeps of its own features, zero where it has none."""
-        if x is None:
-            raise ValueError(
-                "self-interaction needs features of the targets too, got x with None "
-                "in their place"
-            )
+        x = known_targets(x, "self-interaction needs")
         assert self.mix is not None
         check_features(x, self.irreps_in, "x", self.mix.weight)
         kept = self.mix(x)
@@ -211,7 +202,4 @@ class SE3Conv(EquivariantConv):
         return self(x, edges.edge_index, *given)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim")

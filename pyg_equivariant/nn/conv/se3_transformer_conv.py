@@ -14,11 +14,18 @@ from ..activation import ActivationLike
 from ..attentive_self_interaction import AttentiveSelfInteraction
 from ..edge_embedding import Edges
 from ..linear import Linear
-from ..module import check_features
+from ..module import check_features, describe
 from ..radial_tensor_product import RadialTensorProduct
 from ._attention import edge_softmax, head_products, scale_heads
 from ._equivariant_conv import EquivariantConv
-from ._inputs import as_pair, check_edge_inputs, check_ends, check_scalars, check_vector
+from ._inputs import (
+    as_pair,
+    check_edge_inputs,
+    check_ends,
+    check_scalars,
+    check_vector,
+    known_targets,
+)
 from ._relative_position import RelativePosition, check_edge_vec
 
 
@@ -150,14 +157,9 @@ class SE3TransformerConv(EquivariantConv):
         # x_j: features of sources, and where they are
         self.relative = RelativePosition(self.irreps_in, self.irreps_sh, x_ij)
         # K^V and K^K: values and keys
-        self.product = RadialTensorProduct(
-            self.relative.irreps_out,
-            self.irreps_sh,
-            self.irreps_value + self.irreps_key,
-            edge_dim,
-            radial_channels,
-            act,
-        )
+        both = self.irreps_value + self.irreps_key
+        irreps = self.relative.irreps_out, self.irreps_sh, both
+        self.product = RadialTensorProduct(*irreps, edge_dim, radial_channels, act)
         # W_Q: queries
         self.query = Linear(self.irreps_in, self.irreps_key, bias=False)
         # W: self-interaction
@@ -170,13 +172,6 @@ class SE3TransformerConv(EquivariantConv):
             _check_sum(self.irreps_in, given)
             self.mix = Linear(self.irreps_value, given, bias=False)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.product.reset_parameters()
-        self.query.reset_parameters()
-        if self.mix is not None:
-            self.mix.reset_parameters()  # type: ignore[operator]
 
     def forward(
         self,
@@ -288,11 +283,7 @@ class SE3TransformerConv(EquivariantConv):
     ) -> OptPairTensor:
         """Features of sources and of targets, all known to fit each other."""
         x = as_pair(x, self.flow)
-        if x[1] is None:
-            raise ValueError(
-                "queries need features of the targets too, got x with None in their "
-                "place"
-            )
+        known_targets(x[1], "queries need")
         like = self.query.weight
         for features in x:
             check_features(features, self.irreps_in, "x", like)
@@ -310,11 +301,7 @@ class SE3TransformerConv(EquivariantConv):
         return self(x, edges.edge_index, *given)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim}, "
-            f"num_heads={self.num_heads})"
-        )
+        return describe(self, "irreps_in -> irreps_out", "irreps_sh edge_dim num_heads")
 
 
 def _irreps_of(irreps: Irreps) -> Any:

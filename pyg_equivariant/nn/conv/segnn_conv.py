@@ -10,7 +10,7 @@ from pyg_equivariant.kernels import NodeFirst, neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..edge_embedding import Edges
-from ..module import check_features
+from ..module import check_features, describe
 from ..steerable_mlp import SteerableMLP, steerable_gate
 from ._equivariant_conv import EquivariantConv
 from ._inputs import (
@@ -171,12 +171,6 @@ class SEGNNConv(EquivariantConv):
         self.first_on_edges = NodeFirst(first, len(self.irreps_in))
         self.reset_parameters()
 
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.phi_m.reset_parameters()
-        if self.phi_x is not None:
-            self.phi_x.reset_parameters()
-
     def forward(
         self,
         x: Tensor | PairTensor,
@@ -278,8 +272,6 @@ class SEGNNConv(EquivariantConv):
         return self(x, *given, edges.edge_weight)
 
     def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, irreps_hidden={self.irreps_hidden}, "
-            f"edge_dim={self.edge_dim})"
+        return describe(
+            self, "irreps_in -> irreps_out", "irreps_sh irreps_hidden edge_dim"
         )

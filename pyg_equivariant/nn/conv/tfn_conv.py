@@ -9,13 +9,10 @@ from torch_geometric.typing import Adj, OptPairTensor, Size
 
 from pyg_equivariant.o3 import IrrepsLike
 
-from ..edge_embedding import Edges
 from ..linear import Linear
 from ..module import check_features
 from ._depthwise_conv import DepthwiseConv
-from ._inputs import (
-    check_ends,
-)
+from ._inputs import known_targets
 
 
 class TFNConv(DepthwiseConv):
@@ -92,19 +89,9 @@ class TFNConv(DepthwiseConv):
         aggr: str = "add",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            irreps_in,
-            irreps_sh,
-            irreps_out,
-            irreps_out,
-            edge_dim,
-            radial_channels,
-            avg_num_neighbors,
-            "silu",
-            radial,
-            aggr,
-            **kwargs,
-        )
+        irreps = irreps_in, irreps_sh, irreps_out, irreps_out
+        network = edge_dim, radial_channels, "silu", radial
+        super().__init__(*irreps, *network, avg_num_neighbors, aggr, **kwargs)
         self.self_interaction = self_interaction
 
         # W: mixing of paths and channels
@@ -113,10 +100,6 @@ class TFNConv(DepthwiseConv):
             mixed = mixed + self.irreps_in
         self.mix = Linear(mixed, self.irreps_out)
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        self.mix.reset_parameters()
 
     def forward(
         self,
@@ -154,7 +137,8 @@ class TFNConv(DepthwiseConv):
         """The layer after its radial network, given ``(|E|, tp.weight_numel)``."""
         x = self.checked(x, edge_index, edge_sh, weight, self.mix.weight)
         if self.self_interaction:
-            self._check_targets(x[1])
+            own = known_targets(x[1], "self-interaction needs")
+            check_features(own, self.irreps_in, "x", self.mix.weight)
         # Message passing
         # propagate_type: (x: OptPairTensor, edge_sh: Tensor, weight: Tensor)
         out = self.sum_messages(edge_index, x, size, edge_sh=edge_sh, weight=weight)
@@ -163,22 +147,3 @@ class TFNConv(DepthwiseConv):
         if self.self_interaction:
             out = torch.cat([out, x[1]], dim=-1)
         return self.mix(out)
-
-    def _check_targets(self, x: Tensor | None) -> None:
-        """Refuse what self-interaction could not read."""
-        if x is None:
-            raise ValueError(
-                "self-interaction needs features of the targets too, got x with None "
-                "in their place"
-            )
-        check_features(x, self.irreps_in, "x", self.mix.weight)
-
-    def on_edges(self, x: Tensor | OptPairTensor, edges: Edges) -> Tensor:
-        check_ends(x, edges.graph)
-        return self(x, edges.edge_index, edges.edge_sh, edges.edge_attr)
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.__class__.__name__}({self.irreps_in} -> {self.irreps_out}, "
-            f"irreps_sh={self.irreps_sh}, edge_dim={self.edge_dim})"
-        )

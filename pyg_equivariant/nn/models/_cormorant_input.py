@@ -61,11 +61,6 @@ class InvariantMessages(torch.nn.Module):
         )
         self.mlp = MLP([2 * in_channels, mlp_channels, out_channels], act)
 
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        for module in (self.basis, self.filter, self.mlp):
-            module.reset_parameters()
-
     def forward(self, x: Tensor, edges: Edges) -> Tensor:
         """Features ``(|V|, in_channels)`` to those that follow."""
         filters = self.filter(self.basis(edges.edge_length))
@@ -109,12 +104,6 @@ class CormorantInput(torch.nn.Module):
             for a, b in pairwise(widths)
             if num_layers
         )
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        for module in (*self.layers, self.linear):
-            if module is not None:
-                module.reset_parameters()
 
     def forward(self, x: Tensor, edges: Edges) -> Tensor:
         """Features ``(|V|, in_channels)`` to numbers (re, im), ``(|V|, 2 C)``."""

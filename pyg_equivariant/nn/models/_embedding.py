@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -67,6 +69,23 @@ class FeatureEmbedding(EquivariantModule):
         if self.species is not None:
             blocks[0] = blocks[0] + self.species(z).unsqueeze(1)
         return self.irreps_out.join(blocks)
+
+
+def one_hot_parts(
+    species: tuple[Any, ...], irreps_in: IrrepsLike | None, irreps_x: IrrepsLike | None
+) -> tuple[SpeciesFeatures | None, AdmittedFeatures, int]:
+    """Of :func:`one_hot_inputs` what makes them, and how many there are.
+
+    Args:
+        species: arguments of :class:`SpeciesFeatures`, unless features stand in place.
+        irreps_in: of features in place of numbers.
+        irreps_x: of features beside them.
+    """
+    if irreps_in is not None:
+        features = AdmittedFeatures(irreps_in, "0e", "z")
+        return None, features, features.irreps_out.dim
+    features, numbers = AdmittedFeatures(irreps_x, "0e", "x"), SpeciesFeatures(*species)
+    return numbers, features, numbers.num_features + features.irreps_out.dim
 
 
 def one_hot_inputs(

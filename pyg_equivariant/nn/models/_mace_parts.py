@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
-from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.o3 import Irreps
 
@@ -48,11 +47,6 @@ class MACEReadout(torch.nn.Module):
             for width, between in zip(widths, hidden, strict=True)
         )
         self._sizes = [*widths, num_energies]
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        for layer in self.layers:
-            reset(layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """Energies ``(|V|, 1)``."""

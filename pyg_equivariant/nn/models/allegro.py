@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 from torch.nn import Identity, Module, ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.kernels import neighbor_sum
@@ -20,6 +21,7 @@ from ..conv.nequip_conv import ROOT_TWO_SILU
 from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..mlp import RadialMLP
+from ..module import describe
 from ..radial import BesselBasis
 from ._admitted import EdgeFeatures
 from ._allegro_tracks import (
@@ -275,11 +277,7 @@ class Allegro(MolecularModel):
         return 1
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Features of every atom.
 
@@ -298,7 +296,6 @@ class Allegro(MolecularModel):
         v = self._first(own, edges)
         root = self._root(species, graph.pos)
         for k, conv in enumerate(self.convs):
-            assert isinstance(conv, AllegroConv)
             environment = self._environment(conv, weight, edges) / root
             v = conv.join(v, environment, edges.edge_index)
             scalars = v[:, : conv.product.irreps_out.count("0e")]
@@ -311,7 +308,6 @@ class Allegro(MolecularModel):
     def _first(self, weight: Tensor, edges: Edges) -> Tensor:
         """The harmonics of every edge, weighted for every channel."""
         conv = self.convs[0]
-        assert isinstance(conv, AllegroConv)
         one = weight.new_ones(1, self.tensor_channels)
         return conv.tp(one, edges.edge_sh, weight)
 
@@ -338,10 +334,8 @@ class Allegro(MolecularModel):
         return Features.of_irreps(total, self.irreps_last, edges.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.hidden_channels}, "
-            f"tensor_channels={self.tensor_channels}, lmax={self.lmax}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
+        return describe(
+            self, "hidden_channels", "tensor_channels lmax num_layers cutoff"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.kernels import edge_pairs
@@ -19,11 +20,11 @@ from ..cutoff import PolynomialCutoff
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..mlp import MLP
+from ..module import describe
 from ..spherical_harmonics import SphericalHarmonics
-from ._admitted import AdmittedFeatures, EdgeFeatures
+from ._admitted import EdgeFeatures
 from ._cormorant_input import CormorantInput
-from ._embedding import check_inputs, one_hot_inputs
-from ._species import SpeciesFeatures
+from ._embedding import check_inputs, one_hot_inputs, one_hot_parts
 from ._trig_basis import TrigPowerBasis
 from .features import Features
 from .heads import Head, ScalarHead
@@ -194,16 +195,11 @@ class Cormorant(MolecularModel):
         self.smooth = smooth
         self.hard = bool(num_input_layers) or "hard" in mask
 
-        self.species = None
-        if irreps_in is None:
-            charge = max(9, *species) if max_charge is None else max_charge
-            self.species = SpeciesFeatures(species, charge_power, charge)
-        name = "x" if irreps_in is None else "z"
-        given = irreps_x if irreps_in is None else irreps_in
-        self.features = AdmittedFeatures(given, "0e", name)
-        width = 0 if self.species is None else self.species.num_features
+        charge = max(9, *species) if max_charge is None else max_charge
+        parts = one_hot_parts((species, charge_power, charge), irreps_in, irreps_x)
+        self.species, self.features, width = parts
         self.input = CormorantInput(
-            width + self.features.irreps_out.dim,
+            width,
             channels[0],
             num_input_layers,
             basis=input_basis,
@@ -233,11 +229,7 @@ class Cormorant(MolecularModel):
         return super().num_hops + len(self.input.layers)
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Invariants of every atom, and the features after the last level.
 
@@ -277,7 +269,6 @@ class Cormorant(MolecularModel):
         out: list[tuple[Tensor, Tensor, Tensor]] = []
         state = own = None
         for conv, basis in zip(self.convs, self.bases, strict=True):
-            assert isinstance(conv, CormorantConv)
             attr = basis(edges.edge_length)
             attr = attr if others is None else torch.cat([attr, others], dim=-1)
             given = attr, edges.edge_length, edges.edge_weight, state
@@ -294,7 +285,6 @@ class Cormorant(MolecularModel):
         scalars: list[Tensor] = []
         squares: dict[int, list[Tensor]] = {}
         for x, conv in zip(levels, self.convs, strict=True):
-            assert isinstance(conv, CormorantConv)
             blocks = conv.irreps_out.split(x)
             for (_, ir), block in zip(conv.irreps_out, blocks, strict=True):
                 re, im = block.unflatten(-1, (2, -1)).unbind(-2)
@@ -310,10 +300,7 @@ class Cormorant(MolecularModel):
         return [(m, (ir.l, (-1) ** ir.l)) for m, ir in self.irreps_hidden if ir.l]
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "num_layers cutoff")
 
 
 def _each(value: float | Sequence[float], count: int) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch_geometric.nn.inits import reset
 
 from .card import Card
 
@@ -40,6 +41,11 @@ class DescribedModel(torch.nn.Module):
         self.arguments = _arguments(cls, args, kwargs)
         self.card = None
         return self
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters anew; units of the prediction stay."""
+        for module in self.children():
+            reset(module)
 
 
 def _arguments(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
 from torch import Tensor
 
 from pyg_equivariant.o3 import IrrepsLike
 
 from ..activation import ActivationLike
-from ..angular_basis import SphericalBasis
 from ..conv import DimeNetConv
 from ..edge_embedding import Edges
-from ..spherical_bessel import SphericalBesselBasis
 from ..torsions import target_cosines
 from .directional import DirectionalModel, Given, Sizes
 from .heads import Head
@@ -108,32 +103,21 @@ class DimeNet(DirectionalModel):
         irreps_edge: IrrepsLike | None = None,
         irreps_out: IrrepsLike | None = None,
     ) -> None:
-        sizes = Sizes(
-            hidden_channels,
-            hidden_channels,
-            num_layers,
-            num_spherical,
-            num_radial,
-            num_output_layers,
-            num_elements,
-            act,
-        )
+        counts = num_layers, num_output_layers, num_spherical, num_radial
+        sizes = Sizes(hidden_channels, hidden_channels, *counts, num_elements, act)
         units = mean, scale, atomref
         given = Given(irreps_in, irreps_x, irreps_edge, irreps_out)
-        widths: dict[str, Any] = {
-            "num_bilinear": num_bilinear,
-            "num_before_skip": num_before_skip,
-            "num_after_skip": num_after_skip,
-            "act": act,
-        }
         angular = num_spherical * num_radial
-        make_conv = partial(DimeNetConv, hidden_channels, angular, **widths)
-        options: dict[str, Any] = {"up": False, "zero": zero_output}
-        super().__init__(sizes, cutoff, head, units, given, p, make_conv, **options)
+
+        def conv(radial_dim: int) -> DimeNetConv:
+            layers = num_before_skip, num_after_skip, act
+            sizes = hidden_channels, angular, radial_dim, num_bilinear
+            return DimeNetConv(*sizes, *layers)
+
+        bessel = "dimenet", p, rounded_zeros
+        options = {"up": False, "zero": zero_output}
+        super().__init__(sizes, cutoff, head, units, given, bessel, conv, **options)
         self.num_bilinear = num_bilinear
-        shape = num_spherical, num_radial, cutoff
-        self.bessel = SphericalBesselBasis(*shape, "dimenet", p, rounded_zeros)
-        self.angular = SphericalBasis(num_spherical)
         self.reset_parameters()
 
     def geometry(self, edges: Edges, pairs: Tensor) -> tuple[Tensor, ...]:

@@ -10,17 +10,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph, triplets
 from pyg_equivariant.kernels import neighbor_sum
 from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..activation import ActivationLike, resolve_activation
-from ..conv import DimeNetConv, DimeNetPPConv, SphereNetConv
+from ..angular_basis import SphericalBasis
 from ..cutoff import PolynomialCutoff
 from ..dense import Dense, OrthogonalDense, orthogonal_
 from ..edge_embedding import EdgeEmbedding, Edges
+from ..module import describe
 from ..radial import BesselBasis
+from ..spherical_bessel import SphericalBesselBasis
 from ._admitted import EdgeFeatures
 from ._embedding import node_embedding
 from ._species import SpeciesEmbedding
@@ -28,8 +31,6 @@ from .features import Features
 from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
 from .molecular import MolecularModel
-
-LAYERS = DimeNetConv, DimeNetPPConv, SphereNetConv
 
 
 class Sizes(NamedTuple):
@@ -40,9 +41,9 @@ class Sizes(NamedTuple):
     out_channels: int
     """of an atom, after every layer"""
     num_layers: int
+    num_output_layers: int
     num_spherical: int
     num_radial: int
-    num_output_layers: int
     num_elements: int
     act: ActivationLike
 
@@ -120,7 +121,8 @@ class DirectionalModel(MolecularModel):
         head: what to predict.
         units: ``mean``, ``scale`` and ``atomref``.
         given: irreps of inputs and outputs.
-        p: exponent of the envelope.
+        bessel: envelope of the basis of angles, its exponent, and whether zeros of
+            Bessel functions are rounded.
         make_conv: builds a layer, given the number of radial features.
         up: whether features of atoms are widened before their layers.
         up_bias: whether by a map with a bias.
@@ -134,7 +136,7 @@ class DirectionalModel(MolecularModel):
         head: str | Head | None,
         units: tuple[Any, ...],
         given: Given,
-        p: int,
+        bessel: tuple[str | None, int, bool],
         make_conv: Callable[[int], torch.nn.Module],
         up: bool = True,
         up_bias: bool = False,
@@ -152,14 +154,10 @@ class DirectionalModel(MolecularModel):
         super().__init__(cutoff, built, *units)
         self.sizes = sizes
         hidden = self.hidden_channels = sizes.hidden_channels
-        self.embedding = node_embedding(
-            sizes.num_elements,
-            Irreps([(hidden, "0e")]),
-            given.irreps_in,
-            given.irreps_x,
-        )
+        irreps = Irreps([(hidden, "0e")]), given.irreps_in, given.irreps_x
+        self.embedding = node_embedding(sizes.num_elements, *irreps)
         basis = BesselBasis(sizes.num_radial, cutoff, "dimenet", trainable=True)
-        self.edges = EdgeEmbedding(cutoff, basis, PolynomialCutoff(cutoff, p))
+        self.edges = EdgeEmbedding(cutoff, basis, PolynomialCutoff(cutoff, bessel[1]))
         self.edge_features = EdgeFeatures(given.irreps_edge)
         radial_dim = sizes.num_radial + self.edge_features.num_scalars
         self.act = resolve_activation(sizes.act)
@@ -169,6 +167,9 @@ class DirectionalModel(MolecularModel):
         self.outputs = ModuleList(
             OutputBlock(radial_dim, sizes, up, up_bias) for _ in range(layers)
         )
+        shape = sizes.num_spherical, sizes.num_radial, cutoff
+        self.bessel = SphericalBesselBasis(*shape, *bessel)
+        self.angular = SphericalBasis(sizes.num_spherical)
 
     @abstractmethod
     def geometry(self, edges: Edges, pairs: Tensor) -> tuple[Tensor, ...]:
@@ -192,11 +193,7 @@ class DirectionalModel(MolecularModel):
             torch.nn.init.uniform_(species.weight, -math.sqrt(3), math.sqrt(3))
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Scalars of every atom, those after each layer one behind the other.
 
@@ -218,16 +215,10 @@ class DirectionalModel(MolecularModel):
         ends = graph.edge_index, graph.pos.shape[0]
         found = [self.outputs[0](m, rbf, *ends)]
         for conv, output in zip(self.convs, self.outputs[1:], strict=True):
-            assert isinstance(conv, LAYERS)
             m = conv.interact(m, pairs, self.filters(conv, geometry), rbf)
             found.append(output(m, rbf, *ends))
         return Features(torch.cat(found, dim=-1), None, graph.pos)
 
     def __repr__(self) -> str:
-        sizes = self.sizes
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"out_channels={sizes.out_channels}, num_layers={sizes.num_layers}, "
-            f"num_spherical={sizes.num_spherical}, num_radial={sizes.num_radial}, "
-            f"cutoff={self.cutoff})"
-        )
+        sizes = "hidden_channels out_channels num_layers num_spherical num_radial"
+        return describe(self, "", f"sizes.{sizes.replace(' ', ' sizes.')} cutoff")

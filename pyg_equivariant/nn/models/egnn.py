@@ -14,9 +14,9 @@ from ..conv import EGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
-from ._admitted import AdmittedFeatures, EdgeFeatures
-from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
-from ._species import SpeciesFeatures
+from ..module import describe
+from ._admitted import EdgeFeatures
+from ._embedding import check_inputs, one_hot_inputs, one_hot_parts, scalars_or_irreps
 from .features import Features
 from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
@@ -141,14 +141,9 @@ class EGNN(MolecularModel):
         self.in_channels = in_channels
         self.out_channels = out_channels
 
-        self.species = None
-        if irreps_in is None:
-            self.species = SpeciesFeatures(species, charge_power)
-        name = "x" if irreps_in is None else "z"
-        given = irreps_x if irreps_in is None else irreps_in
-        self.features = AdmittedFeatures(given, "0e", name)
-        width = 0 if self.species is None else self.species.num_features
-        self.embedding = torch.nn.Linear(width + self.features.irreps_out.dim, hidden)
+        parts = one_hot_parts((species, charge_power), irreps_in, irreps_x)
+        self.species, self.features, width = parts
+        self.embedding = torch.nn.Linear(width, hidden)
         self.edge_features = EdgeFeatures(irreps_edge)
         envelope = smooth_envelope(smooth, cutoff)
         self.edges = EdgeEmbedding(cutoff, envelope=envelope)
@@ -215,7 +210,4 @@ class EGNN(MolecularModel):
         return Features(x, (pos - graph.pos).unsqueeze(-1), pos, start=graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers cutoff")

@@ -13,6 +13,7 @@ from torch._C._functorch import peek_interpreter_stack
 from pyg_equivariant.graph import check_batch, check_cell
 from pyg_equivariant.o3 import check_tensor, widen
 
+from ..module import describe
 from ..pool import number_of_graphs
 from .molecular import MolecularModel
 
@@ -155,9 +156,7 @@ class ForceField(torch.nn.Module):
             check_cell(cell, pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.model}, compute_stress={self.compute_stress})"
-        )
+        return describe(self, "model", "compute_stress")
 
 
 def _warn_of_energies(model: Callable[..., Tensor]) -> None:

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import Identity, ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -17,6 +18,7 @@ from ..conv.l1net_conv import sharp_softplus
 from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding
 from ..gate import Gate
+from ..module import describe
 from ..radial import BesselBasis
 from ..spherical_harmonics import SphericalHarmonics
 from ._admitted import EdgeFeatures
@@ -178,11 +180,7 @@ class L1Net(MolecularModel):
         return super().num_hops + 1
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Features of every atom after the last convolution.
 
@@ -198,18 +196,13 @@ class L1Net(MolecularModel):
         edges = self.edge_features.steered(edge_attr, edges)
         x = self.embedding(z, x, graph.pos)
         for k, (conv, act) in enumerate(zip(self.convs, self.acts, strict=True)):
-            assert isinstance(conv, L1NetConv)
             weight = edges.spread(conv.radial(edges.edge_attr))
             out = act(conv.interact(x, edges.edge_index, edges.edge_sh, weight))
             x = x + out if self.residual and 0 < k < self.num_layers else out
         return Features.of_irreps(x, self.irreps_last, graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "num_layers num_radial cutoff")
 
 
 class L1NetBessel(BesselBasis):

@@ -15,10 +15,10 @@ from ..cutoff import smooth_envelope
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..masked_batch_norm import MaskedBatchNorm
-from ._admitted import AdmittedFeatures, EdgeFeatures
-from ._embedding import check_inputs, one_hot_inputs
+from ..module import describe
+from ._admitted import EdgeFeatures
+from ._embedding import check_inputs, one_hot_inputs, one_hot_parts
 from ._lie_block import BottleneckBlock
-from ._species import SpeciesFeatures
 from .features import Features
 from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
@@ -134,14 +134,9 @@ class LieResNet(MolecularModel):
         self.batch_norm = batch_norm
         self.fill = fill
 
-        self.species = None
-        if irreps_in is None:
-            self.species = SpeciesFeatures(species, charge_power)
-        name = "x" if irreps_in is None else "z"
-        given = irreps_x if irreps_in is None else irreps_in
-        self.features = AdmittedFeatures(given, "0e", name)
-        width = 0 if self.species is None else self.species.num_features
-        self.embedding = Dense(width + self.features.irreps_out.dim, hidden_channels)
+        parts = one_hot_parts((species, charge_power), irreps_in, irreps_x)
+        self.species, self.features, width = parts
+        self.embedding = Dense(width, hidden_channels)
         self.edge_features = EdgeFeatures(irreps_edge)
         self.edges = EdgeEmbedding(cutoff, envelope=smooth_envelope(smooth, cutoff))
         inner = max(hidden_channels // 4, 1)
@@ -253,10 +248,7 @@ class LieResNet(MolecularModel):
         return (R[owner] @ vectors.unsqueeze(-1)).squeeze(-1)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, group={self.group}, cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers group cutoff")
 
 
 def _check_lifts(group: str, num_lifts: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -17,6 +18,7 @@ from ..activation import SecondMomentActivation
 from ..conv import MACEConv
 from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding, Edges
+from ..module import describe
 from ..zbl import ZBLRepulsion
 from ._admitted import EdgeFeatures
 from ._embedding import first_irreps, node_embedding
@@ -234,11 +236,7 @@ class MACE(MolecularModel):
                 self.embedding.weight.div_(math.sqrt(len(self.embedding.weight)))
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Features of every atom.
 
@@ -255,7 +253,6 @@ class MACE(MolecularModel):
         x = self.embedding(z if species is None else species, x, graph.pos)
         layers = []
         for conv in self.convs:
-            assert isinstance(conv, MACEConv)
             weight, density = self._radial(conv, edges)
             given = edges.edge_index, edges.edge_sh, weight, species
             x = conv.multiply(*conv.interact(x, *given, density=density), species)
@@ -295,8 +292,4 @@ class MACE(MolecularModel):
         return features._replace(x=torch.cat([features.x, energy], dim=-1))
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, lmax={self.lmax}, "
-            f"correlation={self.correlation}, num_layers={self.num_layers}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "lmax correlation num_layers cutoff")

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.graph import Graph, neighbor_graph
 from pyg_equivariant.o3 import check_device, check_tensor
@@ -42,6 +41,7 @@ class MolecularModel(Pretrained):
     atomref: Tensor | None
     mean: Tensor
     scale: Tensor
+    convs: Any
 
     def __init__(
         self,
@@ -80,11 +80,6 @@ class MolecularModel(Pretrained):
     def is_extensive(self) -> bool:
         """Whether predictions of parts beyond each other's reach add up."""
         return self.cutoff is not None and self._is_sum
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew; mean, scale and atomref stay."""
-        for module in self.children():
-            reset(module)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         """A wider dtype finds the digits again that a narrower one had no room for."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 from torch.nn import Identity, ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -18,6 +19,7 @@ from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding
 from ..gate import Gate
 from ..mlp import RadialMLP
+from ..module import describe
 from ..radial import BesselBasis
 from ._admitted import EdgeFeatures
 from ._embedding import FeatureEmbedding, first_irreps, node_embedding
@@ -193,11 +195,7 @@ class NequIP(MolecularModel):
         self.reset_parameters()
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Features of every atom.
 
@@ -214,7 +212,6 @@ class NequIP(MolecularModel):
         attr = self._attributes()
         x = self.embedding(z if species is None else species, x, graph.pos)
         for conv, act in zip(self.convs, self.acts, strict=True):
-            assert isinstance(conv, NequIPConv)
             weight = edges.spread(conv.radial(edges.edge_attr))
             given = edges.edge_index, edges.edge_sh, weight, species, attr
             x = act(conv.interact(x, *given))
@@ -231,11 +228,7 @@ class NequIP(MolecularModel):
         return embedding.weight
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "num_layers num_radial cutoff")
 
 
 def _irreps(

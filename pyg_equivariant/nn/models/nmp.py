@@ -7,6 +7,7 @@ from torch import Tensor
 from torch_geometric.nn import NNConv
 from torch_geometric.nn.aggr import Set2Set
 from torch_geometric.nn.inits import reset
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import IrrepsLike
@@ -16,10 +17,10 @@ from ..cutoff import smooth_envelope
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
+from ..module import describe
 from ..pool import Atoms
-from ._admitted import AdmittedFeatures, EdgeFeatures
-from ._embedding import check_inputs, one_hot_inputs
-from ._species import SpeciesFeatures
+from ._admitted import EdgeFeatures
+from ._embedding import check_inputs, one_hot_inputs, one_hot_parts
 from .features import Features
 from .heads import Head, ScalarHead
 from .make_head import Asked, make_head
@@ -118,12 +119,9 @@ class NMP(MolecularModel):
         self.smooth = smooth
         self.aggr = aggr
 
-        self.species = None if irreps_in is not None else SpeciesFeatures(species)
-        name = "x" if irreps_in is None else "z"
-        given = irreps_x if irreps_in is None else irreps_in
-        self.features = AdmittedFeatures(given, "0e", name)
-        width = 0 if self.species is None else self.species.num_features
-        self.embedding = Dense(width + self.features.irreps_out.dim, hidden)
+        parts = one_hot_parts((species,), irreps_in, irreps_x)
+        self.species, self.features, width = parts
+        self.embedding = Dense(width, hidden)
         self.edge_features = EdgeFeatures(irreps_edge)
         self.edges = EdgeEmbedding(cutoff, envelope=smooth_envelope(smooth, cutoff))
         widths = [1 + self.edge_features.num_scalars, edge_channels, hidden**2]
@@ -138,11 +136,7 @@ class NMP(MolecularModel):
         return self.cutoff is None or (self.smooth and self.aggr == "add")
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Scalars of every atom.
 
@@ -167,10 +161,7 @@ class NMP(MolecularModel):
         return Features(x, None, graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers cutoff")
 
 
 class EdgeNetwork(torch.nn.Module):
@@ -184,10 +175,6 @@ class EdgeNetwork(torch.nn.Module):
     def __init__(self, channels: list[int], act: ActivationLike) -> None:
         super().__init__()
         self.mlp = MLP(channels, act)
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        self.mlp.reset_parameters()
 
     def forward(self, edge_attr: Tensor) -> Tensor:
         """Matrices of messages, flat."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -11,6 +12,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 from ..conv import PaiNNConv
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
+from ..module import describe
 from ..radial import BesselBasis, GaussianBasis
 from ._admitted import EdgeFeatures
 from ._embedding import node_embedding
@@ -117,11 +119,7 @@ class PaiNN(MolecularModel):
         self.reset_parameters()
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Scalars and vectors of every atom.
 
@@ -142,11 +140,7 @@ class PaiNN(MolecularModel):
         return Features(x, vec, graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "", "hidden_channels num_layers num_radial cutoff")
 
 
 def _basis(name: str, num_radial: int, cutoff: float) -> BesselBasis | GaussianBasis:

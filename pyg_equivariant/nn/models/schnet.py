@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -14,6 +15,7 @@ from ..conv import SchNetConv
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
+from ..module import describe
 from ..radial import GaussianBasis
 from ._admitted import EdgeFeatures
 from ._embedding import node_embedding
@@ -128,11 +130,7 @@ class SchNet(MolecularModel):
             torch.nn.init.zeros_(linear.bias)
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Scalars of every atom.
 
@@ -146,15 +144,12 @@ class SchNet(MolecularModel):
         edges = self.edge_features.radial(edge_attr, edges)
         x = self.embedding(z, x, graph.pos)
         for conv, linear in zip(self.convs, self.linears, strict=True):
-            assert isinstance(conv, SchNetConv)
             filters = conv.filters(edges.edge_length, edges.edge_attr)
             v = conv.interact(x, edges.edge_index, *map(edges.spread, filters))
             x = x + linear(self.act(v))
         return Features(x, None, graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_filters={self.num_filters}, num_layers={self.num_layers}, "
-            f"num_radial={self.num_radial}, cutoff={self.cutoff})"
+        return describe(
+            self, "", "hidden_channels num_filters num_layers num_radial cutoff"
         )

@@ -15,6 +15,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 from ..activation import ActivationLike
 from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding, Edges
+from ..module import describe
 from ._admitted import EdgeFeatures
 from ._embedding import check_inputs, one_hot_inputs, scalars_or_irreps
 from ._se3_layers import (
@@ -244,8 +245,4 @@ class SE3Transformer(MolecularModel):
         return self.edge_features.steered(edge_attr, edges)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"num_layers={self.num_layers}, cutoff={self.cutoff}, "
-            f"parity={self.parity})"
-        )
+        return describe(self, "irreps_hidden", "num_layers cutoff parity")

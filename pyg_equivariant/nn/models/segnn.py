@@ -13,7 +13,7 @@ from ..conv import SEGNNConv
 from ..cutoff import smooth_envelope
 from ..edge_embedding import EdgeEmbedding, Edges
 from ..instance_norm import EquivariantInstanceNorm
-from ..module import check_dtype
+from ..module import check_dtype, describe
 from ..steerable_linear import SteerableLinear
 from ..steerable_mlp import SteerableMLP
 from ._admitted import AdmittedFeatures, EdgeFeatures
@@ -268,11 +268,7 @@ class SEGNN(MolecularModel):
         return edges.node_attr(node_attr)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"irreps_sh={self.irreps_sh}, num_layers={self.num_layers}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "irreps_sh num_layers cutoff")
 
 
 def _features(

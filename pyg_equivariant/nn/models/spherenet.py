@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -10,10 +9,9 @@ from torch import Tensor
 from pyg_equivariant.o3 import IrrepsLike
 
 from ..activation import ActivationLike
-from ..angular_basis import SphericalBasis, TorsionBasis
+from ..angular_basis import TorsionBasis
 from ..conv import SphereNetConv
 from ..edge_embedding import Edges
-from ..spherical_bessel import SphericalBesselBasis
 from ..torsions import bond_cosines, torsion_phases
 from .directional import DirectionalModel, Given, Sizes
 from .heads import Head
@@ -123,36 +121,23 @@ class SphereNet(DirectionalModel):
         irreps_edge: IrrepsLike | None = None,
         irreps_out: IrrepsLike | None = None,
     ) -> None:
-        sizes = Sizes(
-            hidden_channels,
-            out_channels,
-            num_layers,
-            num_spherical,
-            num_radial,
-            num_output_layers,
-            num_elements,
-            act,
-        )
+        counts = num_layers, num_output_layers, num_spherical, num_radial
+        sizes = Sizes(hidden_channels, out_channels, *counts, num_elements, act)
         units = mean, scale, atomref
         given = Given(irreps_in, irreps_x, irreps_edge, irreps_out)
-        widths: dict[str, Any] = {
-            "int_channels": int_channels,
-            "basis_channels": basis_channels,
-            "num_before_skip": num_before_skip,
-            "num_after_skip": num_after_skip,
-            "act": act,
-        }
         dims = num_spherical * num_radial, num_spherical**2 * num_radial
-        make_conv = partial(SphereNetConv, hidden_channels, *dims, **widths)
-        options: dict[str, Any] = {"up_bias": up_bias, "zero": zero_output}
-        super().__init__(sizes, cutoff, head, units, given, p, make_conv, **options)
+
+        def conv(radial_dim: int) -> SphereNetConv:
+            layers = num_before_skip, num_after_skip, act
+            sizes = hidden_channels, *dims, radial_dim, int_channels, basis_channels
+            return SphereNetConv(*sizes, *layers)
+
+        bessel = "polynomial" if smooth else None, p, rounded_zeros
+        options = {"up_bias": up_bias, "zero": zero_output}
+        super().__init__(sizes, cutoff, head, units, given, bessel, conv, **options)
         self.int_channels = int_channels
         self.basis_channels = basis_channels
         self.smooth = smooth
-        shape = num_spherical, num_radial, cutoff
-        envelope = "polynomial" if smooth else None
-        self.bessel = SphericalBesselBasis(*shape, envelope, p, rounded_zeros)
-        self.angular = SphericalBasis(num_spherical)
         self.torsional = TorsionBasis(num_spherical)
         self.reset_parameters()
 

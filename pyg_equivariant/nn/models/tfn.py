@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import ModuleList
+from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
 from pyg_equivariant.o3 import Irreps, IrrepsLike
@@ -13,6 +14,7 @@ from ..cutoff import PolynomialCutoff
 from ..edge_embedding import EdgeEmbedding
 from ..gate import Gate
 from ..mlp import MLP
+from ..module import describe
 from ..norm_activation import NormActivation
 from ..radial import BesselBasis
 from ._admitted import EdgeFeatures
@@ -143,11 +145,7 @@ class TFN(MolecularModel):
         self.reset_parameters()
 
     def represent(  # type: ignore[override]
-        self,
-        z: Tensor,
-        graph: Graph,
-        x: Tensor | None = None,
-        edge_attr: Tensor | None = None,
+        self, z: Tensor, graph: Graph, x: OptTensor = None, edge_attr: OptTensor = None
     ) -> Features:
         """Features of every atom.
 
@@ -162,17 +160,12 @@ class TFN(MolecularModel):
         edges = self.edge_features.steered(edge_attr, edges)
         x = self.embedding(z, x, graph.pos)
         for conv, act in zip(self.convs, self.acts, strict=True):
-            assert isinstance(conv, TFNConv)
             weight = edges.spread(conv.radial(edges.edge_attr))
             x = act(conv.interact(x, edges.edge_index, edges.edge_sh, weight))
         return Features.of_irreps(x, self.irreps_hidden, graph.pos)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.irreps_hidden}, "
-            f"num_layers={self.num_layers}, num_radial={self.num_radial}, "
-            f"cutoff={self.cutoff})"
-        )
+        return describe(self, "irreps_hidden", "num_layers num_radial cutoff")
 
 
 def _act(name: str, irreps: Irreps) -> Gate | NormActivation:

@@ -8,6 +8,7 @@ from pyg_equivariant.o3 import safe_norm
 
 from ..activation import ActivationLike
 from ..models import EGNN
+from ..module import describe
 from .particle_model import ParticleModel, Particles
 from .radial_field import with_squares
 
@@ -85,7 +86,4 @@ class ParticleEGNN(ParticleModel):
         return moved
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.egnn.hidden_channels}, "
-            f"num_layers={self.egnn.num_layers})"
-        )
+        return describe(self, "", "egnn.hidden_channels egnn.num_layers")

@@ -9,6 +9,7 @@ from torch.nn import ModuleList
 from ..activation import ActivationLike
 from ..conv import MPNNConv
 from ..mlp import MLP
+from ..module import describe
 from .particle_model import ParticleModel, Particles
 
 
@@ -70,7 +71,4 @@ class ParticleMPNN(ParticleModel):
         return self.decoder(x)
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers})"
-        )
+        return describe(self, "", "hidden_channels num_layers")

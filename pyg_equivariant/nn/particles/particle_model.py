@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from torch import Tensor
-from torch_geometric.nn.inits import reset
 
 from pyg_equivariant.graph import Graph, neighbor_graph
 from pyg_equivariant.o3 import check_real
@@ -52,11 +51,6 @@ class ParticleModel(Pretrained):
         >>> torch.equal(Stay()(pos, vel, charge), pos)
         True
     """
-
-    def reset_parameters(self) -> None:
-        """Draw all parameters anew."""
-        for module in self.children():
-            reset(module)
 
     def forward(
         self,

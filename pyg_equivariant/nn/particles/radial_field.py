@@ -8,6 +8,7 @@ from torch.nn import ModuleList
 
 from ..activation import ActivationLike
 from ..conv import RadialFieldConv
+from ..module import describe
 from .particle_model import ParticleModel, Particles
 
 
@@ -61,10 +62,7 @@ class RadialField(ParticleModel):
         return pos
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(hidden_channels={self.hidden_channels}, "
-            f"num_layers={self.num_layers})"
-        )
+        return describe(self, "", "hidden_channels num_layers")
 
 
 def with_squares(particles: Particles) -> Tensor:

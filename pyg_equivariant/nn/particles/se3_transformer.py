@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..models import Features, SE3Transformer
+from ..module import describe
 from .particle_model import ParticleModel, Particles
 
 
@@ -96,7 +97,4 @@ class ParticleSE3Transformer(ParticleModel):
         return particles.pos + displacement
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.se3.irreps_hidden}, "
-            f"num_layers={self.num_layers}, attention={self.attention})"
-        )
+        return describe(self, "se3.irreps_hidden", "num_layers attention")

@@ -8,6 +8,7 @@ from torch import Tensor
 from pyg_equivariant.o3 import safe_norm
 
 from ..models import SEGNN
+from ..module import describe
 from ..pool import Atoms
 from .particle_model import ParticleModel, Particles
 
@@ -106,7 +107,4 @@ class ParticleSEGNN(ParticleModel):
         return graph.pos + displacement
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.segnn.irreps_hidden}, "
-            f"num_layers={self.segnn.num_layers}, velocity_attr={self.velocity_attr})"
-        )
+        return describe(self, "segnn.irreps_hidden", "segnn.num_layers velocity_attr")

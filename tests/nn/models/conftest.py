@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 
 from pyg_equivariant.networks import NETWORKS, Network
 from pyg_equivariant.nn.models import MolecularModel
+from pyg_equivariant.o3 import rand_matrix
 from pyg_equivariant.testing import difficult_graphs
 
 CUTOFF = 2.5
@@ -31,6 +33,19 @@ def build(name: str, **kwargs: Any) -> MolecularModel:
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
     return model.double()
+
+
+@pytest.fixture
+def rotations() -> Callable[[str], Tensor]:
+    """Rotations of a group: one proper, one improper, as far as there are such."""
+
+    def draw(group: str) -> Tensor:
+        R = rand_matrix(2, dtype=torch.float64)
+        if group == "T(3)":
+            return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
+        return torch.stack([R[0], R[1] if group == "SO(3)" else -R[1]])
+
+    return draw
 
 
 @pytest.fixture(name="build")

@@ -14,12 +14,13 @@ from torch_geometric.data import Data
 
 from pyg_equivariant.nn import SEGNN, ForceField
 from pyg_equivariant.nn.models import MolecularModel
-from pyg_equivariant.o3 import Irreps, rand_matrix, rotate
+from pyg_equivariant.o3 import Irreps, rotate
 from pyg_equivariant.testing import assert_permutation_equivariant
 
 NODE, EDGE = Irreps("2x0e+1x1o+2x1e+1x0o+1x2e"), Irreps("1x0e+2x1o+1x2e")
 BESIDE: dict[str, Any] = {"irreps_x": NODE, "irreps_edge": EDGE}
 INSTEAD: dict[str, Any] = {"irreps_in": NODE, "irreps_edge": EDGE}
+Rotations = Callable[[str], Tensor]
 GIVEN = {"beside": BESIDE, "instead": INSTEAD}
 Build = Callable[..., MolecularModel]
 
@@ -45,14 +46,6 @@ def turned(inputs: dict[str, Any], R: Tensor, shift: Tensor | float) -> dict[str
     return out
 
 
-def rotations(group: str) -> Tensor:
-    """One proper, one improper, as far as the group has them."""
-    R = rand_matrix(2, dtype=torch.float64)
-    if group == "T(3)":
-        return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
-    return torch.stack([R[0], R[1] if group == "SO(3)" else -R[1]])
-
-
 @pytest.fixture(params=list(GIVEN))
 def given(request: pytest.FixtureRequest) -> dict[str, Any]:
     return GIVEN[request.param]
@@ -60,7 +53,11 @@ def given(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.mark.parametrize("graph", ["two_molecules", "no_edges", "single_node", "empty"])
 def test_predictions_do_not_depend_on_the_axes(
-    smooth: Any, graphs: dict[str, Data], given: dict[str, Any], graph: str
+    smooth: Any,
+    graphs: dict[str, Data],
+    given: dict[str, Any],
+    graph: str,
+    rotations: Rotations,
 ) -> None:
     model, inputs = smooth(**given).eval(), inputs_of(graphs[graph], given)
     energy = model(**inputs)
@@ -131,7 +128,7 @@ def test_works_in_float32_and_under_autocast(
 
 
 def test_forces_come_with_features(
-    smooth: Any, graphs: dict[str, Data], given: dict[str, Any]
+    smooth: Any, graphs: dict[str, Data], given: dict[str, Any], rotations: Rotations
 ) -> None:
     model = ForceField(smooth(local=True, **given)).eval()
     inputs = inputs_of(graphs["two_molecules"], given)
@@ -143,7 +140,7 @@ def test_forces_come_with_features(
 
 
 def test_the_response_to_a_field_exists_without_one(
-    smooth: Any, graphs: dict[str, Data]
+    smooth: Any, graphs: dict[str, Data], rotations: Rotations
 ) -> None:
     """Polarizabilities are second derivatives by a field, at zero."""
     model, data = smooth(irreps_x="1x1o", num_layers=1).eval(), graphs["planar"]
@@ -275,7 +272,9 @@ def test_scalars_of_edges_have_one_of_two_names(build: Build, name: str) -> None
     assert shapes[0] == shapes[1]
 
 
-def test_physical_attributes_of_any_irreps_steer(graphs: dict[str, Data]) -> None:
+def test_physical_attributes_of_any_irreps_steer(
+    graphs: dict[str, Data], rotations: Rotations
+) -> None:
     small: dict[str, Any] = {"hidden_channels": 8, "num_layers": 1, "lmax": 1}
     small |= {"lmax_attr": 1, "cutoff": 2.5, "species": tuple(range(1, 10))}
     data, irreps = graphs["two_molecules"], Irreps("2x1e+1x0o")

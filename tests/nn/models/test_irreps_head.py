@@ -17,39 +17,35 @@ from pyg_equivariant.networks import NETWORKS
 from pyg_equivariant.nn import TFN, ForceField, PaiNN, SchNet
 from pyg_equivariant.nn.models import Features, IrrepsHead, MolecularModel
 from pyg_equivariant.nn.models.model_file import load_model, save_model
-from pyg_equivariant.o3 import CartesianTensor, Irreps, rand_matrix, rotate
+from pyg_equivariant.o3 import CartesianTensor, Irreps, rotate
 from pyg_equivariant.testing import assert_permutation_equivariant
 
 Build = Callable[..., MolecularModel]
 OUT = ["1x0e", "2x1o+1x2e", "1x1e", "1x0o", "1x2o+1x3e+1x0e", "1x4e+1x5o"]
+Turns = Callable[[MolecularModel, Data, Callable[..., Tensor]], None]
 FORMULAS = ["ij=ji", "ij=-ji", "ijk=ikj", "ijkl=jikl=klij"]
 
 
-def rotations(group: str) -> Tensor:
-    """One proper, one improper, as far as the group has them."""
-    R = rand_matrix(2, dtype=torch.float64)
-    if group == "T(3)":
-        return torch.eye(3, dtype=torch.float64).expand(2, 3, 3)
-    return torch.stack([R[0], R[1] if group == "SO(3)" else -R[1]])
+@pytest.fixture
+def assert_turns(rotations: Callable[[str], Tensor]) -> Turns:
+    """Asserts that a prediction turns with the graph, and is a number."""
 
+    def turns(model: MolecularModel, data: Data, turn: Callable[..., Tensor]) -> None:
+        expected = model(data.z, data.pos, data.batch, data.edge_index)
+        assert expected.isfinite().all()
+        size = expected.abs().max() if expected.numel() else torch.ones(())
+        for R in rotations(NETWORKS[type(model).__name__.lower()].group):
+            pos = data.pos @ R.T + 2.0
+            found = model(data.z, pos, data.batch, data.edge_index)
+            error = (found - turn(expected, R)).abs()
+            assert (error <= 1e-10 * (1 + size)).all()
 
-def assert_turns(
-    model: MolecularModel, data: Data, turn: Callable[..., Tensor]
-) -> None:
-    """The prediction turns with the graph, and is a number."""
-    expected = model(data.z, data.pos, data.batch, data.edge_index)
-    assert expected.isfinite().all()
-    size = expected.abs().max() if expected.numel() else torch.ones(())
-    for R in rotations(NETWORKS[type(model).__name__.lower()].group):
-        pos = data.pos @ R.T + 2.0
-        found = model(data.z, pos, data.batch, data.edge_index)
-        error = (found - turn(expected, R)).abs()
-        assert (error <= 1e-10 * (1 + size)).all()
+    return turns
 
 
 @pytest.mark.parametrize("irreps", OUT)
 def test_irreps_turn_and_are_not_zero(
-    smooth: Build, graphs: dict[str, Data], irreps: str
+    smooth: Build, graphs: dict[str, Data], irreps: str, assert_turns: Turns
 ) -> None:
     for reduce in ("sum", "node"):
         model = smooth(irreps_out=irreps, head=reduce, hidden_channels=8).eval()
@@ -63,7 +59,7 @@ def test_irreps_turn_and_are_not_zero(
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_cartesian_tensors_turn(
-    smooth: Build, graphs: dict[str, Data], formula: str
+    smooth: Build, graphs: dict[str, Data], formula: str, assert_turns: Turns
 ) -> None:
     model = smooth(irreps_out=formula, head="mean").eval()
     tensor = CartesianTensor(formula)
@@ -86,7 +82,7 @@ def test_cartesian_tensors_turn(
     "graph", ["no_edges", "single_node", "empty", "coincident", "planar"]
 )
 def test_nasty_graphs_have_predictions(
-    smooth: Build, graphs: dict[str, Data], graph: str
+    smooth: Build, graphs: dict[str, Data], graph: str, assert_turns: Turns
 ) -> None:
     irreps = "1x0e+1x1e+1x2e"
     model = smooth(irreps_out=irreps, head="sum").eval()
@@ -116,7 +112,7 @@ def local(name: str) -> dict[str, Any]:
     return {"norm": None} if name == "SEGNN" else {}
 
 
-def test_all_pairs_need_no_cutoff(graphs: dict[str, Data]) -> None:
+def test_all_pairs_need_no_cutoff(graphs: dict[str, Data], assert_turns: Turns) -> None:
     from pyg_equivariant.nn import EGNN
 
     data = graphs["planar"]
