@@ -22,7 +22,7 @@ from pyg_equivariant.training.schedules import SCHEDULES
 
 CHOSEN = ("seed", "epochs", "batch_size", "lr", "schedule", "ema", "clip")
 CHOSEN += ("num_train", "num_val")
-NETWORK = ("hidden_channels", "num_layers")
+NETWORK = ("hidden_channels", "num_layers", "coulomb")
 
 
 def parse_flags() -> argparse.Namespace:
@@ -47,6 +47,9 @@ def parse_flags() -> argparse.Namespace:
     for name, text in (("lr", None), ("clip", None), ("ema", "of averaged weights")):
         group.add_argument(f"--{name}", type=float, help=text)
     group.add_argument("--schedule", choices=SCHEDULES)
+    told = ("edges", "acceleration", "both")
+    text = "tell a SEGNN what Coulomb's law says beforehand, which no paper does"
+    group.add_argument("--coulomb", choices=told, help=text)
     return parser.parse_args()
 
 
