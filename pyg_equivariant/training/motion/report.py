@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pyg_equivariant.files import whole_file
@@ -20,12 +21,14 @@ from .particles import TARGET
 from .task import MotionTask
 
 FIGURE = "curve.png"
+ERRORS = "errors.npy"
 
 
 def write_motion_report(
     folder: Path, task: MotionTask, data: StructureData, extra: dict[str, Any]
 ) -> str:
-    """Write ``report.json`` and the figure, and return the table for people.
+    """Write ``report.json``, the error of every test system (``errors.npy``) and the
+    figure, and return the table for people.
 
     Args:
         folder: of the run.
@@ -34,6 +37,8 @@ def write_motion_report(
         extra: what else the file is to hold.
     """
     errors = torch.cat(task.errors).cpu()
+    with whole_file(folder / ERRORS) as partial, partial.open("wb") as file:
+        np.save(file, errors.numpy())
     row = find_particle_network(task.settings.model)
     mse, spread = float(errors.mean()), float(errors.std()) / math.sqrt(len(errors))
     straight = _straight_on(data)
