@@ -27,8 +27,7 @@ ERRORS = "errors.npy"
 def write_motion_report(
     folder: Path, task: MotionTask, data: StructureData, extra: dict[str, Any]
 ) -> str:
-    """Write ``report.json``, the error of every test system (``errors.npy``) and the
-    figure, and return the table for people.
+    """Write report, figure and the error of every test system; the report's text.
 
     Args:
         folder: of the run.
