@@ -13,6 +13,13 @@ NUM_PARTICLES = 5  # of the published set
 NUM_FRAMES = 49
 STEPS_PER_FRAME = 100
 
+# Where a split begins in the one random stream, what it holds, what the papers take.
+SPLITS = {
+    "train": (0, 10_000, 3_000),
+    "val": (10_000, 2_000, 2_000),
+    "test": (12_000, 2_000, 2_000),
+}
+
 _SEED = 43
 _SPEED = 0.5
 _TIME_STEP = 1e-3

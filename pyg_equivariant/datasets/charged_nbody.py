@@ -12,18 +12,13 @@ from torch_geometric.data import Data, InMemoryDataset
 from pyg_equivariant.datasets._charged_dynamics import (
     NUM_FRAMES,
     NUM_PARTICLES,
+    SPLITS,
     Array,
     draw_initial_states,
     simulate,
 )
+from pyg_equivariant.datasets.charged_trajectories import check_sizes
 from pyg_equivariant.graph import complete_graph
-
-# Where a split begins in the one random stream, what it holds, what the papers take.
-_SPLITS = {
-    "train": (0, 10_000, 3_000),
-    "val": (10_000, 2_000, 2_000),
-    "test": (12_000, 2_000, 2_000),
-}
 
 
 class ChargedNBody(InMemoryDataset):
@@ -85,25 +80,15 @@ class ChargedNBody(InMemoryDataset):
         force_reload: bool = False,
         num_particles: int = NUM_PARTICLES,
     ) -> None:
-        if split not in _SPLITS:
-            raise ValueError(f"got split={split!r}, expected one of {list(_SPLITS)}")
-        _, available, published = _SPLITS[split]
-        count = published if num_samples is None else num_samples
-        if not 1 <= count <= available:
-            raise ValueError(
-                f"got num_samples={num_samples}, expected 1 to {available} "
-                f"for split={split!r}"
-            )
+        check_sizes(split, num_samples, num_particles)
         if len(frames) != 2 or not all(0 <= frame < NUM_FRAMES for frame in frames):
             raise ValueError(
                 f"got frames={frames}, expected two from 0 to {NUM_FRAMES - 1}: "
                 "that of the input and that of the target"
             )
-        if num_particles < 2:
-            raise ValueError(f"got num_particles={num_particles}, expected at least 2")
         self.split = split
         self.num_particles = num_particles
-        self.num_samples = count
+        self.num_samples = SPLITS[split][2] if num_samples is None else num_samples
         self.frames = (int(frames[0]), int(frames[1]))
         super().__init__(
             root, transform, pre_transform, pre_filter, force_reload=force_reload
@@ -120,7 +105,7 @@ class ChargedNBody(InMemoryDataset):
 
     def process(self) -> None:
         """Simulate the trajectories and keep their graphs under ``root``."""
-        skip, particles = _SPLITS[self.split][0], self.num_particles
+        skip, particles = SPLITS[self.split][0], self.num_particles
         initial = draw_initial_states(skip, self.num_samples, particles)
         charge, pos, vel = simulate(initial, self.frames)
         edge_index = complete_graph(particles).flip(0)
