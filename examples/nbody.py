@@ -44,6 +44,8 @@ def parse_flags() -> argparse.Namespace:
     group = parser.add_argument_group("in place of the paper's settings")
     for name in ("epochs", "batch-size", "num-train", "num-val"):
         group.add_argument(f"--{name}", type=int)
+    text = "of a system (default: 5); no paper has larger ones"
+    group.add_argument("--num-particles", type=int, default=5, help=text)
     for name in ("hidden-channels", "num-layers"):
         group.add_argument(f"--{name}", type=int)
     for name, text in (("lr", None), ("clip", None), ("ema", "of averaged weights")):
@@ -61,10 +63,13 @@ def main() -> None:
     given = vars(flags)
     network = {name: given[name] for name in NETWORK if given[name] is not None}
     chosen = {name: given[name] for name in CHOSEN}
+    if flags.num_particles != 5:
+        chosen["split"] = f"{flags.num_particles} particles"
     settings = particle_settings(flags.model, network, **chosen)
     folder = flags.folder or Path(f"runs/nbody-{flags.model}-{flags.seed}")
     with closing(MotionRun(folder, settings, flags.resume)) as run:
-        data = particle_data(flags.root, settings, flags.num_test)
+        sizes = flags.num_test, flags.num_particles
+        data = particle_data(flags.root, settings, *sizes)
         machine = {"accelerator": flags.accelerator}
         run.fit(data, flags.max_time, compiled=flags.compile, **machine)
         print(run.test(data, **machine))

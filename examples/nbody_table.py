@@ -78,12 +78,13 @@ def table(rows: list[Row]) -> str:
     line = "  ".join("=" * width for width in WIDTHS)
     lines = [line, _line(HEAD), line]
     for row in rows:
-        published = row.settings.network.get("coulomb") is None
+        published = row.reports[0]["published_mse"]
+        told = row.settings.network.get("coulomb")
         mean = row.errors.mean(0)
         seconds = [report.get("processor_seconds", math.nan) for report in row.reports]
         cells = (
             row.title,
-            f"{row.reports[0]['published_mse']:.4f}" if published else "",
+            "" if told or published is None else f"{published:.4f}",
             f"{mean.mean():.5f}",
             f"{mean.std(ddof=1) / math.sqrt(len(mean)):.5f}",
             ", ".join(f"{error:.5f}" for error in row.errors.mean(1)),
