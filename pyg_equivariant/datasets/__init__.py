@@ -1,10 +1,12 @@
 """Data sets that PyG does not ship."""
 
 from .charged_nbody import ChargedNBody
+from .charged_trajectories import charged_trajectories
 from .indistinguishable import chain_pair, star_pair, twin_environments, twisted_pair
 
 __all__ = [
     "ChargedNBody",
+    "charged_trajectories",
     "chain_pair",
     "star_pair",
     "twisted_pair",

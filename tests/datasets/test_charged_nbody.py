@@ -143,8 +143,33 @@ def test_transforms_filters_and_batches(tmp_path: Path) -> None:
         ({"split": "test", "num_samples": 2001}, "expected 1 to 2000"),
         ({"frames": (30, 49)}, r"got frames=\(30, 49\), expected two from 0 to 48"),
         ({"frames": (-1, 3)}, "expected two from 0 to 48"),
+        ({"num_particles": 1}, "got num_particles=1, expected at least 2"),
     ],
 )
 def test_bad_arguments_are_named(tmp_path: Path, arguments, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ChargedNBody(str(tmp_path), **arguments)
+
+
+def test_more_particles_obey_the_same_laws(root: str) -> None:
+    """Energy is kept, momentum too, and the density of the cloud."""
+    given = {"num_samples": 6, "num_particles": 20}
+    early = ChargedNBody(root, frames=(0, 1), **given)
+    late = ChargedNBody(root, frames=(1, 0), **given)
+    for a, b in zip(early, late, strict=True):
+        assert a.pos.shape == a.vel.shape == a.y.shape == (20, 3)
+        assert a.edge_index.shape == (2, 380)
+        assert torch.equal(a.y, b.pos)
+        momentum = a.vel.sum(0) - b.vel.sum(0)
+        assert momentum.abs().max() < 1e-4
+        torch.testing.assert_close(
+            a.vel.norm(dim=-1).mean().item(), 0.5, rtol=0.3, atol=0
+        )
+    spread = torch.cat([data.pos for data in early]).std()
+    torch.testing.assert_close(spread.item(), 4 ** (1 / 3), rtol=0.1, atol=0)
+
+
+def test_numbers_of_particles_are_kept_apart(root: str) -> None:
+    five = ChargedNBody(root, num_samples=1, frames=(0, 1))
+    six = ChargedNBody(root, num_samples=1, frames=(0, 1), num_particles=6)
+    assert (len(five[0].pos), len(six[0].pos)) == (5, 6)

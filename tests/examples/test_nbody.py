@@ -10,6 +10,7 @@ import nbody
 import pytest
 
 from pyg_equivariant.networks import PARTICLE_NETWORKS
+from pyg_equivariant.training.motion import particle_data, particle_settings
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,24 @@ def test_a_row_is_trained_and_resumed(
     assert f"{PARTICLE_NETWORKS[model].title} on charged particles, 5 test" in out
     assert "1 epochs become 2" in out
     assert json.loads((tmp_path / "report.json").read_text())["model"] == model
+
+
+def test_larger_systems_have_nothing_published(
+    root: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = f"--model egnn --root {root} --folder {tmp_path} --num-train 4 --num-val 2"
+    flags += " --num-test 2 --batch-size 2 --hidden-channels 4 --num-layers 1"
+    flags += " --epochs 1"
+    for more in ("--num-particles 7", "--num-particles 8 --resume"):
+        monkeypatch.setattr(sys, "argv", ["nbody.py", *flags.split(), *more.split()])
+        if "8" in more:
+            with pytest.raises(ValueError, match=r"split 7 particles \(now 8"):
+                nbody.main()
+        else:
+            nbody.main()
+    assert "published" not in capsys.readouterr().out
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["published_mse"] is None
+    settings = particle_settings("egnn", num_train=4, num_val=2)
+    data = particle_data(str(root), settings, num_test=2, num_particles=7)
+    assert data.structures.sizes.tolist() == [7] * 8

@@ -60,6 +60,7 @@ class ParticleModel(Pretrained):
         edge_index: Tensor | None = None,
         edge_attr: Tensor | None = None,
         batch: Tensor | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         """The positions ``(|V|, 3)`` a while later.
 
@@ -71,6 +72,7 @@ class ParticleModel(Pretrained):
             edge_attr: an invariant of every edge, ``(|E|, 1)``; by default the product
                 of the charges.
             batch: the system of every particle; one system by default.
+            batch_size: number of systems, if known; saves a look at ``batch``.
         """
         check_real(pos, "pos")
         parameter = next(self.parameters(), pos)
@@ -79,7 +81,7 @@ class ParticleModel(Pretrained):
             raise ValueError(
                 "edge_attr belongs to edges that are given, but edge_index is None"
             )
-        graph = neighbor_graph(pos, None, batch, edge_index)
+        graph = neighbor_graph(pos, None, batch, edge_index, batch_size=batch_size)
         rows = pos.shape[0], graph.edge_index.shape[1]
         _check(vel, "vel", pos, (rows[0], 3), "row of pos")
         _check(charge, "charge", pos, (rows[0], 1), "row of pos")

@@ -10,7 +10,10 @@ from pyg_equivariant.o3 import safe_norm
 from ..models import SEGNN
 from ..module import describe
 from ..pool import Atoms
+from .coulomb import coulomb_acceleration, coulomb_invariants
 from .particle_model import ParticleModel, Particles
+
+_COULOMB = (None, "edges", "acceleration", "both")
 
 
 class ParticleSEGNN(ParticleModel):
@@ -42,6 +45,10 @@ class ParticleSEGNN(ParticleModel):
         num_message_layers, num_update_layers, gate: as in
             :class:`~pyg_equivariant.nn.SEGNNConv`, for the paper's steerable
             convolutions, linear and non-linear.
+        coulomb: what Coulomb's law tells beforehand, which no paper's network is told:
+            invariants of the ``"edges"`` (charges over softened distances, the relative
+            velocity), the softened ``"acceleration"`` of the particles, or ``"both"``
+            (default: ``None``).
 
     Shapes:
         - **input:** positions and velocities :math:`(|V|, 3)`, charges :math:`(|V|, 1)`
@@ -65,8 +72,13 @@ class ParticleSEGNN(ParticleModel):
         num_message_layers: int = 2,
         num_update_layers: int = 2,
         gate: str = "message",
+        coulomb: str | None = None,
     ) -> None:
         super().__init__()
+        if coulomb not in _COULOMB:
+            raise ValueError(f"coulomb is one of {_COULOMB}, got {coulomb!r}")
+        self.coulomb = coulomb
+        accelerated = coulomb in ("acceleration", "both")
         self.velocity_attr = velocity_attr
         self.segnn = SEGNN(
             hidden_channels,
@@ -77,8 +89,8 @@ class ParticleSEGNN(ParticleModel):
             norm=norm,
             normalization="integral",
             distance="length",
-            edge_dim=1,
-            irreps_in="2x1o+1x0e",
+            edge_dim=5 if coulomb in ("edges", "both") else 1,
+            irreps_in="3x1o+2x0e" if accelerated else "2x1o+1x0e",
             num_message_layers=num_message_layers,
             num_update_layers=num_update_layers,
             gate=gate,
@@ -91,16 +103,22 @@ class ParticleSEGNN(ParticleModel):
         systems = Atoms(vel, graph.batch, graph.batch_size)
         mean = systems.pool(graph.pos, "mean").to(vel.dtype)
         centered = graph.pos - systems.spread(mean)
-        vectors = torch.stack([centered, vel], dim=-1).flatten(1)  # 2x1o
-        speed = safe_norm(vel, keepdim=True)  # 1x0e
+        vectors = [centered, vel]
+        if self.coulomb in ("acceleration", "both"):
+            vectors.append(coulomb_acceleration(particles))
+        sizes = safe_norm(torch.stack(vectors[1:], dim=1))  # 1x0e or 2x0e
+        features = [torch.stack(vectors, dim=-1).flatten(1), sizes]
         direction = None
         if self.velocity_attr:
             assert self.segnn.edges.spherical_harmonics is not None
             direction = self.segnn.edges.spherical_harmonics(vel)
+        edge_attr = particles.edge_attr
+        if self.coulomb in ("edges", "both"):
+            edge_attr = torch.cat([edge_attr, coulomb_invariants(particles)], dim=-1)
         displacement = self.segnn.predict(
-            torch.cat([vectors, speed], dim=-1),
+            torch.cat(features, dim=-1),
             graph,
-            edge_attr=particles.edge_attr,
+            edge_attr=edge_attr,
             node_attr=direction,
         )
         assert isinstance(displacement, Tensor)

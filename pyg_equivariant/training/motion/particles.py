@@ -64,7 +64,10 @@ def particle_settings(
 
 
 def particle_data(
-    root: str, settings: Settings, num_test: int | None = None
+    root: str,
+    settings: Settings,
+    num_test: int | None = None,
+    num_particles: int = 5,
 ) -> StructureData:
     """The published splits of :class:`~pyg_equivariant.datasets.ChargedNBody`.
 
@@ -72,9 +75,13 @@ def particle_data(
         root: where the trajectories are kept.
         settings: of the run, which may take less of the training and validation sets.
         num_test: so many test systems; all by default.
+        num_particles: of a system; five are published.
     """
     counts = {"train": settings.num_train, "val": settings.num_val, "test": num_test}
-    parts = [_structures(ChargedNBody(root, *item)) for item in counts.items()]
+    parts = [
+        _structures(ChargedNBody(root, *item, num_particles=num_particles))
+        for item in counts.items()
+    ]
     split = torch.arange(sum(len(part.sizes) for part in parts))
     sizes = [len(part.sizes) for part in parts]
     return StructureData(join(parts), Split(*split.split(sizes)), TARGET, settings)

@@ -38,8 +38,11 @@ class MotionTask(L.LightningModule):
 
     def forward(self, batch: Data) -> Tensor:
         """Positions a while later."""
-        given = batch.pos, batch.extra["vel"], batch.extra["charge"]
-        moved: Tensor = self.network(*given, batch.edge_index, batch=batch.batch)
+        given = batch.pos, batch.extra["vel"], batch.extra["charge"], batch.edge_index
+        systems = {"batch": batch.batch, "batch_size": len(batch.index)}
+        # a compiled network is for steps; forward() is the network as it is written
+        network = self.network if self.training else self.network.forward
+        moved: Tensor = network(*given, **systems)
         return moved
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:

@@ -61,6 +61,9 @@ def test_a_straight_line_is_what_it_says(run: Run, systems: dict[str, Data]) -> 
         ("egnn", {"tanh": True, "norm_diff": True}),
         ("egnn", {"clamp": 0.1, "pos_aggr": "sum", "attention": True}),
         ("segnn", {"lmax": 2, "lmax_attr": 2}),
+        ("segnn", {"coulomb": "both"}),
+        ("segnn_g", {"coulomb": "edges"}),
+        ("segnn", {"coulomb": "acceleration"}),
     ],
 )
 def test_options_commute_with_reflections_too(

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -126,6 +127,38 @@ def test_a_stopped_run_goes_on_as_it_was(root: str, tmp_path: Path, ema: float) 
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     curves = [read_curve(folder / CURVE) for folder in (whole, halves)]
     assert curves[0] == curves[1]
+
+
+def test_time_goes_on_where_it_stopped(root: str, tmp_path: Path) -> None:
+    def seconds() -> float:
+        report = json.loads((tmp_path / "report.json").read_text())
+        assert report["epochs"] == epochs
+        assert report["processor_seconds"] > 0
+        return float(report["wall_seconds"])
+
+    epochs = 5
+    fit(root, tmp_path, small("egnn", epochs=5))
+    first = seconds()
+    checkpoint = torch.load(tmp_path / LAST, weights_only=False)
+    checkpoint["callbacks"]["Clock"]["wall_seconds"] += 100
+    torch.save(checkpoint, tmp_path / LAST)
+    epochs = 10
+    fit(root, tmp_path, small("egnn", epochs=10), resume=True)
+    assert 100 + first < seconds() < 200 + first
+
+
+@pytest.mark.slow
+def test_compiled_steps_learn_the_same(root: str, tmp_path: Path) -> None:
+    settings = small("egnn", epochs=5)
+    errors = []
+    for compiled in (False, True):
+        folder = tmp_path / str(compiled)
+        with closing(MotionRun(folder, settings)) as run:
+            data = particle_data(root, settings, num_test=10)
+            run.fit(data, compiled=compiled, **QUIET)
+            run.test(data, **QUIET)
+        errors.append(np.load(folder / "errors.npy"))
+    np.testing.assert_allclose(errors[0], errors[1], rtol=1e-3)
 
 
 def test_a_run_is_not_overwritten(root: str, tmp_path: Path) -> None:
