@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
@@ -50,8 +51,7 @@ def moving_average(decay: float) -> Average:
     ) -> None:
         steps = float(count)
         kept = min(decay, (1 + steps) / (10 + steps))
-        for average, weight in zip(averages, weights, strict=True):
-            average.lerp_(weight, 1 - kept)
+        torch._foreach_lerp_(list(averages), list(weights), 1 - kept)
 
     return update
 
