@@ -78,7 +78,7 @@ def learn(reading: Reading, row: Row, flags: argparse.Namespace) -> Row:
     }
     with tempfile.TemporaryDirectory() as name:
         epochs = epochs_within(flags.seconds, **given)
-        spent = processor_time(Path(name), epochs=epochs, verbose=False, **given)
+        spent = processor_time(Path(name), epochs=epochs, **given)
         task = load_task(load_run(Path(name) / BEST))
     found = errors_of(task, reading.structures.select(test))
     by_unit = {quantity.unit: error for quantity, error in found.items()}

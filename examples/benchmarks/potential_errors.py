@@ -11,8 +11,6 @@ of the training set choose the weights; errors are those of the test files.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 import tempfile
 from pathlib import Path
@@ -55,13 +53,8 @@ def tested(file: str) -> Structures:
 
 def row(network: str, given: dict[str, Any], tests: list[str], seconds: float) -> str:
     """Train for so long, then the errors on every file."""
-    given = {**given, "network": network, "verbose": False}
-    silent = io.StringIO()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        contextlib.redirect_stdout(silent),
-        contextlib.redirect_stderr(silent),
-    ):
+    given = {**given, "network": network}
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         epochs = epochs_within(seconds, **given)
         spent = processor_time(folder, epochs=epochs, **given)
