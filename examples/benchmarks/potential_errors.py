@@ -11,11 +11,8 @@ of the training set choose the weights; errors are those of the test files.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,7 @@ import torch
 from timing import versions
 
 from pyg_equivariant.networks import NETWORKS
-from pyg_equivariant.training import fit
+from pyg_equivariant.training.budget import epochs_within, processor_time
 from pyg_equivariant.training.checkpoint import BEST, load_run
 from pyg_equivariant.training.console import keep_quiet
 from pyg_equivariant.training.own_data import Source, read
@@ -54,35 +51,14 @@ def tested(file: str) -> Structures:
     return reading.structures.select(reading.split.test)
 
 
-def train(network: str, folder: Path, epochs: int, given: dict[str, Any]) -> float:
-    """Train anew; returns the processor time it took, in seconds."""
-    begin = time.process_time()
-    silent = io.StringIO()
-    with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
-        fit(network=network, folder=folder, epochs=epochs, verbose=False, **given)
-    return time.process_time() - begin
-
-
-def seconds_per_epoch(network: str, folder: Path, given: dict[str, Any]) -> float:
-    """By what more of the structures take, without what comes before the first."""
-    split: Split = given["split"]
-    few, more = (min(len(split.train), number) for number in (50, 150))
-    spent = []
-    for k, number in enumerate((few, few, more)):
-        part = Split(split.train[:number], split.val[:5], split.test[:5])
-        spent.append(train(network, folder / f"{k}", 1, given | {"split": part}))
-    each = (spent[2] - spent[1]) / max(more - few, 1)
-    # validation takes about half as long: no derivatives by weights
-    return max(each, 1e-4) * (len(split.train) + len(split.val) / 2)
-
-
 def row(network: str, given: dict[str, Any], tests: list[str], seconds: float) -> str:
     """Train for so long, then the errors on every file."""
+    given = {**given, "network": network}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        epochs = max(int(seconds / seconds_per_epoch(network, folder, given)), 1)
-        spent = train(network, folder / "run", epochs, given)
-        task = load_task(load_run(folder / "run" / BEST))
+        epochs = epochs_within(seconds, **given)
+        spent = processor_time(folder, epochs=epochs, **given)
+        task = load_task(load_run(folder / BEST))
     cells = [f"{network:10}", f"{epochs:6}", f"{spent:7.0f} s"]
     for file in tests:
         errors = errors_of(task, tested(file))

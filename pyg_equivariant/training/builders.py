@@ -24,18 +24,23 @@ def build_network(settings: Settings, scaling: Scaling) -> MolecularModel:
     return make(**settings.network, head=settings.head, **units)
 
 
-def make_optimizer(settings: Settings, network: torch.nn.Module) -> Optimizer:
-    """The optimizer of a run, in one call for all parameters where they allow it."""
+def make_optimizer(
+    settings: Settings, network: torch.nn.Module, fused: bool = True
+) -> Optimizer:
+    """The optimizer of a run; ``fused``, it moves all weights on the CPU in one call.
+
+    Of many small weights, one call for each takes longer than the arithmetic.
+    """
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     if settings.optimizer not in kinds:
         raise ValueError(
             f"got optimizer {settings.optimizer!r}, expected one of {', '.join(kinds)}"
         )
-    parameters = list(network.parameters())
-    fused = all(p.device.type == "cpu" and p.is_floating_point() for p in parameters)
+    weights = list(network.parameters())
+    real = all(w.device.type == "cpu" and w.is_floating_point() for w in weights)
     return kinds[settings.optimizer](
-        parameters,
+        weights,
         lr=settings.lr,
         weight_decay=settings.weight_decay,
-        fused=fused or None,
+        fused=(fused and real) or None,
     )

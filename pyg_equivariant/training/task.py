@@ -76,29 +76,32 @@ class Task(L.LightningModule):
         ]
         return torch.stack(losses).sum()
 
-    def _count(self, predicted: Tensor, true: Tensor) -> Tensor:
+    def _count(self, predicted: Tensor, true: Tensor) -> Tensor | None:
         """How many labels a process has: the mean, as gradients are averaged, too."""
+        if self._trainer is None or self._trainer.world_size == 1:
+            return None
         count = (~true.isnan()).sum().to(predicted)
-        if self._trainer is None:
-            return count
         mean: Tensor = self._trainer.strategy.reduce(count, reduce_op="mean")
         return mean
 
     def training_step(self, batch: Data, batch_idx: int) -> Tensor:
         pairs = self.compare(batch, self(batch))
         loss = self.loss(pairs)
-        size = len(batch.index)
-        values = {"loss": loss.detach()}
+        trainer: Any = self.trainer
+        if self.global_step % trainer.log_every_n_steps == 0:
+            self._show(pairs, loss.detach(), len(batch.index))
+        return loss
+
+    def _show(self, pairs: Pairs, loss: Tensor, size: int) -> None:
+        """The errors of a step, in the progress bar and in the curve."""
+        values = {"loss": loss}
         for quantity, (predicted, true) in pairs.items():
             error = masked_loss("l1", predicted.detach(), true) * quantity.factor
             name = quantity.named("train")
             values[name] = error
             shown = bool(quantity.weight)
             self.log(name, error, prog_bar=shown, logger=False, batch_size=size)
-        trainer: Any = self.trainer
-        if self.global_step % trainer.log_every_n_steps == 0:
-            self._write(values)
-        return loss
+        self._write(values)
 
     def _write(self, values: dict[str, Tensor]) -> None:
         """Log a step at once.
@@ -175,7 +178,9 @@ class Task(L.LightningModule):
         return found
 
     def configure_optimizers(self) -> Any:
-        optimizer = make_optimizer(self.settings, self.network)
+        # Lightning clips no fused optimizer where precisions are mixed
+        fused = self.trainer.precision in ("32-true", "64-true")
+        optimizer = make_optimizer(self.settings, self.network, fused)
         schedule = make_schedule(self.settings.schedule, optimizer, self._total_steps())
         if isinstance(schedule, SmoothedPlateau):
             # Lightning moves a plateau forward after the checkpoint of the epoch, and

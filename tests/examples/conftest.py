@@ -33,3 +33,11 @@ def load() -> Iterator[Callable[[str], Any]]:
     for name in MODULES:
         sys.modules.pop(name, None)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def same_threads() -> Iterator[None]:
+    """As many threads as before, whatever an example sets."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
