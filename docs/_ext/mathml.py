@@ -24,8 +24,14 @@ def aligned(text: str) -> str:
     return joined
 
 
-def mathml(node: nodes.Element, display: bool) -> str:
-    text = aligned(node.astext()) if display else node.astext()
+def apart(text: str) -> list[str]:
+    """Equations side by side, which a narrow page sets one below the other."""
+    parts = text.split(r"\qquad")
+    whole = all(part.count("{") == part.count("}") for part in parts)
+    return parts if whole and r"\begin{" not in text else [text]
+
+
+def mathml(node: nodes.Element, text: str, display: bool) -> str:
     try:
         drawn = converter.convert_with_local_state(text, displaystyle=display)
         return drawn.replace(*ARROW)
@@ -35,7 +41,7 @@ def mathml(node: nodes.Element, display: bool) -> str:
 
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
-    self.body.append(mathml(node, display=False))
+    self.body.append(mathml(node, node.astext(), display=False))
     raise nodes.SkipNode
 
 
@@ -46,7 +52,8 @@ def visit_displayed(self: HTML5Translator, node: nodes.math_block) -> None:
         self.body.append(f'<span class="eqno">({number})')
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
-    self.body.append(mathml(node, display=True) + "</div>\n")
+    drawn = [mathml(node, text, display=True) for text in apart(aligned(node.astext()))]
+    self.body.append("".join(drawn) + "</div>\n")
     raise nodes.SkipNode
 
 
