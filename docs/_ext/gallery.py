@@ -28,6 +28,8 @@ class Gallery(SphinxDirective):
         folder = self.env.docname.rpartition("/")[0]
         named = [f"{folder}/{name}".lstrip("/") for name in self.content]
         pages = [page for page in named if page in self.env.found_docs]
+        for page in set(named).difference(pages):
+            logger.warning("no page %s", page, location=self.get_location())
         self.env.note_reread()  # as its cards change with the pages
         tree = addnodes.toctree(
             parent=self.env.docname,
