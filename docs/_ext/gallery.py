@@ -1,7 +1,7 @@
 """A directive ``gallery``: the pages that it lists, as cards with their first pictures.
 
-A card takes all from its page: the title, the first sentence, and the first picture,
-which the page draws when it is executed.
+A card takes all from its page: the title, the first lines, and the first picture, which
+the page draws when it is executed.
 """
 
 from typing import Any
@@ -59,8 +59,7 @@ def card(app: Sphinx, page: str, place: str) -> nodes.Element:
     body += nodes.paragraph("", "", link, classes=["sd-card-title"])
     first = next(iter(doctree.findall(nodes.paragraph)), None)
     if first is not None:
-        sentence = first.astext().replace("\n", " ").partition(". ")[0].rstrip(".:")
-        body += nodes.paragraph("", f"{sentence}.", classes=["sd-card-text"])
+        body += nodes.paragraph("", first.astext(), classes=["sd-card-text"])
     shown = nodes.container(classes=["sd-card", "sd-shadow-sm", "sd-card-hover"])
     shown["is_div"] = True
     picture = next(iter(doctree.findall(nodes.image)), None)

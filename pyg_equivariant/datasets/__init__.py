@@ -1,5 +1,6 @@
 """Data sets that PyG does not ship."""
 
+from ._charged_dynamics import Trajectories
 from .charged_nbody import ChargedNBody
 from .charged_trajectories import charged_trajectories
 from .indistinguishable import chain_pair, star_pair, twin_environments, twisted_pair
@@ -7,6 +8,7 @@ from .indistinguishable import chain_pair, star_pair, twin_environments, twisted
 __all__ = [
     "ChargedNBody",
     "charged_trajectories",
+    "Trajectories",
     "chain_pair",
     "star_pair",
     "twisted_pair",
