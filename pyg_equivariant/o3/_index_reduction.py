@@ -38,6 +38,7 @@ def reduce_indices(
         ``ir_mul``.
 
     Example:
+        >>> from pyg_equivariant.o3 import index_symmetry
         >>> _, symmetry = index_symmetry("ij=ji")
         >>> irreps, rows = reduce_indices((Irreps("1o"), Irreps("1o")), symmetry)
         >>> irreps, rows.shape

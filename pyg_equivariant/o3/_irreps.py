@@ -375,9 +375,10 @@ class Irreps(Representation):
         """
         for block in blocks:
             check_tensor(block, "a block")
-        if not blocks or [block.shape[-2:] for block in blocks] != self._shapes:
-            turned = [block.shape[:-3:-1] for block in blocks] == self._shapes
-            hint = "; their copies come first, as in e3nn: give block.mT"
+        shapes = [block.shape[-2:] for block in blocks]
+        if not blocks or shapes != self._shapes:
+            turned = list(map(sorted, shapes)) == list(map(sorted, self._shapes))
+            hint = "; some have copies first, as in e3nn: give block.mT"
             raise ValueError(
                 f"{self} join blocks (..., 2 l + 1, mul) that end in {self._shapes}, "
                 f"one at least; got shapes {[tuple(block.shape) for block in blocks]}"

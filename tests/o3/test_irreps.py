@@ -205,7 +205,7 @@ def test_what_cannot_be_split_or_joined_is_refused() -> None:
         with pytest.raises(ValueError, match=r"end in \[\(1, 2\), \(3, 2\)\], one at"):
             irreps.join(blocks)
     with pytest.raises(ValueError, match=r"as in e3nn: give block.mT"):
-        irreps.join([scalars.mT, vectors.mT])
+        irreps.join([scalars, vectors.mT])
     with pytest.raises(ValueError, match=r"got shapes \[\]$"):
         Irreps("").join([])
     assert Irreps("").split(torch.zeros(5, 0)) == []

@@ -289,3 +289,12 @@ def test_small_names() -> None:
     R = o3.rand_matrix(4, **DOUBLE)
     for ir in ("0o", "1o", "2e", "3e"):
         close(o3.Irrep(ir).D_from_matrix(R), e3nn_o3.Irrep(ir).D_from_matrix(R))
+
+
+def test_the_norm_activation_of_the_guide() -> None:
+    irreps = Irreps("3x0e+2x1o+1x0o")
+    x = irreps.randn(5, -1)
+    options = {"bias": False, "scalars": True, "eps": 0.0}
+    mine = ours.NormActivation(irreps, "tanh", **options)
+    theirs = e3nn_nn.NormActivation(e3nn_o3.Irreps(str(irreps)), torch.tanh)
+    close(irreps.to_mul_ir(mine(x)), theirs(irreps.to_mul_ir(x)))
