@@ -13,6 +13,7 @@ from torch import Tensor
 from pyg_equivariant import units
 
 from ..structures import Structures
+from .databases import add_rows
 from .frames import gather, is_periodic, names_of, stress_of_virial
 from .isolated import take_isolated
 from .names import find_name
@@ -49,8 +50,10 @@ def read_ase(
     """Read all frames of files in any format of ASE, such as extended xyz.
 
     Energy, forces and stress are those that a calculator left, or numbers of the file
-    under a name that the field uses (``REF_energy``, ``dft_forces``, ...); where there
-    is no stress, it follows from a virial, :math:`-W / V`. What a frame lacks is NaN.
+    under a name that the field uses (``REF_energy``, ``dft_forces``, ...), in data
+    bases of ASE also as data or key-value pairs of a row, as SchNetPack writes them;
+    where there is no stress, it follows from a virial, :math:`-W / V`. What a frame
+    lacks is NaN.
     Molecules and crystals may be mixed; cells of frames that are not periodic are zero.
 
     A frame of one atom that is not periodic, or whose ``config_type`` is
@@ -113,6 +116,8 @@ def _frames(path: PathLike) -> list[Atoms]:
     frames = frames if isinstance(frames, list) else [frames]
     if not frames:
         raise ValueError(f"{path} holds no structure")
+    if whole:
+        add_rows(path, frames)
     return frames
 
 

@@ -13,6 +13,7 @@ import torch
 ase = pytest.importorskip("ase")
 pytest.importorskip("lightning")
 ase_build = pytest.importorskip("ase.build")
+ase_db = pytest.importorskip("ase.db")
 ase_io = pytest.importorskip("ase.io")
 ase_units = pytest.importorskip("ase.units")
 emt = pytest.importorskip("ase.calculators.emt")
@@ -49,6 +50,24 @@ def atom(symbol: str, energy: float, name: str = "energy", **info: Any) -> Any:
 def write(path: Path, frames: Sequence[Any]) -> Path:
     ase_io.write(path, frames)
     return path
+
+
+def test_data_of_rows_are_labels(tmp_path: Path) -> None:
+    frames, forces = [water(), water()], np.arange(18.0).reshape(2, 3, 3)
+    with ase_db.connect(tmp_path / "a.db") as rows:
+        for number, frame in enumerate(frames):
+            data = {"energy": np.array([-2.0 - number]), "forces": forces[number]}
+            rows.write(frame, data=data, gap=0.5 + number)
+    gap = {"gap": "gap"}
+    reading = readers.read_ase(tmp_path / "a.db", labels=gap, energy_unit="Hartree")
+    labels = reading.structures.check().labels
+    hartree = ase_units.Hartree
+    assert labels["energy"].tolist() == pytest.approx([-2 * hartree, -3 * hartree])
+    found = labels["forces"] / hartree
+    torch.testing.assert_close(found, torch.tensor(forces).float().view(6, 3))
+    assert labels["gap"].flatten().tolist() == [0.5, 1.5]
+    one = readers.read_ase(f"{tmp_path / 'a.db'}@:1").structures
+    assert one.sizes.tolist() == [3]
 
 
 @pytest.mark.parametrize("name", ["a.extxyz", "a.traj", "a.db", "a.json"])
