@@ -60,11 +60,11 @@ class Task(L.LightningModule):
 
     def measured(self) -> tuple[Quantity, ...]:
         """What errors are reported of."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not define measured()")
 
     def compare(self, batch: Data, predicted: dict[str, Tensor]) -> Pairs:
         """Predictions beside the labels of a batch, which are NaN where unknown."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not define compare()")
 
     def loss(self, pairs: Pairs) -> Tensor:
         """The sum of the losses of all quantities that have a weight."""
