@@ -7,9 +7,10 @@ from torch.nn import ModuleList
 from torch_geometric.typing import OptTensor
 
 from pyg_equivariant.graph import Graph
-from pyg_equivariant.o3 import Irreps, IrrepsLike
+from pyg_equivariant.o3 import Irreps, IrrepsLike, safe_normalize
 
 from ..conv import PaiNNConv
+from ..cutoff import CosineCutoff
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
 from ..module import describe
@@ -107,7 +108,9 @@ class PaiNN(MolecularModel):
 
         irreps = Irreps([(hidden_channels, "0e"), (hidden_channels, "1o")])
         self.embedding = node_embedding(num_elements, irreps, irreps_in, irreps_x)
-        self.edges = EdgeEmbedding(cutoff, _basis(radial_basis, num_radial, cutoff))
+        basis = _basis(radial_basis, num_radial, cutoff)
+        envelope = None if cutoff is None else CosineCutoff(cutoff)
+        self.edges = EdgeEmbedding(cutoff, basis, envelope)
         self.edge_features = EdgeFeatures(irreps_edge)
         edge_dim = num_radial + self.edge_features.num_scalars
         self.convs = ModuleList(
@@ -129,14 +132,21 @@ class PaiNN(MolecularModel):
             x: features beside atomic numbers, if built with ``irreps_x``.
             edge_attr: edge features, if built with ``irreps_edge``.
         """
-        edges = self.edge_features.radial(edge_attr, self.edges.embed(graph))
+        edges = self.edge_features.radial(
+            edge_attr, self.edges.embed(graph, apart=True)
+        )
         x = self.embedding(z, x, graph.pos)
         x, given = x[:, : self.hidden_channels], x[:, self.hidden_channels :]
         vec = x.new_zeros(x.shape[0], 3, self.hidden_channels)
         if given.shape[1]:
             vec = given.view_as(vec)
+        edge_dir, f, w = safe_normalize(edges.edge_vec), edges.edge_weight, None
         for conv in self.convs:
-            x, vec = conv(x, vec, edges.edge_index, edges.edge_vec, edges.edge_attr)
+            assert isinstance(conv, PaiNNConv)
+            if w is None or not self.shared_filters:
+                w = conv.filter(edges.edge_attr)
+            x, vec = conv.interact(x, vec, edges.edge_index, edge_dir, w, f)
+            x, vec = conv.update_nodes(x, vec)
         return Features(x, vec, graph.pos)
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from pyg_equivariant.o3 import Irreps, IrrepsLike
 
 from ..activation import ShiftedSoftplus
 from ..conv import SchNetConv
+from ..cutoff import CosineCutoff
 from ..dense import Dense
 from ..edge_embedding import EdgeEmbedding
 from ..mlp import MLP
@@ -108,7 +109,8 @@ class SchNet(MolecularModel):
         self.embedding = node_embedding(
             num_elements, scalars, irreps_in, irreps_x, padding_idx=0
         )
-        self.edges = EdgeEmbedding(cutoff, GaussianBasis(num_radial, cutoff))
+        envelope = None if cutoff is None else CosineCutoff(cutoff)
+        self.edges = EdgeEmbedding(cutoff, GaussianBasis(num_radial, cutoff), envelope)
         self.edge_features = EdgeFeatures(irreps_edge)
         edge_dim = num_radial + self.edge_features.num_scalars
         self.convs = ModuleList(
@@ -140,12 +142,14 @@ class SchNet(MolecularModel):
             x: features beside atomic numbers, if built with ``irreps_x``.
             edge_attr: edge features, if built with ``irreps_edge``.
         """
-        edges = self.edges.embed(graph, by_pair=edge_attr is None)
+        edges = self.edges.embed(graph, by_pair=edge_attr is None, apart=True)
         edges = self.edge_features.radial(edge_attr, edges)
         x = self.embedding(z, x, graph.pos)
+        f = edges.edge_weight
+        f = None if f is None else edges.spread(f)
         for conv, linear in zip(self.convs, self.linears, strict=True):
-            filters = conv.filters(edges.edge_length, edges.edge_attr)
-            v = conv.interact(x, edges.edge_index, *map(edges.spread, filters))
+            w = edges.spread(conv.filter(edges.edge_attr))
+            v = conv.interact(x, edges.edge_index, w, f)
             x = x + linear(self.act(v))
         return Features(x, None, graph.pos)
 

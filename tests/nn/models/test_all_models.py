@@ -573,7 +573,9 @@ def test_radial_part_once_for_both_directions(
         if not paired:
             embed = model.edges.embed
             monkeypatch.setattr(
-                model.edges, "embed", lambda graph, by_pair, embed=embed: embed(graph)
+                model.edges,
+                "embed",
+                lambda graph, by_pair, embed=embed, **rest: embed(graph, **rest),
             )
         atoms = pos.clone().requires_grad_()
         wanted = [atoms, *model.parameters()]

@@ -35,6 +35,20 @@ def test_layers_may_share_one_filter() -> None:
     assert torch.equal(state["convs.0.filter.weight"], state["convs.2.filter.weight"])
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_edges_are_described_once_for_all_layers(shared: bool) -> None:
+    """Envelopes once, and filters as often as there are different ones."""
+    model = PaiNN(8, 3, 5, shared_filters=shared)
+    calls: list[str] = []
+    for name, module in model.named_modules(remove_duplicate=True):
+        if name.endswith(("envelope", "filter")):
+            kind = name.split(".")[-1]
+            module.register_forward_hook(lambda *_, kind=kind: calls.append(kind))
+    model(torch.tensor([1, 8, 6]), torch.randn(3, 3))
+    assert calls.count("envelope") == 1
+    assert calls.count("filter") == (1 if shared else 3)
+
+
 def test_radial_bases() -> None:
     bessel = PaiNN(8, 1, 5, 4.0).edges.basis
     assert isinstance(bessel, BesselBasis)
