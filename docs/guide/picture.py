@@ -3,7 +3,6 @@
 import warnings
 
 import torch
-import torch_geometric  # noqa: F401  warns in notebooks: here, unseen
 from cycler import cycler
 from matplotlib import rcParams
 from matplotlib_inline.backend_inline import set_matplotlib_formats
