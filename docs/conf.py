@@ -41,6 +41,7 @@ nitpick_ignore = [("py:class", word) for word in ("optional", "callable", "seque
 nitpick_ignore_regex = [("py:obj", r"[-\d.\"(].*")]  # :obj:`0`, as PyG writes values
 html_math_renderer = "mathml"
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the theme's own underlines imports
 html_static_path = ["_static", str(Path(ziamath.__file__).parent / "fonts")]
 html_css_files = ["site.css"]
 html_title = f"pyg_equivariant {release}"

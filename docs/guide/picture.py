@@ -1,9 +1,7 @@
 """How the guide's pictures look: sharp, on light pages and on dark ones."""
 
-import warnings
-
 import torch
-import torch_geometric  # noqa: F401  warns in notebooks: here, unseen
+import torch_geometric  # noqa: F401  its tqdm warns of notebooks: here, unseen
 from cycler import cycler
 from matplotlib import rcParams
 from matplotlib_inline.backend_inline import set_matplotlib_formats
@@ -28,5 +26,4 @@ rcParams.update(
         "font.size": 11,
     }
 )
-warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm
 torch.manual_seed(0)
