@@ -128,8 +128,9 @@ def draw(rows: list[Row], path: Path) -> None:
     for row in rows:
         epochs, errors = by_epoch(read_curve(row.folders[0] / CURVE), "val_mse")
         minutes = row.reports[0].get("processor_seconds", math.nan) / 60
-        share = minutes / max(row.reports[0]["epochs"], 1)
-        axes.plot([epoch * share for epoch in epochs], errors, label=row.title)
+        if math.isfinite(minutes):
+            share = minutes / row.reports[0]["epochs"]
+            axes.plot([epoch * share for epoch in epochs], errors, label=row.title)
     axes.set(xlabel="minutes of one core", ylabel="validation error")
     axes.set(xscale="log", yscale="log")
     axes.legend(fontsize="small", loc="upper right")
