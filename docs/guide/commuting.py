@@ -8,10 +8,13 @@ from ase.neighborlist import natural_cutoffs, neighbor_list
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from picture import COLORS, GRAY
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 OF_ELEMENT = {1: "#b9c0c7", 6: "#5f6b76", 7: COLORS[0], 8: COLORS[5]}
 STEP = {"arrowstyle": "-|>,head_width=0.35,head_length=0.6", "color": GRAY, "lw": 1.5}
+# From where no atom hides another.
+VIEW = Rotation.from_euler("xyz", (25, -35, 10), degrees=True).as_matrix()
 # Where a step starts and ends, where its label stands, and how that is aligned.
 STEPS = {
     "network": [
@@ -53,13 +56,13 @@ def commuting(atoms: Atoms, forces: Tensor, turned: Tensor, R: Tensor) -> Figure
     """
     figure, axes = plt.subplots(2, 2, figsize=(7.4, 5))
     figure.subplots_adjust(0, 0, 1, 1, wspace=0, hspace=0.05)
-    rotated = atoms.copy()
-    rotated.positions = atoms.positions @ R.numpy().T
-    scale = 1.1 / forces.detach().norm(dim=-1).max().item()
-    draw(axes[0, 0], atoms)
-    draw(axes[1, 0], rotated)
-    draw(axes[0, 1], atoms, scale * forces.detach().numpy())
-    draw(axes[1, 1], rotated, scale * turned.detach().numpy())
+    longest = forces.detach().norm(dim=-1).max().item()
+    upright = atoms.positions - atoms.positions.mean(0)
+    rows = (upright, forces), (upright @ R.numpy().T, turned)
+    for ax, (positions, vectors) in zip(axes, rows, strict=True):
+        seen = Atoms(atoms.numbers, positions @ VIEW.T)
+        draw(ax[0], seen)
+        draw(ax[1], seen, vectors.detach().numpy() @ VIEW.T * 1.1 / longest)
     page = "figure fraction"
     for label, steps in STEPS.items():
         for start, end, place, align in steps:
