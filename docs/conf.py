@@ -1,6 +1,7 @@
 """Sphinx configuration: the API pages list what the packages name in ``__all__``."""
 
 import inspect
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -48,6 +49,7 @@ html_title = f"pyg_equivariant {release}"
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # of small graphs, more only wait
 nb_execution_mode = "cache"  # a page runs again when its code changes
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
