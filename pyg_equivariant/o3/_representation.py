@@ -17,7 +17,7 @@ class Representation:
 
     def _terms(self) -> Iterable[tuple[int, int, int]]:
         """Multiplicity, degree and parity of every block."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what it consists of")
 
     def D_from_matrix(self, R: Tensor) -> Tensor:
         r"""Matrices by which features transform under rotations ``R``.

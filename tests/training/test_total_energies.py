@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,12 @@ from pyg_equivariant.training.tasks import load_task
 
 ase = pytest.importorskip("ase")
 MEAN = -4209.123456789
+SMALL: dict[str, Any] = {
+    "cutoff": 3.0,
+    "arguments": {"hidden_channels": 8, "num_layers": 1},
+    "machine": {"accelerator": "cpu"},
+    "verbose": False,
+}
 TOLERANCE = 1e-6  # eV; float32 holds such energies to 2e-4 eV
 
 
@@ -33,15 +40,7 @@ def test_from_training_to_prediction(tmp_path: Path) -> None:
     from pyg_equivariant.simulation.ase import Calculator
 
     data = frames(40)
-    fit(
-        data,
-        folder=tmp_path,
-        epochs=2,
-        cutoff=3.0,
-        arguments={"hidden_channels": 8, "num_layers": 1},
-        machine={"accelerator": "cpu"},
-        verbose=False,
-    )
+    fit(data, folder=tmp_path, epochs=2, **SMALL)
     task = load_task(load_run(tmp_path / BEST)).eval()
     assert task.network.mean.dtype == torch.float32
     batch = StructureTable(data, 3.0).__getitems__(range(40))
@@ -65,15 +64,7 @@ def test_from_training_to_prediction(tmp_path: Path) -> None:
 def test_references_of_one_composition_are_its_mean(tmp_path: Path) -> None:
     """To float64, of which a checkpoint and a model file lose nothing."""
     data = frames(40)
-    fit(
-        data,
-        folder=tmp_path,
-        epochs=1,
-        cutoff=3.0,
-        arguments={"hidden_channels": 8, "num_layers": 1},
-        machine={"accelerator": "cpu"},
-        verbose=False,
-    )
+    fit(data, folder=tmp_path, epochs=1, **SMALL)
     checkpoint = load_run(tmp_path / BEST)
     atomref = torch.tensor(
         checkpoint["hyper_parameters"]["scaling"]["atomref"], dtype=torch.float64
